@@ -1,0 +1,1 @@
+//! The nouns of bfd and the laws they obey.

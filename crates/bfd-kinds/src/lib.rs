@@ -1,0 +1,1 @@
+//! What each kind of resource is, as data and pure functions.

@@ -1,0 +1,1 @@
+//! Reads manifests: TOML text to resources, with a place for every message.

@@ -1,0 +1,1 @@
+//! An embedded AWS that answers the SDK's requests in process.

@@ -1,0 +1,1 @@
+//! Keeps state, journal and lock.
