@@ -1,1 +1,11 @@
 //! The boundary between bfd and a cloud.
+//!
+//! [`Provider`] is what the engine asks of a cloud, [`ProviderError`] how a cloud
+//! refuses, [`Context`] what a call may tell and ask while it is under way.
+mod context;
+mod error;
+mod provider;
+
+pub use context::{Context, Progress, SecretUnavailable, Secrets, Token};
+pub use error::{ErrorClass, ProviderError};
+pub use provider::{Identity, Object, Observation, Observed, Owner, Provider, Wanted};

@@ -1,0 +1,226 @@
+//! A plan is the exact list of steps that apply will take.
+
+use crate::{Address, Environment, Inputs, Kind, ResourceState, State, StateVersion, Value};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+
+/// The version of the plan's own format, saved and shown.
+pub const FORMAT_VERSION: u32 = 1;
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Plan {
+    pub format_version: u32,
+    pub environment: Environment,
+    /// Set when the calls do not go to AWS's own endpoints.
+    pub endpoint: Option<String>,
+    /// The state this plan was computed from; apply refuses any other.
+    pub base: StateVersion,
+    /// The recorded state, brought up to date with what was observed.
+    /// A run starts from it, so that references see what is really there.
+    pub refreshed: State,
+    /// What happens to each resource that changes.
+    pub changes: Vec<Change>,
+    /// How many resources stay as they are.
+    pub unchanged: usize,
+    /// In topological order, indexed by [`StepId`].
+    pub steps: Vec<Step>,
+    pub drift: Vec<Drift>,
+    pub warnings: Vec<Warning>,
+    pub rollback: Rollback,
+}
+
+/// What to do when a step fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rollback {
+    pub on_failure: bool,
+    /// Seconds from the moment of failure until a rollback is given up.
+    pub deadline: u64,
+}
+
+impl Default for Rollback {
+    fn default() -> Self {
+        Self {
+            on_failure: true,
+            deadline: 300,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct StepId(pub u32);
+
+impl StepId {
+    pub fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// What happens to one resource.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Change {
+    pub address: Address,
+    pub kind: Kind,
+    pub action: Action,
+    pub fields: Vec<FieldChange>,
+    pub undo: Undo,
+    /// Why an undo is not exact, or why a replacement is needed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Action {
+    Create,
+    Update,
+    Replace,
+    Delete,
+    Adopt,
+}
+
+/// One field that changes, by its path in the canonical form.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FieldChange {
+    /// Dotted; a list is one field.
+    pub path: String,
+    pub before: Option<Value>,
+    pub after: Option<Value>,
+    /// The values are digests of secrets.
+    pub sensitive: bool,
+    /// `false`: known after apply.
+    pub known: bool,
+    pub effect: Effect,
+}
+
+/// What a change of a field does to the running object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Effect {
+    None,
+    RestartsTasks,
+    Replaces,
+}
+
+/// How well a rollback restores the object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Undo {
+    Exact,
+    Approximate,
+    None,
+}
+
+/// An object that is not as it was recorded.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Drift {
+    pub address: Address,
+    /// The object is no longer there.
+    #[serde(default)]
+    pub gone: bool,
+    /// `before` is recorded, `after` is observed.
+    pub fields: Vec<FieldChange>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Warning {
+    pub address: Option<Address>,
+    pub message: String,
+    pub help: Option<String>,
+}
+
+/// One operation apply will perform.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Step {
+    pub id: StepId,
+    pub address: Address,
+    pub phase: Phase,
+    pub op: Op,
+    pub after: BTreeSet<StepId>,
+    /// Estimated seconds of the longest path that starts here. When a limit
+    /// holds steps back, the largest goes first.
+    pub path_seconds: u64,
+}
+
+/// Deploy steps can be undone; cleanup steps cannot, so they run last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    Deploy,
+    Cleanup,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Op {
+    Create {
+        inputs: Inputs,
+        depends_on: BTreeSet<Address>,
+    },
+    /// `prior` is the object as observed, in the fields that were recorded.
+    Update {
+        prior: ResourceState,
+        inputs: Inputs,
+        depends_on: BTreeSet<Address>,
+    },
+    /// Takes over an object that exists, changing what differs.
+    Adopt {
+        prior: ResourceState,
+        inputs: Inputs,
+        depends_on: BTreeSet<Address>,
+    },
+    Delete {
+        prior: ResourceState,
+    },
+}
+
+impl Op {
+    /// A word for the operation, for people and for the plan's JSON.
+    pub fn verb(&self) -> &'static str {
+        match self {
+            Self::Create { .. } => "create",
+            Self::Update { .. } => "update",
+            Self::Adopt { .. } => "adopt",
+            Self::Delete { .. } => "delete",
+        }
+    }
+}
+
+/// How many resources each action touches.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Summary {
+    pub create: usize,
+    pub update: usize,
+    pub replace: usize,
+    pub delete: usize,
+    pub adopt: usize,
+    pub unchanged: usize,
+}
+
+impl Plan {
+    /// Whether there is nothing to do.
+    pub fn is_empty(&self) -> bool {
+        self.steps.is_empty()
+    }
+
+    pub fn summary(&self) -> Summary {
+        let mut summary = Summary {
+            unchanged: self.unchanged,
+            ..Summary::default()
+        };
+        for change in &self.changes {
+            *match change.action {
+                Action::Create => &mut summary.create,
+                Action::Update => &mut summary.update,
+                Action::Replace => &mut summary.replace,
+                Action::Delete => &mut summary.delete,
+                Action::Adopt => &mut summary.adopt,
+            } += 1;
+        }
+        summary
+    }
+
+    pub fn step(&self, id: StepId) -> &Step {
+        &self.steps[id.index()]
+    }
+}

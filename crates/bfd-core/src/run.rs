@@ -1,0 +1,291 @@
+use crate::{
+    State,
+    journal::{Entry, Event, IllegalTransition, Status, fold},
+    plan::{Phase, Plan, Step, StepId},
+};
+use std::{cmp::Reverse, collections::BTreeSet};
+
+/// One execution of a plan, as a state machine: events in, tasks out.
+///
+/// Every event costs time in proportion to the edges of its own step, so a run
+/// costs time in proportion to its plan.
+#[derive(Clone, Debug)]
+pub struct Run {
+    plan: Plan,
+    statuses: Vec<Status>,
+    dependents: Vec<Vec<StepId>>,
+    /// Per step: how many of the steps before it have not succeeded.
+    waiting: Vec<u32>,
+    /// Per step: how many of the steps after it an undo would still have to see to.
+    blockers: Vec<u32>,
+    /// Steps that may start, the longest path first.
+    ready: BTreeSet<(Reverse<u64>, StepId)>,
+    /// Cleanup steps that wait for nothing but the pivot.
+    held: BTreeSet<(Reverse<u64>, StepId)>,
+    /// Steps whose undo may start; the last started is undone first.
+    undo_ready: BTreeSet<Reverse<StepId>>,
+    deploys_left: usize,
+    failed: bool,
+    canceled: bool,
+    unwinding: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Task {
+    Do(StepId),
+    Undo(StepId),
+}
+
+impl Task {
+    pub fn step(self) -> StepId {
+        match self {
+            Self::Do(step) | Self::Undo(step) => step,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Every step took effect.
+    Applied,
+    /// The new resources are live, but something old could not be deleted.
+    CleanupPending,
+    /// A step failed and everything before it was undone.
+    RolledBack,
+    /// A step failed, and rolling back was switched off.
+    Stopped,
+    /// A step failed and so did an undo. A person must look.
+    Stuck,
+}
+
+impl Run {
+    pub fn new(plan: Plan) -> Self {
+        let count = plan.steps.len();
+        let mut run = Self {
+            statuses: vec![Status::Pending; count],
+            dependents: vec![Vec::new(); count],
+            waiting: vec![0; count],
+            blockers: vec![0; count],
+            ready: BTreeSet::new(),
+            held: BTreeSet::new(),
+            undo_ready: BTreeSet::new(),
+            deploys_left: plan
+                .steps
+                .iter()
+                .filter(|s| s.phase == Phase::Deploy)
+                .count(),
+            failed: false,
+            canceled: false,
+            unwinding: false,
+            plan,
+        };
+        for step in &run.plan.steps {
+            run.waiting[step.id.index()] =
+                u32::try_from(step.after.len()).expect("fewer than 2^32 edges");
+            for before in &step.after {
+                run.dependents[before.index()].push(step.id);
+            }
+        }
+        for index in 0..count {
+            if run.waiting[index] == 0 {
+                run.release(index);
+            }
+        }
+        run
+    }
+
+    /// Continues a run from its journal. Undos that failed are tried again.
+    pub fn resume(plan: Plan, entries: &[Entry]) -> Result<Self, IllegalTransition> {
+        let mut run = Self::new(plan);
+        for entry in entries {
+            run.record(entry.step, &entry.event)?;
+        }
+        for index in 0..run.statuses.len() {
+            if matches!(run.statuses[index], Status::UndoFailed { .. }) && run.blockers[index] == 0
+            {
+                run.undo_ready.insert(Reverse(run.plan.steps[index].id));
+            }
+        }
+        Ok(run)
+    }
+
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    pub fn status(&self, step: StepId) -> &Status {
+        &self.statuses[step.index()]
+    }
+
+    /// Whether every deploy step has taken effect. From here the run only goes forward.
+    pub fn pivoted(&self) -> bool {
+        self.deploys_left == 0
+    }
+
+    /// Whether the run is on its way back.
+    pub fn unwinding(&self) -> bool {
+        self.unwinding
+    }
+
+    pub fn record(&mut self, step: Option<StepId>, event: &Event) -> Result<(), IllegalTransition> {
+        let Some(step) = step else {
+            if *event != Event::Canceled {
+                return Err(IllegalTransition {
+                    step: None,
+                    from: "run",
+                    event: Box::new(event.clone()),
+                });
+            }
+            self.canceled = true;
+            self.turn_back();
+            return Ok(());
+        };
+        let Some(before) = self.statuses.get(step.index()) else {
+            return Err(IllegalTransition {
+                step: Some(step),
+                from: "nowhere",
+                event: Box::new(event.clone()),
+            });
+        };
+        let after = before.next(step, event)?;
+        let was = before.unsettled();
+        let is = after.unsettled();
+        self.statuses[step.index()] = after;
+        self.count_blockers(step, was, is);
+        self.react(step);
+        Ok(())
+    }
+
+    fn react(&mut self, step: StepId) {
+        let phase = self.plan.step(step).phase;
+        match &self.statuses[step.index()] {
+            Status::Started => {
+                let key = (Reverse(self.plan.step(step).path_seconds), step);
+                self.ready.remove(&key);
+                self.held.remove(&key);
+            }
+            Status::Succeeded { .. } => {
+                if phase == Phase::Deploy {
+                    self.deploys_left -= 1;
+                    if self.pivoted() {
+                        self.ready.append(&mut self.held);
+                    }
+                }
+                for index in 0..self.dependents[step.index()].len() {
+                    let next = self.dependents[step.index()][index].index();
+                    self.waiting[next] -= 1;
+                    if self.waiting[next] == 0 && self.statuses[next] == Status::Pending {
+                        self.release(next);
+                    }
+                }
+                self.offer_undo(step);
+            }
+            Status::Failed { .. } => {
+                if phase == Phase::Deploy {
+                    self.failed = true;
+                    self.turn_back();
+                }
+                self.offer_undo(step);
+            }
+            Status::Undoing { .. } => {
+                self.undo_ready.remove(&Reverse(step));
+                self.unwinding = true;
+            }
+            Status::Pending | Status::Undone { .. } | Status::UndoFailed { .. } => {}
+        }
+    }
+
+    fn release(&mut self, index: usize) {
+        let step = &self.plan.steps[index];
+        let key = (Reverse(step.path_seconds), step.id);
+        if step.phase == Phase::Deploy || self.pivoted() {
+            self.ready.insert(key);
+        } else {
+            self.held.insert(key);
+        }
+    }
+
+    fn count_blockers(&mut self, step: StepId, was: bool, is: bool) {
+        if was == is {
+            return;
+        }
+        let before: Vec<StepId> = self.plan.step(step).after.iter().copied().collect();
+        for earlier in before {
+            if is {
+                self.blockers[earlier.index()] += 1;
+            } else {
+                self.blockers[earlier.index()] -= 1;
+                self.offer_undo(earlier);
+            }
+        }
+    }
+
+    /// Starts to unwind, once, unless there is nothing that may be undone any more.
+    fn turn_back(&mut self) {
+        if self.unwinding
+            || self.pivoted()
+            || (self.failed && !self.canceled && !self.plan.rollback.on_failure)
+        {
+            return;
+        }
+        self.unwinding = true;
+        for index in 0..self.plan.steps.len() {
+            self.offer_undo(self.plan.steps[index].id);
+        }
+    }
+
+    fn offer_undo(&mut self, step: StepId) {
+        let deploy = self.plan.step(step).phase == Phase::Deploy;
+        if self.unwinding
+            && deploy
+            && self.blockers[step.index()] == 0
+            && self.statuses[step.index()].undoable()
+        {
+            self.undo_ready.insert(Reverse(step));
+        }
+    }
+
+    /// The state that this run has made of `base` so far.
+    pub fn state(&self, base: &State) -> State {
+        fold(base, &self.plan, &self.statuses)
+    }
+
+    /// The next task that may start, or `None` when all must wait.
+    ///
+    /// It is offered again until its start is recorded.
+    pub fn next_task(&self) -> Option<Task> {
+        if self.unwinding {
+            return self.undo_ready.first().map(|step| Task::Undo(step.0));
+        }
+        if self.failed {
+            return None;
+        }
+        self.ready.first().map(|(_, step)| Task::Do(*step))
+    }
+
+    /// Steps that an earlier process started and never finished.
+    pub fn interrupted(&self) -> Vec<Task> {
+        let task = |step: &Step| match self.status(step.id) {
+            Status::Started => Some(Task::Do(step.id)),
+            Status::Undoing { .. } => Some(Task::Undo(step.id)),
+            _ => None,
+        };
+        self.plan.steps.iter().filter_map(task).collect()
+    }
+
+    /// How the run ended. Meaningful once nothing is running and nothing may start.
+    pub fn outcome(&self) -> Outcome {
+        let any = |test: fn(&Status) -> bool| self.statuses.iter().any(test);
+        if any(|status| matches!(status, Status::UndoFailed { .. })) {
+            Outcome::Stuck
+        } else if self.unwinding {
+            Outcome::RolledBack
+        } else if self.failed || !self.pivoted() {
+            Outcome::Stopped
+        } else if any(|status| !matches!(status, Status::Succeeded { .. })) {
+            Outcome::CleanupPending
+        } else {
+            Outcome::Applied
+        }
+    }
+}

@@ -1,0 +1,34 @@
+//! The canonical form of every kind: what `inputs` and `outputs` hold in plans,
+//! in state, and between the engine and the provider.
+//!
+//! Desired inputs are lowered to it by the kind, observed objects are read into
+//! it by `bfd-aws`, so that one generic comparison serves all kinds. Absent,
+//! `null`, `[]` and `{}` mean the same. What has a natural name is a map by that
+//! name (containers, environment, tags), what is a set is sorted, defaults that
+//! AWS reads back are filled in.
+//!
+//! | kind | inputs | outputs | id |
+//! |---|---|---|---|
+//! | `coordinator` | `parameter_prefix`, `config {key: text}`, `tags {}` | `prefix` | the prefix |
+//! | `repository` | `name`, `tag_mutability` (`immutable`, `mutable`), `scan_on_push`, `keep_images`, `lifecycle_policy` (JSON text, instead of `keep_images`), `policy` (JSON text), `kms_key`, `force_delete`, `tags {}` | `name`, `arn`, `uri`, `registry_id` | the name |
+//! | `image` | `source` (as written), `repository` (literal ECR name) and `reference` (tag or `sha256:…`) when it lives in the registry of the environment, `fallback {image, port, health_check}`; once settled also `uri` (pinned by digest where one is known), `digest`, `fallback_active` | `uri`, `digest`, `fallback_active` | the uri |
+//! | `parameter` | `name`, `type`, `value` (text, or a secret), `description`, `tier`, `key_id`, `allowed_pattern`, `data_type`, `tags {}` | `name`, `arn`, `version` (number), `last_modified` (seconds) | the name |
+//! | `stack` | `name`, `template` (the text), `parameters {}`, `tags {}`, `capabilities []`, `termination_protection`, `role_arn`, `stack_policy` (JSON text) | `name`, `arn`, `status`, `last_updated` (seconds), `outputs {}` | the name |
+//! | `cluster` | `name`, `container_insights` (`enabled`, `disabled`, `enhanced`), `capacity_providers []`, `tags {}` | `name`, `arn` | the name |
+//! | `service` | see below | `name`, `arn`, `task_definition` (ARN), `deployment` (id or ARN that was proven), `proven` (text: how) | `cluster/name` |
+//!
+//! **Service.** `name`, `cluster` (literal name), `desired_count`, `tags {}`,
+//! `autoscaling {min, max, target_cpu, target_memory, scale_in_cooldown, scale_out_cooldown}`
+//! (then `desired_count` is absent), and AWS's own shapes:
+//!
+//! - `task_definition`: RegisterTaskDefinition in AWS's spelling, without
+//!   `tags`, with `containerDefinitions` replaced by `containers {name: definition}`;
+//!   in each definition `environment {name: value}` and `secrets {name: valueFrom}`
+//!   are maps, `portMappings`, `mountPoints`, `volumesFrom`, `environmentFiles`,
+//!   `systemControls`, `ulimits` are sorted, `command`, `entryPoint`, `dependsOn`, `links` are
+//!   not; `cpu` and `memory` of the task are text.
+//! - `service`: CreateService in AWS's spelling, without `serviceName`, `cluster`,
+//!   `taskDefinition`, `desiredCount`, `clientToken`, `tags`; sets sorted.
+//!
+//! A secret is [`bfd_core::Secret`]; a value that cannot be read back and is
+//! known to have changed is `{"$changed_outside": "version 4"}`, which equals nothing.

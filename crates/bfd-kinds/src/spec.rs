@@ -1,0 +1,222 @@
+//! The vocabulary in which kinds are described.
+
+use bfd_core::{
+    Address, Environment, Expr, Inputs, Problem, Properties, Reference, Span, Value,
+    plan::{Action, Effect, FieldChange, Undo},
+};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Everything there is to know about a kind without a network.
+///
+/// Manifest checks, the JSON Schema, the reference documentation, the
+/// comparison and the plan are all derived from this one description.
+#[derive(Debug)]
+pub struct KindSpec {
+    /// As in the manifest and in addresses.
+    pub name: &'static str,
+    /// One line.
+    pub doc: &'static str,
+    /// There is at most one, written without a name (`[coordinator]`); its
+    /// address is `coordinator.main`.
+    pub singleton: bool,
+    /// What a person writes.
+    pub fields: &'static [Field],
+    pub outputs: &'static [Output],
+    /// What `${kind.name}` stands for.
+    pub default_output: Option<&'static str>,
+    /// Canonical inputs that name the object. Where one changes, the new object
+    /// can exist beside the old one, so a replacement creates first.
+    pub key: &'static [&'static str],
+    /// Canonical maps whose undeclared entries count as a difference, such as
+    /// `task_definition.containers.*.environment`. `*` stands for one name.
+    pub exact: &'static [&'static str],
+    /// Turns what was written into the canonical form. Fields were checked
+    /// against [`Type`] before; what needs more than one field is checked here.
+    pub lower: fn(&mut Lower<'_>) -> Inputs,
+    /// Completes desired inputs with what only an observation can tell.
+    pub settle: Option<fn(&mut Settle<'_>)>,
+    /// What a change at a canonical path does.
+    pub effect: fn(path: &[&str]) -> Effect,
+    /// How well a rollback restores the object, and why it is not exact.
+    pub undo: fn(action: Action, fields: &[FieldChange]) -> (Undo, Option<&'static str>),
+    /// Estimated seconds for an action, for ordering and for the user's patience.
+    pub seconds: fn(action: Action, inputs: &Inputs) -> u64,
+    /// The IAM actions it needs.
+    pub actions: &'static [&'static str],
+}
+
+/// A field of the manifest.
+#[derive(Clone, Copy, Debug)]
+pub struct Field {
+    pub name: &'static str,
+    pub ty: Type,
+    pub required: bool,
+    /// In TOML, for the documentation: `"immutable"`, `100`.
+    pub default: Option<&'static str>,
+    /// One or two sentences: what it does, units, where the limit comes from.
+    pub doc: &'static str,
+    pub effect: Effect,
+}
+
+/// What may be written in a field.
+#[derive(Clone, Copy, Debug)]
+pub enum Type {
+    /// Text that may hold references.
+    Text,
+    /// Text that must be known when planning: names, keys.
+    Name {
+        min: usize,
+        max: usize,
+        pattern: Pattern,
+    },
+    OneOf(&'static [&'static str]),
+    Integer {
+        min: i64,
+        max: i64,
+    },
+    Bool,
+    /// `"30s"`, `"5m"`, `"1h"`; whole seconds within the bounds.
+    Duration {
+        min: u64,
+        max: u64,
+    },
+    /// The name of a declared resource of a kind, written without the kind: `cluster = "main"`.
+    /// Implies a dependency.
+    Link(&'static str),
+    /// A path relative to the file it is written in. The loader replaces it with
+    /// `{"path": …, "text": …}`.
+    File,
+    /// A scalar of any type, turned into text.
+    Scalar,
+    /// A secret's source: `{ env = "NAME" }` or `{ file = "path" }`. Becomes [`Expr::Secret`].
+    SecretSource,
+    List(&'static Type),
+    /// Any names, one type of value.
+    Map(&'static Type),
+    /// These fields and no others.
+    Table(&'static [Field]),
+    /// Any names, each a table of these fields: `[service.web.container.NAME]`.
+    Tables(&'static [Field]),
+    /// One of several spellings, tried by TOML type: a bare value or a table.
+    Either(&'static Type, &'static Type),
+    /// Any TOML value, passed through in AWS's own spelling.
+    Any,
+}
+
+/// Which characters a name may have.
+#[derive(Clone, Copy, Debug)]
+pub struct Pattern {
+    /// For messages and documentation: ``lower case letters, digits and `-_./` ``.
+    pub says: &'static str,
+    /// A regular expression for the JSON Schema.
+    pub regex: &'static str,
+    pub matches: fn(&str) -> bool,
+}
+
+/// An output that other resources may refer to.
+#[derive(Clone, Copy, Debug)]
+pub struct Output {
+    pub name: &'static str,
+    pub doc: &'static str,
+    pub source: OutputSource,
+}
+
+/// When an output is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OutputSource {
+    /// It repeats a canonical input, so it is known when that is.
+    Input(&'static str),
+    /// The cloud makes it once; an update does not change it.
+    Stable,
+    /// An update may change it.
+    Volatile,
+    /// As volatile, and a table of names that are not known in advance: `outputs.VpcId`.
+    Open,
+}
+
+/// What a kind's [`KindSpec::lower`] works on.
+#[derive(Debug)]
+pub struct Lower<'a> {
+    pub address: &'a Address,
+    pub environment: &'a Environment,
+    /// As written, checked, variables substituted, defaults not filled in.
+    pub fields: Inputs,
+    /// The environment's tags, to be merged under the resource's own.
+    pub tags: &'a BTreeMap<String, String>,
+    /// Fields of other resources, as written: `(address, field)`.
+    pub others: &'a dyn Fn(&Address, &str) -> Option<Expr>,
+    pub depends_on: &'a mut BTreeSet<Address>,
+    pub spans: &'a BTreeMap<String, Span>,
+    /// The place of the resource's header.
+    pub span: &'a Span,
+    pub problems: &'a mut Vec<Problem>,
+}
+
+impl Lower<'_> {
+    /// The place of a field, of the nearest field around it, or of the whole resource.
+    pub fn place(&self, field: &str) -> Span {
+        let mut path = field;
+        loop {
+            if let Some(span) = self.spans.get(path) {
+                return span.clone();
+            }
+            match path.rsplit_once('.') {
+                Some((around, _)) => path = around,
+                None => return self.span.clone(),
+            }
+        }
+    }
+}
+
+/// What a kind's [`KindSpec::settle`] works on.
+#[derive(Debug)]
+pub struct Settle<'a> {
+    pub address: &'a Address,
+    pub inputs: &'a mut Inputs,
+    /// What was observed of it, if anything is there.
+    pub observed: Option<&'a Properties>,
+    /// Outputs of the resource as observed.
+    pub outputs: Option<&'a Properties>,
+    pub recorded: Option<&'a bfd_core::ResourceState>,
+    pub fallback_images: bool,
+    pub span: &'a Span,
+    pub spans: &'a BTreeMap<String, Span>,
+    pub problems: &'a mut Vec<Problem>,
+}
+
+impl KindSpec {
+    pub fn field(&self, name: &str) -> Option<&'static Field> {
+        self.fields.iter().find(|field| field.name == name)
+    }
+
+    pub fn output(&self, name: &str) -> Option<&'static Output> {
+        self.outputs.iter().find(|output| output.name == name)
+    }
+
+    /// Whether undeclared entries of the map at `path` count as a difference.
+    pub fn is_exact(&self, path: &[&str]) -> bool {
+        self.exact.iter().any(|pattern| {
+            let parts: Vec<&str> = pattern.split('.').collect();
+            parts.len() == path.len()
+                && parts
+                    .iter()
+                    .zip(path)
+                    .all(|(p, part)| *p == "*" || p == part)
+        })
+    }
+
+    /// The outputs that are already known from settled inputs.
+    pub fn predict(&self, inputs: &Inputs) -> Properties {
+        let known = |output: &Output| match output.source {
+            OutputSource::Input(name) => {
+                let value = inputs
+                    .get(name)?
+                    .resolve(&|_: &Reference| None::<Value>)
+                    .ok()?;
+                Some((output.name.to_owned(), value))
+            }
+            _ => None,
+        };
+        self.outputs.iter().filter_map(known).collect()
+    }
+}

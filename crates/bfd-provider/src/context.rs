@@ -1,0 +1,67 @@
+use bfd_core::{Secret, SecretSource};
+use std::{fmt, sync::Arc};
+use thiserror::Error;
+use tokio::sync::mpsc::UnboundedSender;
+use tokio_util::sync::CancellationToken;
+
+/// What a provider call gets beside its arguments.
+#[derive(Clone, Debug)]
+pub struct Context {
+    pub token: Token,
+    /// The call was announced before, by a process that died: it may have taken effect.
+    pub repeated: bool,
+    pub progress: Progress,
+    /// Triggered when the run turns back. A call that waits for a long operation
+    /// (a rollout, a stack) should end the wait soon and report what it left.
+    pub turn_back: CancellationToken,
+}
+
+/// Identifies one call independently of its attempts, so that a repeat is recognized.
+///
+/// At most 32 characters of `[0-9a-z-]`, so that it fits every AWS client token.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Token(pub String);
+
+/// Where a call tells what it is doing.
+#[derive(Clone, Debug, Default)]
+pub struct Progress(Option<UnboundedSender<String>>);
+
+impl Progress {
+    pub fn new(sender: UnboundedSender<String>) -> Self {
+        Self(Some(sender))
+    }
+
+    /// Tells one line. Never fails: nobody may be listening.
+    pub fn tell(&self, message: impl Into<String>) {
+        if let Some(sender) = &self.0 {
+            let _ = sender.send(message.into());
+        }
+    }
+}
+
+/// Reads the plaintext of secrets when it is sent, and only then.
+pub trait Secrets: fmt::Debug + Send + Sync {
+    /// Returns the plaintext; refuses when it is not the one that was planned.
+    fn reveal(&self, secret: &Secret) -> Result<String, SecretUnavailable>;
+}
+
+#[derive(Clone, Debug, Error)]
+pub enum SecretUnavailable {
+    #[error("the {0} is not set")]
+    Missing(SecretSource),
+    #[error("the {0} is not the one that was planned")]
+    Changed(SecretSource),
+}
+
+/// No secrets at all, for commands that only read.
+impl Secrets for () {
+    fn reveal(&self, secret: &Secret) -> Result<String, SecretUnavailable> {
+        Err(SecretUnavailable::Missing(secret.source.clone()))
+    }
+}
+
+impl<T: Secrets + ?Sized> Secrets for Arc<T> {
+    fn reveal(&self, secret: &Secret) -> Result<String, SecretUnavailable> {
+        (**self).reveal(secret)
+    }
+}

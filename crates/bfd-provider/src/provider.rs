@@ -1,0 +1,118 @@
+use crate::{Context, ProviderError};
+use async_trait::async_trait;
+use bfd_core::{Address, Inputs, Properties, ResourceState, Value};
+use std::{collections::BTreeMap, fmt};
+
+/// Talks to one cloud, in the canonical forms of `bfd-kinds`.
+///
+/// Every call must be safe to repeat with the same token: after a crash the
+/// engine cannot know whether the previous one arrived. A call that fails says
+/// what it left behind ([`ProviderError::left`]).
+#[async_trait]
+pub trait Provider: fmt::Debug + Send + Sync {
+    /// Asks who is calling. One request.
+    async fn identity(&self) -> Result<Identity, ProviderError>;
+
+    /// Reads objects as they are now, in as few requests as the cloud allows. Writes nothing.
+    ///
+    /// The answer has an entry for every address asked for.
+    async fn observe(&self, wanted: &[Wanted<'_>]) -> Result<Observation, ProviderError>;
+
+    /// Creates the object and waits until it is proven ready.
+    async fn create(
+        &self,
+        address: &Address,
+        inputs: &Properties,
+        context: &Context,
+    ) -> Result<Object, ProviderError>;
+
+    /// Makes an object like `inputs`, in the fewest calls, and waits until it is proven ready.
+    ///
+    /// `prior` is the object as it was observed; where nothing differs, nothing is called.
+    async fn update(
+        &self,
+        address: &Address,
+        prior: &ResourceState,
+        inputs: &Properties,
+        context: &Context,
+    ) -> Result<Object, ProviderError>;
+
+    /// Puts an object back as it was recorded in `prior`: the undo of an update.
+    ///
+    /// `current` is what the update made of it, or left of it. Old versions are
+    /// reused where the cloud kept them (task definition revisions, earlier
+    /// values of parameters).
+    async fn restore(
+        &self,
+        address: &Address,
+        current: &ResourceState,
+        prior: &ResourceState,
+        context: &Context,
+    ) -> Result<Object, ProviderError>;
+
+    /// Deletes the object. Succeeds if it is already gone.
+    async fn delete(
+        &self,
+        address: &Address,
+        prior: &ResourceState,
+        context: &Context,
+    ) -> Result<(), ProviderError>;
+
+    /// Keeps a record of a finished run beside the coordinator's parameters.
+    async fn record_deployment(
+        &self,
+        coordinator: &ResourceState,
+        record: &Value,
+    ) -> Result<(), ProviderError>;
+}
+
+/// Who is calling.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// Twelve digits.
+    pub account: String,
+    pub arn: String,
+    pub region: String,
+}
+
+/// A remote object, in the canonical form of its kind.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Object {
+    pub id: String,
+    /// As observed; after a create or an update, what was sent is enough.
+    pub inputs: Properties,
+    pub outputs: Properties,
+}
+
+/// What to look for: a resource of the manifest, one of the state, or both.
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted<'a> {
+    pub address: &'a Address,
+    /// Desired; references to what does not exist yet are unresolved.
+    pub inputs: Option<&'a Inputs>,
+    pub prior: Option<&'a ResourceState>,
+}
+
+/// What was read. `None` means that no such object exists.
+pub type Observation = BTreeMap<Address, Option<Observed>>;
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Observed {
+    pub object: Object,
+    /// Who else claims it, as far as a cheap read tells.
+    pub owner: Option<Owner>,
+    /// What is wrong with it that the planner cannot see in its inputs,
+    /// such as a service whose deployment has failed.
+    pub notes: Vec<String>,
+}
+
+/// Who made an object that bfd did not make.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Owner {
+    /// A CloudFormation stack.
+    Stack(String),
+    /// Tags that name an owner, as `key=value`.
+    Tags(Vec<String>),
+    /// Nothing tells.
+    Unknown,
+}
