@@ -135,7 +135,7 @@ pub enum OutputSource {
 }
 
 /// What a kind's [`KindSpec::lower`] works on.
-#[derive(Debug)]
+#[expect(missing_debug_implementations, reason = "holds a function")]
 pub struct Lower<'a> {
     pub address: &'a Address,
     pub environment: &'a Environment,
