@@ -1,1 +1,48 @@
 //! An embedded AWS that answers the SDK's requests in process.
+//!
+//! | module | what is in it |
+//! |---|---|
+//! | `sandbox` | [`Sandbox`], the handle that tests and the command line hold |
+//! | `options` | [`Options`], how a sandbox starts |
+//! | `clock` | the one virtual clock: SDK signing, SDK sleeps and the model |
+//! | `fault` | [`Fault`], what may go wrong with a request, and the [`RequestLog`] |
+//! | `client` | smithy's HTTP client over the sandbox |
+//! | `serve` | the same over HTTP on a socket |
+//! | `router` | from a request to an operation, and its answer's framing |
+//! | `error` | refusals in AWS's two spellings, JSON and query-XML |
+//! | `world` | everything the sandbox remembers, its ids and its replay of due events |
+//! | `store` | the world's file, shared between processes |
+//! | `secret` | how secret values are kept out of the file's text |
+//! | `image` | which images exist, and how their containers behave |
+//! | `json`, `tags` | reading request bodies; tags as every service keeps them |
+//! | `sts`, `ecr`, `ssm`, `ecs`, `scaling`, `cloudformation` | the services |
+//!
+//! A service is a pure function of the world, the time and a request. There is no background
+//! task: every request first replays what fell due since the last one, in time order, so that
+//! the same code works in paused, scaled and persisted time.
+
+mod client;
+mod clock;
+mod cloudformation;
+mod ecr;
+mod ecs;
+mod error;
+mod fault;
+mod image;
+mod json;
+mod options;
+mod router;
+mod sandbox;
+mod scaling;
+mod secret;
+mod serve;
+mod ssm;
+mod store;
+mod sts;
+mod tags;
+mod world;
+
+pub use crate::fault::{Fault, RequestLog};
+pub use crate::image::Behaviour;
+pub use crate::options::Options;
+pub use crate::sandbox::Sandbox;

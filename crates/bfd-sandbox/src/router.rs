@@ -1,0 +1,343 @@
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use serde_json::{Value, json};
+
+use crate::error::{JsonError, QueryError};
+use crate::fault::Fault;
+use crate::store::Intent;
+use crate::world::World;
+use crate::{cloudformation, ecr, ecs, scaling, ssm, sts};
+
+/// What the sandbox needs of an HTTP request, wherever it came from.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Request {
+    /// `x-amz-target`
+    pub(crate) target: String,
+    pub(crate) host: String,
+    pub(crate) authorization: String,
+    pub(crate) query: String,
+    pub(crate) body: Vec<u8>,
+}
+
+/// An HTTP answer.
+#[derive(Clone, Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: Vec<(&'static str, String)>,
+    pub(crate) body: Vec<u8>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Service {
+    Ecr,
+    Ssm,
+    Ecs,
+    Scaling,
+    CloudFormation,
+    Sts,
+}
+
+/// A request that has found its operation.
+#[derive(Clone, Debug)]
+pub(crate) struct Call {
+    service: Service,
+    operation: String,
+    body: Body,
+}
+
+#[derive(Clone, Debug)]
+enum Body {
+    Json(Vec<u8>),
+    Form(BTreeMap<String, String>),
+}
+
+impl Service {
+    fn from_target(prefix: &str) -> Option<Self> {
+        Some(match prefix {
+            "AmazonEC2ContainerRegistry_V20150921" => Self::Ecr,
+            "AmazonSSM" => Self::Ssm,
+            "AmazonEC2ContainerServiceV20141113" => Self::Ecs,
+            "AnyScaleFrontendService" => Self::Scaling,
+            _ => return None,
+        })
+    }
+
+    fn from_name(name: &str) -> Option<Self> {
+        Some(match name {
+            "cloudformation" => Self::CloudFormation,
+            "sts" => Self::Sts,
+            _ => return None,
+        })
+    }
+
+    /// The name as IAM's actions spell it.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Ecr => "ecr",
+            Self::Ssm => "ssm",
+            Self::Ecs => "ecs",
+            Self::Scaling => "application-autoscaling",
+            Self::CloudFormation => "cloudformation",
+            Self::Sts => "sts",
+        }
+    }
+
+    /// The code with which the service answers its own mistakes.
+    fn server_error(self) -> &'static str {
+        match self {
+            Self::Ecr | Self::Ecs => "ServerException",
+            Self::Ssm => "InternalServerError",
+            Self::Scaling => "InternalServiceException",
+            Self::CloudFormation | Self::Sts => "InternalFailure",
+        }
+    }
+}
+
+impl Call {
+    /// Finds the operation: by `x-amz-target`, else by the form's `Action` and the signature's
+    /// scope or the host, so that one endpoint serves every service.
+    pub(crate) fn route(request: Request) -> Result<Self, Answer> {
+        if let Some((prefix, operation)) = request.target.rsplit_once('.') {
+            let Some(service) = Service::from_target(prefix) else {
+                return Err(json_error(&JsonError::unknown_operation(&request.target), ""));
+            };
+            let operation = operation.to_owned();
+            return Ok(Self { service, operation, body: Body::Json(request.body) });
+        }
+        let mut form = parse_form(&request.query);
+        form.extend(parse_form(&String::from_utf8_lossy(&request.body)));
+        let service = scope(&request.authorization)
+            .and_then(Service::from_name)
+            .or_else(|| Service::from_name(request.host.split('.').next().unwrap_or_default()));
+        match (service, form.get("Action")) {
+            (Some(service), Some(action)) => {
+                Ok(Self { service, operation: action.clone(), body: Body::Form(form) })
+            }
+            _ => Err(query_error(
+                Service::Sts,
+                &QueryError::new("InvalidAction", "the sandbox does not know this service"),
+                "",
+            )),
+        }
+    }
+
+    /// `ssm:GetParameters`
+    pub(crate) fn name(&self) -> String {
+        format!("{}:{}", self.service.name(), self.operation)
+    }
+
+    pub(crate) fn intent(&self) -> Intent {
+        let reads = ["Describe", "List", "Get", "BatchGet", "BatchCheck", "Validate"];
+        if reads.iter().any(|prefix| self.operation.starts_with(prefix)) {
+            Intent::Read
+        } else {
+            Intent::Write
+        }
+    }
+
+    /// Applies the call to the world.
+    pub(crate) fn answer(&self, world: &mut World, now: f64, request_id: &str) -> Answer {
+        match &self.body {
+            Body::Json(body) => match self.json(world, now, body) {
+                Ok(value) => json_answer(200, value.to_string().into_bytes(), request_id),
+                Err(error) => json_error(&error, request_id),
+            },
+            Body::Form(params) => {
+                let inner = match self.service {
+                    Service::CloudFormation => {
+                        cloudformation::handle(world, now, &self.operation, params)
+                    }
+                    _ => sts::handle(world, &self.operation),
+                };
+                match inner {
+                    Ok(inner) => self.query_answer(&inner, request_id),
+                    Err(error) => query_error(self.service, &error, request_id),
+                }
+            }
+        }
+    }
+
+    fn json(&self, world: &mut World, now: f64, body: &[u8]) -> Result<Value, JsonError> {
+        let body: Value = if body.is_empty() {
+            json!({})
+        } else {
+            serde_json::from_slice(body).map_err(|error| {
+                JsonError::new("SerializationException", format!("the body is not JSON: {error}"))
+            })?
+        };
+        match self.service {
+            Service::Ecr => ecr::handle(world, now, &self.operation, &body),
+            Service::Ssm => ssm::handle(world, now, &self.operation, &body),
+            Service::Ecs => ecs::handle(world, now, &self.operation, &body),
+            Service::Scaling => scaling::handle(world, now, &self.operation, &body),
+            Service::CloudFormation | Service::Sts => {
+                Err(JsonError::unknown_operation(&self.operation))
+            }
+        }
+    }
+
+    /// The answer that a scripted fault gives in the service's place, if it is one that answers.
+    pub(crate) fn refuse(&self, fault: Fault, world: &World, request_id: &str) -> Option<Answer> {
+        let is_query = matches!(self.body, Body::Form(_));
+        let (status, code, message) = match fault {
+            Fault::Throttle if is_query => (400, "Throttling", "Rate exceeded".to_owned()),
+            Fault::Throttle => (400, "ThrottlingException", "Rate exceeded".to_owned()),
+            Fault::ServerError => {
+                (500, self.service.server_error(), "The server failed to answer".to_owned())
+            }
+            Fault::AccessDenied => (
+                if is_query { 403 } else { 400 },
+                if is_query { "AccessDenied" } else { "AccessDeniedException" },
+                format!(
+                    "User: {} is not authorized to perform: {} on resource: * because no \
+                     identity-based policy allows the {1} action",
+                    sts::caller(world),
+                    self.name(),
+                ),
+            ),
+            _ => return None,
+        };
+        Some(if is_query {
+            let error = QueryError { status, code: code.into(), message };
+            query_error(self.service, &error, request_id)
+        } else {
+            json_error(&JsonError { status, code: code.into(), message }, request_id)
+        })
+    }
+
+    fn query_answer(&self, inner: &str, request_id: &str) -> Answer {
+        let action = &self.operation;
+        let xmlns = namespace(self.service);
+        xml_answer(
+            200,
+            format!(
+                "<{action}Response xmlns=\"{xmlns}\"><{action}Result>{inner}</{action}Result>\
+                 <ResponseMetadata><RequestId>{request_id}</RequestId></ResponseMetadata>\
+                 </{action}Response>"
+            ),
+            request_id,
+        )
+    }
+}
+
+fn namespace(service: Service) -> &'static str {
+    match service {
+        Service::CloudFormation => "http://cloudformation.amazonaws.com/doc/2010-05-15/",
+        _ => "https://sts.amazonaws.com/doc/2011-06-15/",
+    }
+}
+
+fn json_answer(status: u16, body: Vec<u8>, request_id: &str) -> Answer {
+    let headers = vec![
+        ("content-type", "application/x-amz-json-1.1".to_owned()),
+        ("x-amzn-requestid", request_id.to_owned()),
+    ];
+    Answer { status, headers, body }
+}
+
+fn json_error(error: &JsonError, request_id: &str) -> Answer {
+    let body = json!({ "__type": error.code, "message": error.message });
+    let mut answer = json_answer(error.status, body.to_string().into_bytes(), request_id);
+    answer.headers.push(("x-amzn-errortype", error.code.to_string()));
+    answer
+}
+
+fn xml_answer(status: u16, body: String, request_id: &str) -> Answer {
+    let headers = vec![
+        ("content-type", "text/xml".to_owned()),
+        ("x-amzn-requestid", request_id.to_owned()),
+    ];
+    Answer { status, headers, body: body.into_bytes() }
+}
+
+fn query_error(service: Service, error: &QueryError, request_id: &str) -> Answer {
+    let kind = if error.status < 500 { "Sender" } else { "Receiver" };
+    xml_answer(
+        error.status,
+        format!(
+            "<ErrorResponse xmlns=\"{}\"><Error><Type>{kind}</Type><Code>{}</Code>\
+             <Message>{}</Message></Error><RequestId>{request_id}</RequestId></ErrorResponse>",
+            namespace(service),
+            escape(&error.code),
+            escape(&error.message),
+        ),
+        request_id,
+    )
+}
+
+/// The service in a signature's credential scope: `…/20260101/eu-west-1/sts/aws4_request`.
+fn scope(authorization: &str) -> Option<&str> {
+    let credential = authorization.split_once("Credential=")?.1;
+    credential.split([',', ' ']).next()?.rsplit('/').nth(1)
+}
+
+/// Text as it may stand inside an XML element.
+pub(crate) fn escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for letter in text.chars() {
+        match letter {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '"' => escaped.push_str("&quot;"),
+            // XML 1.0 has no way to write these.
+            control if control.is_control() && !matches!(control, '\n' | '\t' | '\r') => {
+                let _ = write!(escaped, "\\u{{{:x}}}", u32::from(control));
+            }
+            other => escaped.push(other),
+        }
+    }
+    escaped
+}
+
+fn parse_form(text: &str) -> BTreeMap<String, String> {
+    text.split('&')
+        .filter(|pair| !pair.is_empty())
+        .map(|pair| {
+            let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+            (decode(key), decode(value))
+        })
+        .collect()
+}
+
+/// Undoes percent encoding; a broken escape stands for itself.
+fn decode(text: &str) -> String {
+    let bytes = text.as_bytes();
+    let mut decoded = Vec::with_capacity(bytes.len());
+    let mut at = 0;
+    while let Some(&byte) = bytes.get(at) {
+        let escape = (byte == b'%').then(|| text.get(at + 1..at + 3)).flatten();
+        match escape.and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
+            Some(number) => {
+                decoded.push(number);
+                at += 3;
+            }
+            None => {
+                decoded.push(if byte == b'+' { b' ' } else { byte });
+                at += 1;
+            }
+        }
+    }
+    String::from_utf8_lossy(&decoded).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn forms() {
+        let form = parse_form("Action=CreateStack&A=b%20c+d%2F%zz&%E2%82%AC=");
+        assert_eq!(form["Action"], "CreateStack");
+        assert_eq!(form["A"], "b c d/%zz");
+        assert_eq!(form["€"], "");
+    }
+
+    #[test]
+    fn scopes() {
+        let header = "AWS4-HMAC-SHA256 Credential=AKID/20260101/eu-west-1/cloudformation/aws4_request, SignedHeaders=host";
+        assert_eq!(scope(header), Some("cloudformation"));
+        assert_eq!(scope("Basic abc"), None);
+    }
+}
