@@ -2,7 +2,7 @@
 
 use crate::{
     Address, ResourceState, State,
-    plan::{Op, Plan, StepId},
+    plan::{Op, StepId},
 };
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -155,17 +155,8 @@ impl Status {
     }
 }
 
-/// Computes the state that a run leaves behind, starting from `base`.
-pub(crate) fn fold(base: &State, plan: &Plan, statuses: &[Status]) -> State {
-    let mut state = base.clone();
-    for (step, status) in plan.steps.iter().zip(statuses) {
-        apply(&mut state, &step.address, &step.op, status);
-    }
-    state
-}
-
 /// Brings `state` up to date with one step, whatever it was before.
-fn apply(state: &mut State, at: &Address, op: &Op, status: &Status) {
+pub(crate) fn fold_step(state: &mut State, at: &Address, op: &Op, status: &Status) {
     match status {
         Status::Succeeded { result }
         | Status::Failed {

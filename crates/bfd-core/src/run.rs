@@ -1,9 +1,12 @@
 use crate::{
-    State,
-    journal::{Entry, Event, IllegalTransition, Status, fold},
+    Address, State,
+    journal::{Entry, Event, IllegalTransition, Status, fold_step},
     plan::{Phase, Plan, Step, StepId},
 };
-use std::{cmp::Reverse, collections::BTreeSet};
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, BTreeSet},
+};
 
 /// One execution of a plan, as a state machine: events in, tasks out.
 ///
@@ -25,6 +28,9 @@ pub struct Run {
     /// Steps whose undo may start; the last started is undone first.
     undo_ready: BTreeSet<Reverse<StepId>>,
     deploys_left: usize,
+    /// What the run has made of the plan's refreshed state so far.
+    state: State,
+    steps_of: BTreeMap<Address, Vec<StepId>>,
     failed: bool,
     canceled: bool,
     unwinding: bool,
@@ -74,6 +80,8 @@ impl Run {
                 .iter()
                 .filter(|s| s.phase == Phase::Deploy)
                 .count(),
+            state: plan.refreshed.clone(),
+            steps_of: BTreeMap::new(),
             failed: false,
             canceled: false,
             unwinding: false,
@@ -82,6 +90,10 @@ impl Run {
         for step in &run.plan.steps {
             run.waiting[step.id.index()] =
                 u32::try_from(step.after.len()).expect("fewer than 2^32 edges");
+            run.steps_of
+                .entry(step.address.clone())
+                .or_default()
+                .push(step.id);
             for before in &step.after {
                 run.dependents[before.index()].push(step.id);
             }
@@ -151,9 +163,30 @@ impl Run {
         let was = before.unsettled();
         let is = after.unsettled();
         self.statuses[step.index()] = after;
-        self.count_blockers(step, was, is);
-        self.react(step);
+        if !matches!(event, Event::Progress { .. }) {
+            self.refold(step);
+            self.count_blockers(step, was, is);
+            self.react(step);
+        }
         Ok(())
+    }
+
+    /// Brings the state up to date at one address. A replacement has two steps
+    /// there, so all of them are folded again, from what there was before.
+    fn refold(&mut self, step: StepId) {
+        let at = &self.plan.step(step).address;
+        match self.plan.refreshed.resources.get(at) {
+            Some(before) => self.state.resources.insert(at.clone(), before.clone()),
+            None => self.state.resources.remove(at),
+        };
+        match self.plan.refreshed.deposed.get(at) {
+            Some(before) => self.state.deposed.insert(at.clone(), before.clone()),
+            None => self.state.deposed.remove(at),
+        };
+        for id in &self.steps_of[at] {
+            let step = &self.plan.steps[id.index()];
+            fold_step(&mut self.state, at, &step.op, &self.statuses[id.index()]);
+        }
     }
 
     fn react(&mut self, step: StepId) {
@@ -245,22 +278,30 @@ impl Run {
         }
     }
 
-    /// The state that this run has made of `base` so far.
-    pub fn state(&self, base: &State) -> State {
-        fold(base, &self.plan, &self.statuses)
+    /// The state that this run has made so far.
+    pub fn state(&self) -> &State {
+        &self.state
     }
 
-    /// The next task that may start, or `None` when all must wait.
+    /// The tasks that may start now, most urgent first; none when all must wait.
     ///
-    /// It is offered again until its start is recorded.
-    pub fn next_task(&self) -> Option<Task> {
+    /// They are offered again until their start is recorded.
+    pub fn next_tasks(&self, limit: usize) -> Vec<Task> {
         if self.unwinding {
-            return self.undo_ready.first().map(|step| Task::Undo(step.0));
+            self.undo_ready
+                .iter()
+                .take(limit)
+                .map(|step| Task::Undo(step.0))
+                .collect()
+        } else if self.failed && !self.pivoted() {
+            Vec::new()
+        } else {
+            self.ready
+                .iter()
+                .take(limit)
+                .map(|(_, step)| Task::Do(*step))
+                .collect()
         }
-        if self.failed {
-            return None;
-        }
-        self.ready.first().map(|(_, step)| Task::Do(*step))
     }
 
     /// Steps that an earlier process started and never finished.

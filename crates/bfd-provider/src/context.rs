@@ -1,7 +1,6 @@
 use bfd_core::{Secret, SecretSource};
 use std::{fmt, sync::Arc};
 use thiserror::Error;
-use tokio::sync::mpsc::UnboundedSender;
 use tokio_util::sync::CancellationToken;
 
 /// What a provider call gets beside its arguments.
@@ -23,19 +22,25 @@ pub struct Context {
 pub struct Token(pub String);
 
 /// Where a call tells what it is doing.
-#[derive(Clone, Debug, Default)]
-pub struct Progress(Option<UnboundedSender<String>>);
+#[derive(Clone, Default)]
+pub struct Progress(Option<Arc<dyn Fn(String) + Send + Sync>>);
 
 impl Progress {
-    pub fn new(sender: UnboundedSender<String>) -> Self {
-        Self(Some(sender))
+    pub fn new(tell: impl Fn(String) + Send + Sync + 'static) -> Self {
+        Self(Some(Arc::new(tell)))
     }
 
     /// Tells one line. Never fails: nobody may be listening.
     pub fn tell(&self, message: impl Into<String>) {
-        if let Some(sender) = &self.0 {
-            let _ = sender.send(message.into());
+        if let Some(tell) = &self.0 {
+            tell(message.into());
         }
+    }
+}
+
+impl fmt::Debug for Progress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Progress")
     }
 }
 

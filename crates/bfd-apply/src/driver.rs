@@ -1,0 +1,290 @@
+use crate::{ApplyError, Clock, Ended, Reporter, Session, Unended, call::Call};
+use bfd_core::{
+    Outcome, Run, Task,
+    journal::{Entry, Event, Failure},
+    plan::{Op, Plan, StepId},
+};
+use bfd_provider::{Progress, Provider};
+use bfd_store::{RunHeader, StateGuard, Unfinished};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    pin::Pin,
+    sync::Arc,
+    time::Duration,
+};
+use tokio::{
+    sync::mpsc,
+    task::{Id, JoinError, JoinSet},
+};
+use tokio_util::sync::CancellationToken;
+
+/// Carries out a plan, to its end or back to its beginning.
+pub async fn apply(
+    plan: Plan,
+    header: &RunHeader,
+    session: Session<'_>,
+) -> Result<Ended, ApplyError> {
+    if session.guard.unfinished().is_some() {
+        return Err(ApplyError::UnfinishedRun);
+    }
+    let state = session.guard.snapshot().version.clone();
+    if plan.base != state {
+        return Err(ApplyError::StalePlan {
+            plan: plan.base,
+            state,
+        });
+    }
+    session.guard.begin(header, &plan).await?;
+    Driver::new(Run::new(plan), &header.run, 0, session)
+        .drive()
+        .await
+}
+
+/// Finishes a run that an earlier process left behind: forward if nothing had
+/// failed, back otherwise. `None` when there is none.
+pub async fn recover(session: Session<'_>) -> Result<Option<Ended>, ApplyError> {
+    let Some(Unfinished {
+        header,
+        plan,
+        entries,
+    }) = session.guard.unfinished().cloned()
+    else {
+        return Ok(None);
+    };
+    let seq = entries.last().map_or(0, |entry| entry.seq + 1);
+    let run = Run::resume(plan, &entries)?;
+    Driver::new(run, &header.run, seq, session)
+        .drive()
+        .await
+        .map(Some)
+}
+
+/// Closes an unfinished run as it is, for when a person has seen to the rest.
+///
+/// What the journal knows becomes the state; nothing is called.
+pub async fn abandon(guard: &mut dyn StateGuard) -> Result<bool, ApplyError> {
+    let Some(Unfinished { plan, entries, .. }) = guard.unfinished().cloned() else {
+        return Ok(false);
+    };
+    let environment = plan.environment.clone();
+    let run = Run::resume(plan, &entries)?;
+    guard.commit(&environment, run.state().clone()).await?;
+    Ok(true)
+}
+
+struct Driver<'a> {
+    run: Run,
+    run_id: String,
+    seq: u64,
+    provider: Arc<dyn Provider>,
+    guard: &'a mut dyn StateGuard,
+    reporter: &'a mut dyn Reporter,
+    clock: Arc<dyn Clock>,
+    parallelism: usize,
+    cancel: CancellationToken,
+    abort: CancellationToken,
+    running: JoinSet<Event>,
+    tasks: BTreeMap<Id, Task>,
+    progress: mpsc::UnboundedSender<(StepId, String)>,
+    heard: mpsc::UnboundedReceiver<(StepId, String)>,
+    turn_back: CancellationToken,
+}
+
+impl<'a> Driver<'a> {
+    fn new(run: Run, run_id: &str, seq: u64, session: Session<'a>) -> Self {
+        let (progress, heard) = mpsc::unbounded_channel();
+        Self {
+            run,
+            run_id: run_id.to_owned(),
+            seq,
+            provider: session.provider,
+            guard: session.guard,
+            reporter: session.reporter,
+            clock: session.clock,
+            parallelism: session.limits.parallelism.max(1),
+            cancel: session.cancel,
+            abort: session.abort,
+            running: JoinSet::new(),
+            tasks: BTreeMap::new(),
+            progress,
+            heard,
+            turn_back: CancellationToken::new(),
+        }
+    }
+
+    async fn drive(mut self) -> Result<Ended, ApplyError> {
+        let clock = self.clock.clone();
+        let mut deadline: Option<Pin<Box<dyn Future<Output = ()> + Send + '_>>> = None;
+        let mut canceled = false;
+        self.start(self.run.interrupted(), true).await?;
+        loop {
+            if self.run.unwinding() && deadline.is_none() {
+                self.turn_back.cancel();
+                deadline =
+                    Some(clock.sleep(Duration::from_secs(self.run.plan().rollback.deadline)));
+            }
+            let room = self.parallelism.saturating_sub(self.running.len());
+            self.start(self.run.next_tasks(room), false).await?;
+            if self.running.is_empty() {
+                return self.end().await;
+            }
+            tokio::select! {
+                biased;
+                Some((step, message)) = self.heard.recv() => {
+                    self.record(vec![(Some(step), Event::Progress { message })]).await?;
+                }
+                Some(finished) = self.running.join_next_with_id() => self.finish(finished).await?,
+                () = self.abort.cancelled() => return Ok(self.leave(Unended::Aborted)),
+                () = self.cancel.cancelled(), if !canceled => {
+                    canceled = true;
+                    if !self.run.pivoted() {
+                        self.record(vec![(None, Event::Canceled)]).await?;
+                    }
+                }
+                () = async { deadline.as_mut().expect("checked by the guard").await }, if deadline.is_some() => {
+                    return Ok(self.leave(Unended::Deadline));
+                }
+            }
+        }
+    }
+
+    /// Announces tasks in one durable write, then lets them run.
+    async fn start(&mut self, tasks: Vec<Task>, repeated: bool) -> Result<(), ApplyError> {
+        if tasks.is_empty() {
+            return Ok(());
+        }
+        // Resolve before the entry exists, while every dependency is still in the state.
+        let calls: Vec<(Task, Call)> = tasks
+            .into_iter()
+            .map(|task| (task, self.call(task, repeated)))
+            .collect();
+        let announced = calls.iter().map(|(task, _)| match task {
+            Task::Do(step) => (Some(*step), Event::Started),
+            Task::Undo(step) => (Some(*step), Event::UndoStarted),
+        });
+        self.record(announced.collect()).await?;
+        for (task, call) in calls {
+            let provider = self.provider.clone();
+            let handle = self
+                .running
+                .spawn(async move { call.perform(&*provider).await });
+            self.tasks.insert(handle.id(), task);
+        }
+        Ok(())
+    }
+
+    fn call(&self, task: Task, repeated: bool) -> Call {
+        let (sender, mut receiver) = mpsc::unbounded_channel();
+        let (heard, step) = (self.progress.clone(), task.step());
+        tokio::spawn(async move {
+            while let Some(message) = receiver.recv().await {
+                if heard.send((step, message)).is_err() {
+                    break;
+                }
+            }
+        });
+        Call::new(
+            &self.run,
+            task,
+            &self.run_id,
+            repeated,
+            Progress::new(sender),
+            self.turn_back.clone(),
+        )
+    }
+
+    async fn finish(&mut self, finished: Result<(Id, Event), JoinError>) -> Result<(), ApplyError> {
+        let (id, event) = match finished {
+            Ok((id, event)) => (id, Some(event)),
+            Err(error) => (error.id(), None),
+        };
+        let task = self.tasks.remove(&id).expect("every call has its task");
+        let event = event.unwrap_or_else(|| self.panicked(task));
+        self.record(vec![(Some(task.step()), event)]).await
+    }
+
+    /// A call that panicked may have done anything: what it was about is undone.
+    fn panicked(&self, task: Task) -> Event {
+        let failure = Failure {
+            message: "the call panicked".to_owned(),
+            hint: Some("this is a bug in bfd; look at the object before the next apply".to_owned()),
+            ..Failure::default()
+        };
+        match (task, &self.run.plan().step(task.step()).op) {
+            (Task::Undo(_), _) => Event::UndoFailed { failure },
+            (Task::Do(_), Op::Update { prior, .. } | Op::Adopt { prior, .. }) => Event::Failed {
+                failure,
+                left: Some(prior.clone()),
+            },
+            (Task::Do(_), Op::Create { .. } | Op::Delete { .. }) => Event::Failed {
+                failure,
+                left: None,
+            },
+        }
+    }
+
+    /// Makes events durable, then believes them, then shows them. In that order.
+    async fn record(&mut self, events: Vec<(Option<StepId>, Event)>) -> Result<(), ApplyError> {
+        let at = self.clock.now();
+        let numbered = events.into_iter().zip(self.seq..);
+        let entries: Vec<Entry> = numbered
+            .map(|((step, event), seq)| Entry {
+                seq,
+                at: at.clone(),
+                step,
+                event,
+            })
+            .collect();
+        self.guard.append(&entries).await?;
+        self.seq += entries.len() as u64;
+        for entry in &entries {
+            self.run.record(entry.step, &entry.event)?;
+            self.reporter
+                .on_entry(entry.step.map(|id| self.run.plan().step(id)), entry);
+        }
+        Ok(())
+    }
+
+    async fn end(self) -> Result<Ended, ApplyError> {
+        let outcome = self.run.outcome();
+        if outcome == Outcome::Stuck {
+            return Ok(Ended {
+                outcome,
+                left_open: Some(Unended::UndoFailed),
+            });
+        }
+        let environment = self.run.plan().environment.clone();
+        self.guard
+            .commit(&environment, self.run.state().clone())
+            .await?;
+        Ok(Ended {
+            outcome,
+            left_open: None,
+        })
+    }
+
+    /// Leaves with calls under way. All that was announced is in the journal.
+    fn leave(mut self, why: Unended) -> Ended {
+        self.running.abort_all();
+        Ended {
+            outcome: Outcome::Stuck,
+            left_open: Some(why),
+        }
+    }
+}
+
+/// The steps of a run that are not settled: what a person has to look at.
+pub fn unsettled(run: &Run) -> BTreeSet<StepId> {
+    let open = |id: &StepId| {
+        matches!(
+            run.status(*id).name(),
+            "started" | "undoing" | "undo_failed"
+        )
+    };
+    run.plan()
+        .steps
+        .iter()
+        .map(|step| step.id)
+        .filter(open)
+        .collect()
+}

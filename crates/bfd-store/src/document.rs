@@ -1,0 +1,117 @@
+use crate::{RunHeader, StoreError, Unfinished};
+use bfd_core::{
+    Address, Environment, ResourceState, Snapshot, State, StateVersion, journal::Entry, plan::Plan,
+};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// The newest state format this version reads, and the one it writes.
+pub const FORMAT: u64 = 1;
+
+/// The state as it is stored, whatever the backend.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct StateDocument {
+    pub format: u64,
+    pub lineage: String,
+    pub serial: u64,
+    pub environment: Environment,
+    pub resources: BTreeMap<Address, ResourceState>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub deposed: BTreeMap<Address, Vec<ResourceState>>,
+}
+
+impl StateDocument {
+    pub fn new(version: &StateVersion, environment: &Environment, state: &State) -> Self {
+        Self {
+            format: FORMAT,
+            lineage: version.lineage.clone(),
+            serial: version.serial,
+            environment: environment.clone(),
+            resources: state.resources.clone(),
+            deposed: state.deposed.clone(),
+        }
+    }
+
+    /// Reads a document; refuses one that a newer bfd wrote and one that is damaged.
+    pub fn parse(place: &str, text: &str) -> Result<Snapshot, StoreError> {
+        let damaged = |reason: String| StoreError::Damaged {
+            place: place.to_owned(),
+            reason,
+        };
+        let raw: Value = serde_json::from_str(text).map_err(|err| damaged(err.to_string()))?;
+        let found = raw
+            .get("format")
+            .and_then(Value::as_u64)
+            .ok_or_else(|| damaged("it has no `format`".into()))?;
+        if found > FORMAT {
+            return Err(StoreError::NewerFormat {
+                place: place.to_owned(),
+                found,
+                known: FORMAT,
+            });
+        }
+        let document: Self = serde_json::from_value(raw).map_err(|err| damaged(err.to_string()))?;
+        Ok(Snapshot {
+            version: StateVersion {
+                lineage: document.lineage,
+                serial: document.serial,
+            },
+            environment: Some(document.environment),
+            state: State {
+                resources: document.resources,
+                deposed: document.deposed,
+            },
+        })
+    }
+
+    /// The bytes to store: indented, with a final newline.
+    pub fn to_text(&self) -> String {
+        let mut text = serde_json::to_string_pretty(self).expect("state is plain data");
+        text.push('\n');
+        text
+    }
+}
+
+/// The first line of a journal.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct JournalHead {
+    pub format: u64,
+    #[serde(flatten)]
+    pub header: RunHeader,
+    pub plan: Plan,
+}
+
+/// Reads a journal. A torn last line was never announced to anyone, so it is dropped.
+pub(crate) fn parse_journal(place: &str, text: &str) -> Result<Option<Unfinished>, StoreError> {
+    let damaged = |line: usize, reason: &dyn std::fmt::Display| StoreError::Damaged {
+        place: place.to_owned(),
+        reason: format!("line {line}: {reason}"),
+    };
+    // What does not end in a newline was still being written.
+    let whole = text.rfind('\n').map_or("", |end| &text[..end]);
+    let mut lines = whole.lines().enumerate();
+    let Some((_, first)) = lines.next() else {
+        return Ok(None);
+    };
+    let raw: Value = serde_json::from_str(first).map_err(|err| damaged(1, &err))?;
+    let found = raw.get("format").and_then(Value::as_u64).unwrap_or(0);
+    if found > FORMAT {
+        return Err(StoreError::NewerFormat {
+            place: place.to_owned(),
+            found,
+            known: FORMAT,
+        });
+    }
+    let head: JournalHead = serde_json::from_value(raw).map_err(|err| damaged(1, &err))?;
+    let entries = lines
+        .map(|(index, line)| {
+            serde_json::from_str::<Entry>(line).map_err(|err| damaged(index + 1, &err))
+        })
+        .collect::<Result<_, _>>()?;
+    Ok(Some(Unfinished {
+        header: head.header,
+        plan: head.plan,
+        entries,
+    }))
+}

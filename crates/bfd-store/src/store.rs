@@ -1,0 +1,75 @@
+use crate::StoreError;
+use async_trait::async_trait;
+use bfd_core::{Environment, Snapshot, State, journal::Entry, plan::Plan};
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// One environment's state, wherever it is kept.
+#[async_trait]
+pub trait StateStore: fmt::Debug + Send + Sync {
+    /// Reads the latest snapshot, for commands that only look.
+    async fn load(&self) -> Result<Snapshot, StoreError>;
+
+    /// Takes the lock. All writing goes through the guard.
+    async fn lock(&self, holder: LockHolder) -> Result<Box<dyn StateGuard>, StoreError>;
+
+    /// Who holds the lock now, if anyone does.
+    async fn holder(&self) -> Result<Option<LockHolder>, StoreError>;
+
+    /// A run that was begun and never finished, for commands that only look.
+    async fn unfinished(&self) -> Result<Option<Unfinished>, StoreError>;
+
+    /// Where the state is, for people.
+    fn place(&self) -> String;
+}
+
+/// The held lock; the only way to write state.
+#[async_trait]
+pub trait StateGuard: fmt::Debug + Send {
+    fn snapshot(&self) -> &Snapshot;
+
+    /// The run that an earlier process left behind, if there is one.
+    fn unfinished(&self) -> Option<&Unfinished>;
+
+    /// Records the plan. No step may start before this returns.
+    async fn begin(&mut self, header: &RunHeader, plan: &Plan) -> Result<(), StoreError>;
+
+    /// Appends entries in order. Those that must be durable are when this returns.
+    async fn append(&mut self, entries: &[Entry]) -> Result<(), StoreError>;
+
+    /// Replaces the state, increments the serial, and closes the journal.
+    async fn commit(&mut self, environment: &Environment, next: State) -> Result<(), StoreError>;
+}
+
+/// A journal without an end.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Unfinished {
+    pub header: RunHeader,
+    pub plan: Plan,
+    pub entries: Vec<Entry>,
+}
+
+/// Which run a journal belongs to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunHeader {
+    /// Unique; a lower-case ULID.
+    pub run: String,
+    /// The lineage that a first run gives to its state.
+    pub lineage: String,
+    /// RFC 3339.
+    pub started_at: String,
+    pub who: String,
+    pub command: String,
+}
+
+/// Who holds a lock, for the message that refuses the next one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LockHolder {
+    /// User and host.
+    pub who: String,
+    pub command: String,
+    /// The process on that host.
+    pub process: u32,
+    /// RFC 3339.
+    pub since: String,
+}

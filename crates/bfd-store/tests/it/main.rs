@@ -1,0 +1,210 @@
+//! What the local store promises, whatever happens to its files.
+use bfd_core::{
+    Environment, ResourceState, State,
+    journal::{Entry, Event},
+    plan::{FORMAT_VERSION, Plan, Rollback, StepId},
+};
+use bfd_store::{LocalStore, LockHolder, RunHeader, StateGuard, StateStore, StoreError};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::Path,
+};
+
+fn holder() -> LockHolder {
+    LockHolder {
+        who: "ana@host".into(),
+        command: "bfd apply".into(),
+        process: 7,
+        since: "2026-01-01T00:00:00Z".into(),
+    }
+}
+
+fn header() -> RunHeader {
+    RunHeader {
+        run: "run1".into(),
+        lineage: "lineage1".into(),
+        started_at: String::new(),
+        who: String::new(),
+        command: String::new(),
+    }
+}
+
+fn environment() -> Environment {
+    Environment {
+        name: "dev".into(),
+        account: "123456789012".into(),
+        region: "eu-west-1".into(),
+    }
+}
+
+fn plan(guard: &dyn StateGuard) -> Plan {
+    Plan {
+        format_version: FORMAT_VERSION,
+        environment: environment(),
+        endpoint: None,
+        base: guard.snapshot().version.clone(),
+        refreshed: State::default(),
+        changes: Vec::new(),
+        unchanged: 0,
+        steps: Vec::new(),
+        drift: Vec::new(),
+        warnings: Vec::new(),
+        rollback: Rollback::default(),
+    }
+}
+
+fn entry(seq: u64) -> Entry {
+    Entry {
+        seq,
+        at: String::new(),
+        step: Some(StepId(0)),
+        event: Event::Started,
+    }
+}
+
+fn state_of_one() -> State {
+    let resource = ResourceState {
+        kind: bfd_core::Kind::new("cluster"),
+        id: "main".into(),
+        inputs: BTreeMap::new(),
+        outputs: BTreeMap::new(),
+        depends_on: BTreeSet::new(),
+    };
+    State {
+        resources: BTreeMap::from([("cluster.main".parse().unwrap(), resource)]),
+        ..State::default()
+    }
+}
+
+fn block_on<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap()
+        .block_on(future)
+}
+
+async fn one_run(directory: &Path) {
+    let store = LocalStore::new(directory);
+    let mut guard = store.lock(holder()).await.unwrap();
+    let plan = plan(&*guard);
+    guard.begin(&header(), &plan).await.unwrap();
+    guard.append(&[entry(0)]).await.unwrap();
+    guard.commit(&environment(), state_of_one()).await.unwrap();
+}
+
+#[test]
+fn what_was_committed_is_read_back() {
+    block_on(async {
+        let directory = tempfile::tempdir().unwrap();
+        one_run(directory.path()).await;
+        let snapshot = LocalStore::new(directory.path()).load().await.unwrap();
+        assert_eq!(
+            (snapshot.version.serial, snapshot.version.lineage.as_str()),
+            (1, "lineage1")
+        );
+        assert_eq!(snapshot.state, state_of_one());
+        assert!(directory.path().join("runs/run1.jsonl").exists());
+        assert!(!directory.path().join("journal.jsonl").exists());
+    });
+}
+
+#[test]
+fn a_second_writer_is_told_who_holds_the_lock() {
+    block_on(async {
+        let directory = tempfile::tempdir().unwrap();
+        let store = LocalStore::new(directory.path());
+        let guard = store.lock(holder()).await.unwrap();
+        let err = store.lock(holder()).await.unwrap_err();
+        assert!(
+            matches!(&err, StoreError::Locked { holder } if holder.who == "ana@host"),
+            "{err}"
+        );
+        assert_eq!(store.holder().await.unwrap(), Some(holder()));
+        drop(guard);
+        assert_eq!(store.holder().await.unwrap(), None);
+        store.lock(holder()).await.unwrap();
+    });
+}
+
+#[test]
+fn a_dead_run_is_found_again_without_its_torn_line() {
+    block_on(async {
+        let directory = tempfile::tempdir().unwrap();
+        let store = LocalStore::new(directory.path());
+        {
+            let mut guard = store.lock(holder()).await.unwrap();
+            let plan = plan(&*guard);
+            guard.begin(&header(), &plan).await.unwrap();
+            guard.append(&[entry(0), entry(1)]).await.unwrap();
+        }
+        let journal = directory.path().join("journal.jsonl");
+        let mut text = fs::read(&journal).unwrap();
+        text.extend_from_slice(b"{\"seq\":2,\"at\"");
+        fs::write(&journal, &text).unwrap();
+        let mut guard = store.lock(holder()).await.unwrap();
+        assert_eq!(guard.unfinished().unwrap().entries, [entry(0), entry(1)]);
+        guard.append(&[entry(2)]).await.unwrap();
+        drop(guard);
+        let again = store.unfinished().await.unwrap().unwrap();
+        assert_eq!(again.entries, [entry(0), entry(1), entry(2)]);
+    });
+}
+
+#[test]
+fn a_run_that_died_between_commit_and_close_is_over() {
+    block_on(async {
+        let directory = tempfile::tempdir().unwrap();
+        one_run(directory.path()).await;
+        fs::rename(
+            directory.path().join("runs/run1.jsonl"),
+            directory.path().join("journal.jsonl"),
+        )
+        .unwrap();
+        let store = LocalStore::new(directory.path());
+        assert!(store.lock(holder()).await.unwrap().unfinished().is_none());
+        assert!(directory.path().join("runs/run1.jsonl").exists());
+    });
+}
+
+#[test]
+fn newer_and_damaged_state_is_refused_and_left_alone() {
+    block_on(async {
+        for (text, newer) in [
+            ("{\"format\": 99}", true),
+            ("{\"format\": 1}", false),
+            ("not json", false),
+            ("{}", false),
+        ] {
+            let directory = tempfile::tempdir().unwrap();
+            let path = directory.path().join("state.json");
+            fs::write(&path, text).unwrap();
+            let err = LocalStore::new(directory.path())
+                .lock(holder())
+                .await
+                .unwrap_err();
+            assert_eq!(
+                matches!(err, StoreError::NewerFormat { .. }),
+                newer,
+                "{err}"
+            );
+            assert_eq!(matches!(err, StoreError::Damaged { .. }), !newer, "{err}");
+            assert_eq!(fs::read_to_string(&path).unwrap(), text);
+        }
+    });
+}
+
+#[test]
+fn a_damaged_journal_is_refused_and_left_alone() {
+    block_on(async {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("journal.jsonl");
+        fs::write(&path, "nonsense\n").unwrap();
+        let err = LocalStore::new(directory.path())
+            .lock(holder())
+            .await
+            .unwrap_err();
+        assert!(matches!(err, StoreError::Damaged { .. }), "{err}");
+        assert_eq!(fs::read_to_string(&path).unwrap(), "nonsense\n");
+    });
+}
