@@ -97,11 +97,17 @@ impl Call {
             }
             Op::Delete { prior } => {
                 let answer = provider.delete(at, &prior, &context).await;
-                // A delete that failed may have begun: an undo makes sure of the object.
-                answer.map(|()| None).map_err(|err| Refused {
-                    failure: err.to_failure(),
-                    left: None,
-                })
+                // A delete that failed may have begun: what it left is put back by the undo.
+                match answer {
+                    Ok(()) => Ok(None),
+                    Err(err) => {
+                        let left = err.left.is_some().then_some(prior);
+                        Err(Refused {
+                            failure: err.to_failure(),
+                            left,
+                        })
+                    }
+                }
             }
         }
     }
@@ -129,7 +135,10 @@ impl Call {
                 recorded(at, answer, prior.inputs, prior.depends_on)
             }
             Op::Delete { prior } => {
-                let answer = provider.create(at, &prior.inputs, &context).await;
+                let answer = match current.filter(|current| current.id == prior.id) {
+                    Some(left) => provider.restore(at, &left, &prior, &context).await,
+                    None => provider.create(at, &prior.inputs, &context).await,
+                };
                 recorded(at, answer, prior.inputs, prior.depends_on)
             }
         }

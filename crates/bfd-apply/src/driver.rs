@@ -174,21 +174,14 @@ impl<'a> Driver<'a> {
     }
 
     fn call(&self, task: Task, repeated: bool) -> Call {
-        let (sender, mut receiver) = mpsc::unbounded_channel();
         let (heard, step) = (self.progress.clone(), task.step());
-        tokio::spawn(async move {
-            while let Some(message) = receiver.recv().await {
-                if heard.send((step, message)).is_err() {
-                    break;
-                }
-            }
-        });
+        let progress = Progress::new(move |message| drop(heard.send((step, message))));
         Call::new(
             &self.run,
             task,
             &self.run_id,
             repeated,
-            Progress::new(sender),
+            progress,
             self.turn_back.clone(),
         )
     }

@@ -184,10 +184,11 @@ fn took_effect(state: &mut State, at: &Address, op: &Op, result: Option<&Resourc
                 state.deposed.entry(at.clone()).or_default().push(old);
             }
         }
-        (Op::Update { .. } | Op::Adopt { .. }, Some(new)) => {
+        // A delete with a result is one that failed: the object is still there.
+        (Op::Update { .. } | Op::Adopt { .. } | Op::Delete { .. }, Some(new)) => {
             state.resources.insert(at.clone(), new.clone());
         }
-        (Op::Delete { prior }, _) => {
+        (Op::Delete { prior }, None) => {
             if state
                 .resources
                 .get(at)
