@@ -14,6 +14,8 @@ pub(crate) struct Call {
     task: Task,
     inputs: Result<Properties, UnknownOutput>,
     current: Option<ResourceState>,
+    /// What the state recorded before the run.
+    before: Option<ResourceState>,
     context: Context,
 }
 
@@ -44,12 +46,8 @@ impl Call {
             task,
             inputs,
             current: state.resources.get(&step.address).cloned(),
-            context: Context {
-                token: token(run_id, task),
-                repeated,
-                progress,
-                turn_back,
-            },
+            before: run.plan().refreshed.resources.get(&step.address).cloned(),
+            context: Context { token: token(run_id, task), repeated, progress, turn_back },
         }
     }
 
@@ -67,18 +65,10 @@ impl Call {
     }
 
     async fn forward(self, provider: &dyn Provider) -> Result<Option<ResourceState>, Refused> {
-        let Self {
-            step,
-            inputs,
-            context,
-            ..
-        } = self;
+        let Self { step, inputs, context, .. } = self;
         let at = &step.address;
         let inputs = inputs.map_err(|err| Refused {
-            failure: Failure {
-                message: err.to_string(),
-                ..Failure::default()
-            },
+            failure: Failure { message: err.to_string(), ..Failure::default() },
             left: None,
         })?;
         match step.op {
@@ -86,12 +76,7 @@ impl Call {
                 let answer = provider.create(at, &inputs, &context).await;
                 recorded(at, answer, inputs, depends_on)
             }
-            Op::Update {
-                prior, depends_on, ..
-            }
-            | Op::Adopt {
-                prior, depends_on, ..
-            } => {
+            Op::Update { prior, depends_on, .. } | Op::Adopt { prior, depends_on, .. } => {
                 let answer = provider.update(at, &prior, &inputs, &context).await;
                 recorded(at, answer, inputs, depends_on)
             }
@@ -102,10 +87,7 @@ impl Call {
                     Ok(()) => Ok(None),
                     Err(err) => {
                         let left = err.left.is_some().then_some(prior);
-                        Err(Refused {
-                            failure: err.to_failure(),
-                            left,
-                        })
+                        Err(Refused { failure: err.to_failure(), left })
                     }
                 }
             }
@@ -113,26 +95,22 @@ impl Call {
     }
 
     async fn backward(self, provider: &dyn Provider) -> Result<Option<ResourceState>, Refused> {
-        let Self {
-            step,
-            current,
-            context,
-            ..
-        } = self;
+        let Self { step, current, before, context, .. } = self;
         let at = &step.address;
         match step.op {
             Op::Create { .. } => {
                 let created = current.expect("what was created is in the state");
                 let answer = provider.delete(at, &created, &context).await;
-                answer.map(|()| None).map_err(|err| Refused {
-                    failure: err.to_failure(),
-                    left: None,
-                })
+                answer
+                    .map(|()| None)
+                    .map_err(|err| Refused { failure: err.to_failure(), left: None })
             }
             Op::Update { prior, .. } | Op::Adopt { prior, .. } => {
                 let current = current.expect("what was updated is in the state");
                 let answer = provider.restore(at, &current, &prior, &context).await;
-                recorded(at, answer, prior.inputs, prior.depends_on)
+                // `prior` holds what the update was about to change; the record stays what it was.
+                let before = before.unwrap_or(prior);
+                recorded(at, answer, before.inputs, before.depends_on)
             }
             Op::Delete { prior } => {
                 let answer = match current.filter(|current| current.id == prior.id) {
@@ -166,10 +144,7 @@ fn token(run_id: &str, task: Task) -> Token {
 
 fn resolve(inputs: &Inputs, state: &State) -> Result<Properties, UnknownOutput> {
     let lookup = |reference: &_| state.output(reference);
-    inputs
-        .iter()
-        .map(|(name, expr)| Ok((name.clone(), expr.resolve(&lookup)?)))
-        .collect()
+    inputs.iter().map(|(name, expr)| Ok((name.clone(), expr.resolve(&lookup)?))).collect()
 }
 
 struct Refused {
@@ -194,10 +169,7 @@ fn recorded(
         Ok(object) => Ok(Some(record(object))),
         Err(mut err) => {
             let left = err.left.take().map(|object| record(*object));
-            Err(Refused {
-                failure: err.to_failure(),
-                left,
-            })
+            Err(Refused { failure: err.to_failure(), left })
         }
     }
 }

@@ -29,34 +29,21 @@ pub async fn apply(
     }
     let state = session.guard.snapshot().version.clone();
     if plan.base != state {
-        return Err(ApplyError::StalePlan {
-            plan: plan.base,
-            state,
-        });
+        return Err(ApplyError::StalePlan { plan: plan.base, state });
     }
     session.guard.begin(header, &plan).await?;
-    Driver::new(Run::new(plan), &header.run, 0, session)
-        .drive()
-        .await
+    Driver::new(Run::new(plan), &header.run, 0, session).drive().await
 }
 
 /// Finishes a run that an earlier process left behind: forward if nothing had
 /// failed, back otherwise. `None` when there is none.
 pub async fn recover(session: Session<'_>) -> Result<Option<Ended>, ApplyError> {
-    let Some(Unfinished {
-        header,
-        plan,
-        entries,
-    }) = session.guard.unfinished().cloned()
-    else {
+    let Some(Unfinished { header, plan, entries }) = session.guard.unfinished().cloned() else {
         return Ok(None);
     };
     let seq = entries.last().map_or(0, |entry| entry.seq + 1);
     let run = Run::resume(plan, &entries)?;
-    Driver::new(run, &header.run, seq, session)
-        .drive()
-        .await
-        .map(Some)
+    Driver::new(run, &header.run, seq, session).drive().await.map(Some)
 }
 
 /// Closes an unfinished run as it is, for when a person has seen to the rest.
@@ -154,10 +141,8 @@ impl<'a> Driver<'a> {
             return Ok(());
         }
         // Resolve before the entry exists, while every dependency is still in the state.
-        let calls: Vec<(Task, Call)> = tasks
-            .into_iter()
-            .map(|task| (task, self.call(task, repeated)))
-            .collect();
+        let calls: Vec<(Task, Call)> =
+            tasks.into_iter().map(|task| (task, self.call(task, repeated))).collect();
         let announced = calls.iter().map(|(task, _)| match task {
             Task::Do(step) => (Some(*step), Event::Started),
             Task::Undo(step) => (Some(*step), Event::UndoStarted),
@@ -165,9 +150,7 @@ impl<'a> Driver<'a> {
         self.record(announced.collect()).await?;
         for (task, call) in calls {
             let provider = self.provider.clone();
-            let handle = self
-                .running
-                .spawn(async move { call.perform(&*provider).await });
+            let handle = self.running.spawn(async move { call.perform(&*provider).await });
             self.tasks.insert(handle.id(), task);
         }
         Ok(())
@@ -176,14 +159,7 @@ impl<'a> Driver<'a> {
     fn call(&self, task: Task, repeated: bool) -> Call {
         let (heard, step) = (self.progress.clone(), task.step());
         let progress = Progress::new(move |message| drop(heard.send((step, message))));
-        Call::new(
-            &self.run,
-            task,
-            &self.run_id,
-            repeated,
-            progress,
-            self.turn_back.clone(),
-        )
+        Call::new(&self.run, task, &self.run_id, repeated, progress, self.turn_back.clone())
     }
 
     async fn finish(&mut self, finished: Result<(Id, Event), JoinError>) -> Result<(), ApplyError> {
@@ -205,14 +181,12 @@ impl<'a> Driver<'a> {
         };
         match (task, &self.run.plan().step(task.step()).op) {
             (Task::Undo(_), _) => Event::UndoFailed { failure },
-            (Task::Do(_), Op::Update { prior, .. } | Op::Adopt { prior, .. }) => Event::Failed {
-                failure,
-                left: Some(prior.clone()),
-            },
-            (Task::Do(_), Op::Create { .. } | Op::Delete { .. }) => Event::Failed {
-                failure,
-                left: None,
-            },
+            (Task::Do(_), Op::Update { prior, .. } | Op::Adopt { prior, .. }) => {
+                Event::Failed { failure, left: Some(prior.clone()) }
+            }
+            (Task::Do(_), Op::Create { .. } | Op::Delete { .. }) => {
+                Event::Failed { failure, left: None }
+            }
         }
     }
 
@@ -221,19 +195,13 @@ impl<'a> Driver<'a> {
         let at = self.clock.now();
         let numbered = events.into_iter().zip(self.seq..);
         let entries: Vec<Entry> = numbered
-            .map(|((step, event), seq)| Entry {
-                seq,
-                at: at.clone(),
-                step,
-                event,
-            })
+            .map(|((step, event), seq)| Entry { seq, at: at.clone(), step, event })
             .collect();
         self.guard.append(&entries).await?;
         self.seq += entries.len() as u64;
         for entry in &entries {
             self.run.record(entry.step, &entry.event)?;
-            self.reporter
-                .on_entry(entry.step.map(|id| self.run.plan().step(id)), entry);
+            self.reporter.on_entry(entry.step.map(|id| self.run.plan().step(id)), entry);
         }
         Ok(())
     }
@@ -241,43 +209,23 @@ impl<'a> Driver<'a> {
     async fn end(self) -> Result<Ended, ApplyError> {
         let outcome = self.run.outcome();
         if outcome == Outcome::Stuck {
-            return Ok(Ended {
-                outcome,
-                left_open: Some(Unended::UndoFailed),
-            });
+            return Ok(Ended { outcome, left_open: Some(Unended::UndoFailed) });
         }
         let environment = self.run.plan().environment.clone();
-        self.guard
-            .commit(&environment, self.run.state().clone())
-            .await?;
-        Ok(Ended {
-            outcome,
-            left_open: None,
-        })
+        self.guard.commit(&environment, self.run.state().clone()).await?;
+        Ok(Ended { outcome, left_open: None })
     }
 
     /// Leaves with calls under way. All that was announced is in the journal.
     fn leave(mut self, why: Unended) -> Ended {
         self.running.abort_all();
-        Ended {
-            outcome: Outcome::Stuck,
-            left_open: Some(why),
-        }
+        Ended { outcome: Outcome::Stuck, left_open: Some(why) }
     }
 }
 
 /// The steps of a run that are not settled: what a person has to look at.
 pub fn unsettled(run: &Run) -> BTreeSet<StepId> {
-    let open = |id: &StepId| {
-        matches!(
-            run.status(*id).name(),
-            "started" | "undoing" | "undo_failed"
-        )
-    };
-    run.plan()
-        .steps
-        .iter()
-        .map(|step| step.id)
-        .filter(open)
-        .collect()
+    let open =
+        |id: &StepId| matches!(run.status(*id).name(), "started" | "undoing" | "undo_failed");
+    run.plan().steps.iter().map(|step| step.id).filter(open).collect()
 }

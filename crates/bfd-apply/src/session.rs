@@ -68,10 +68,7 @@ pub enum ApplyError {
         plan.serial,
         state.serial
     )]
-    StalePlan {
-        plan: StateVersion,
-        state: StateVersion,
-    },
+    StalePlan { plan: StateVersion, state: StateVersion },
     #[error("an earlier run did not finish")]
     UnfinishedRun,
     #[error("failed to record progress")]

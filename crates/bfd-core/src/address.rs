@@ -50,10 +50,7 @@ impl Address {
     /// Builds an address from its halves.
     pub fn new(kind: &str, name: &str) -> Result<Self, AddressParseError> {
         if is_name(kind) && is_name(name) {
-            Ok(Self {
-                kind: Kind::new(kind),
-                name: name.into(),
-            })
+            Ok(Self { kind: Kind::new(kind), name: name.into() })
         } else {
             Err(AddressParseError(format!("{kind}.{name}")))
         }
@@ -71,9 +68,7 @@ impl Address {
 /// Whether `part` may stand in an address: letters, digits, `-`, `_` and `/`.
 fn is_name(part: &str) -> bool {
     !part.is_empty()
-        && part
-            .chars()
-            .all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '/'))
+        && part.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '/'))
 }
 
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
@@ -118,10 +113,7 @@ mod tests {
     #[test]
     fn an_address_reads_back_as_written() {
         let address: Address = "service.web-1".parse().unwrap();
-        assert_eq!(
-            (address.kind().as_str(), address.name()),
-            ("service", "web-1")
-        );
+        assert_eq!((address.kind().as_str(), address.name()), ("service", "web-1"));
         assert_eq!(address.to_string(), "service.web-1");
     }
 

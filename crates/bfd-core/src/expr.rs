@@ -136,11 +136,9 @@ impl Expr {
         let known = |of: &Reference| lookup(of).ok_or_else(|| UnknownOutput(of.clone()));
         Ok(match self {
             Self::Literal(value) => value.clone(),
-            Self::List(all) => Value::Array(
-                all.iter()
-                    .map(|e| e.resolve(lookup))
-                    .collect::<Result<_, _>>()?,
-            ),
+            Self::List(all) => {
+                Value::Array(all.iter().map(|e| e.resolve(lookup)).collect::<Result<_, _>>()?)
+            }
             Self::Map(all) => {
                 let entries = all.iter().map(|(k, e)| Ok((k.clone(), e.resolve(lookup)?)));
                 Value::Object(entries.collect::<Result<_, UnknownOutput>>()?)
@@ -154,16 +152,8 @@ impl Expr {
                 Value::String(text)
             }
             Self::Secret(secret) => secret.to_value(),
-            Self::If {
-                condition,
-                then,
-                otherwise,
-            } => {
-                let chosen = if known(condition)? == Value::Bool(true) {
-                    then
-                } else {
-                    otherwise
-                };
+            Self::If { condition, then, otherwise } => {
+                let chosen = if known(condition)? == Value::Bool(true) { then } else { otherwise };
                 chosen.resolve(lookup)?
             }
         })
@@ -175,11 +165,9 @@ impl Expr {
         match self {
             Self::Literal(_) | Self::Secret(_) => self.clone(),
             Self::List(all) => Self::List(all.iter().map(|e| e.partially(lookup)).collect()),
-            Self::Map(all) => Self::Map(
-                all.iter()
-                    .map(|(k, e)| (k.clone(), e.partially(lookup)))
-                    .collect(),
-            ),
+            Self::Map(all) => {
+                Self::Map(all.iter().map(|(k, e)| (k.clone(), e.partially(lookup))).collect())
+            }
             Self::Reference(reference) => {
                 lookup(reference).map_or_else(|| self.clone(), Self::from)
             }
@@ -187,18 +175,12 @@ impl Expr {
                 let parts: Vec<Self> = parts.iter().map(|e| e.partially(lookup)).collect();
                 let template = Self::Template(parts);
                 if template.is_known() {
-                    template
-                        .resolve(lookup)
-                        .map_or_else(|_| self.clone(), Self::from)
+                    template.resolve(lookup).map_or_else(|_| self.clone(), Self::from)
                 } else {
                     template
                 }
             }
-            Self::If {
-                condition,
-                then,
-                otherwise,
-            } => match lookup(condition) {
+            Self::If { condition, then, otherwise } => match lookup(condition) {
                 Some(Value::Bool(true)) => then.partially(lookup),
                 Some(_) => otherwise.partially(lookup),
                 None => Self::If {
@@ -219,11 +201,7 @@ impl Expr {
             Self::Reference(reference) => {
                 found.insert(reference.clone());
             }
-            Self::If {
-                condition,
-                then,
-                otherwise,
-            } => {
+            Self::If { condition, then, otherwise } => {
                 found.insert(condition.clone());
                 then.references(found);
                 otherwise.references(found);

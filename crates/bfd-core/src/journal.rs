@@ -95,34 +95,26 @@ impl Status {
             (status, Event::Progress { .. }) => status.clone(),
             // A crash can lose the end of a step, never its beginning, so recovery starts it again.
             (Self::Pending | Self::Started, Event::Started) => Self::Started,
-            (Self::Started, Event::Succeeded { result }) => Self::Succeeded {
-                result: result.clone(),
-            },
+            (Self::Started, Event::Succeeded { result }) => {
+                Self::Succeeded { result: result.clone() }
+            }
             (Self::Started, Event::Failed { left, .. }) => Self::Failed { left: left.clone() },
             (
                 Self::Succeeded { result }
-                | Self::Failed {
-                    left: result @ Some(_),
-                }
+                | Self::Failed { left: result @ Some(_) }
                 | Self::Undoing { result }
                 | Self::UndoFailed { result },
                 Event::UndoStarted,
-            ) => Self::Undoing {
-                result: result.clone(),
-            },
-            (Self::Undoing { .. }, Event::UndoSucceeded { result }) => Self::Undone {
-                result: result.clone(),
-            },
-            (Self::Undoing { result }, Event::UndoFailed { .. }) => Self::UndoFailed {
-                result: result.clone(),
-            },
+            ) => Self::Undoing { result: result.clone() },
+            (Self::Undoing { .. }, Event::UndoSucceeded { result }) => {
+                Self::Undone { result: result.clone() }
+            }
+            (Self::Undoing { result }, Event::UndoFailed { .. }) => {
+                Self::UndoFailed { result: result.clone() }
+            }
             (from, event) => {
                 let (step, event) = (Some(step), Box::new(event.clone()));
-                return Err(IllegalTransition {
-                    step,
-                    from: from.name(),
-                    event,
-                });
+                return Err(IllegalTransition { step, from: from.name(), event });
             }
         })
     }
@@ -141,17 +133,11 @@ impl Status {
 
     /// Whether the step may have something in the cloud that an undo must see to.
     pub(crate) fn unsettled(&self) -> bool {
-        !matches!(
-            self,
-            Self::Pending | Self::Failed { left: None } | Self::Undone { .. }
-        )
+        !matches!(self, Self::Pending | Self::Failed { left: None } | Self::Undone { .. })
     }
 
     pub(crate) fn undoable(&self) -> bool {
-        matches!(
-            self,
-            Self::Succeeded { .. } | Self::Failed { left: Some(_) }
-        )
+        matches!(self, Self::Succeeded { .. } | Self::Failed { left: Some(_) })
     }
 }
 
@@ -159,15 +145,11 @@ impl Status {
 pub(crate) fn fold_step(state: &mut State, at: &Address, op: &Op, status: &Status) {
     match status {
         Status::Succeeded { result }
-        | Status::Failed {
-            left: result @ Some(_),
-        }
+        | Status::Failed { left: result @ Some(_) }
         | Status::Undoing { result }
         | Status::UndoFailed { result } => took_effect(state, at, op, result.as_ref()),
         // What was adopted and given back is not ours to record.
-        Status::Undone {
-            result: Some(restored),
-        } if !matches!(op, Op::Adopt { .. }) => {
+        Status::Undone { result: Some(restored) } if !matches!(op, Op::Adopt { .. }) => {
             state.resources.insert(at.clone(), restored.clone());
         }
         Status::Undone { .. }
@@ -189,11 +171,7 @@ fn took_effect(state: &mut State, at: &Address, op: &Op, result: Option<&Resourc
             state.resources.insert(at.clone(), new.clone());
         }
         (Op::Delete { prior }, None) => {
-            if state
-                .resources
-                .get(at)
-                .is_some_and(|current| current.id == prior.id)
-            {
+            if state.resources.get(at).is_some_and(|current| current.id == prior.id) {
                 state.resources.remove(at);
             } else if let Some(old) = state.deposed.get_mut(at) {
                 old.retain(|deposed| deposed.id != prior.id);

@@ -8,6 +8,7 @@
 //! | [`Expr`], [`Value`], [`Secret`] | inputs, as written and as resolved |
 //! | [`Resource`] | what the manifest asks for |
 //! | [`State`], [`Snapshot`] | what the last run left |
+//! | [`Observed`] | what is really there |
 //! | [`plan::Plan`] | the exact steps apply takes |
 //! | [`journal::Entry`] | what happened, durably |
 //! | [`Run`] | one execution of a plan, as a state machine |
@@ -15,6 +16,7 @@
 mod address;
 mod expr;
 pub mod journal;
+mod observation;
 pub mod plan;
 mod problem;
 mod resource;
@@ -24,6 +26,7 @@ mod state;
 
 pub use address::{Address, AddressParseError, Kind};
 pub use expr::{Expr, Inputs, Reference, UnknownOutput, Value, lookup_path, to_text};
+pub use observation::{Object, Observation, Observed, Owner};
 pub use problem::{Label, Problem, Severity, SourceId, Span};
 pub use resource::{Environment, Resource};
 pub use run::{Outcome, Run, Task};

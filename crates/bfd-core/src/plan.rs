@@ -39,10 +39,7 @@ pub struct Rollback {
 
 impl Default for Rollback {
     fn default() -> Self {
-        Self {
-            on_failure: true,
-            deadline: 300,
-        }
+        Self { on_failure: true, deadline: 300 }
     }
 }
 
@@ -204,10 +201,7 @@ impl Plan {
     }
 
     pub fn summary(&self) -> Summary {
-        let mut summary = Summary {
-            unchanged: self.unchanged,
-            ..Summary::default()
-        };
+        let mut summary = Summary { unchanged: self.unchanged, ..Summary::default() };
         for change in &self.changes {
             *match change.action {
                 Action::Create => &mut summary.create,

@@ -15,11 +15,7 @@ pub struct Span {
 
 impl Span {
     pub fn new(source: SourceId, bytes: Range<usize>) -> Self {
-        Self {
-            source,
-            start: bytes.start,
-            end: bytes.end,
-        }
+        Self { source, start: bytes.start, end: bytes.end }
     }
 }
 
@@ -61,18 +57,12 @@ impl Problem {
     }
 
     pub fn warning(code: &'static str, headline: impl Into<String>) -> Self {
-        Self {
-            severity: Severity::Warning,
-            ..Self::error(code, headline)
-        }
+        Self { severity: Severity::Warning, ..Self::error(code, headline) }
     }
 
     #[must_use]
     pub fn at(mut self, span: Span, text: impl Into<String>) -> Self {
-        self.labels.push(Label {
-            span,
-            text: text.into(),
-        });
+        self.labels.push(Label { span, text: text.into() });
         self
     }
 

@@ -36,18 +36,12 @@ impl Resource {
 
     pub fn references(&self) -> BTreeSet<Reference> {
         let mut found = BTreeSet::new();
-        self.inputs
-            .values()
-            .for_each(|expr| expr.references(&mut found));
+        self.inputs.values().for_each(|expr| expr.references(&mut found));
         found
     }
 
     /// Everything this resource waits for.
     pub fn dependencies(&self) -> BTreeSet<Address> {
-        self.references()
-            .into_iter()
-            .map(|r| r.of)
-            .chain(self.depends_on.iter().cloned())
-            .collect()
+        self.references().into_iter().map(|r| r.of).chain(self.depends_on.iter().cloned()).collect()
     }
 }

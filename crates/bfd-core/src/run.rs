@@ -75,11 +75,7 @@ impl Run {
             ready: BTreeSet::new(),
             held: BTreeSet::new(),
             undo_ready: BTreeSet::new(),
-            deploys_left: plan
-                .steps
-                .iter()
-                .filter(|s| s.phase == Phase::Deploy)
-                .count(),
+            deploys_left: plan.steps.iter().filter(|s| s.phase == Phase::Deploy).count(),
             state: plan.refreshed.clone(),
             steps_of: BTreeMap::new(),
             failed: false,
@@ -90,10 +86,7 @@ impl Run {
         for step in &run.plan.steps {
             run.waiting[step.id.index()] =
                 u32::try_from(step.after.len()).expect("fewer than 2^32 edges");
-            run.steps_of
-                .entry(step.address.clone())
-                .or_default()
-                .push(step.id);
+            run.steps_of.entry(step.address.clone()).or_default().push(step.id);
             for before in &step.after {
                 run.dependents[before.index()].push(step.id);
             }
@@ -288,19 +281,11 @@ impl Run {
     /// They are offered again until their start is recorded.
     pub fn next_tasks(&self, limit: usize) -> Vec<Task> {
         if self.unwinding {
-            self.undo_ready
-                .iter()
-                .take(limit)
-                .map(|step| Task::Undo(step.0))
-                .collect()
+            self.undo_ready.iter().take(limit).map(|step| Task::Undo(step.0)).collect()
         } else if self.failed && !self.pivoted() {
             Vec::new()
         } else {
-            self.ready
-                .iter()
-                .take(limit)
-                .map(|(_, step)| Task::Do(*step))
-                .collect()
+            self.ready.iter().take(limit).map(|(_, step)| Task::Do(*step)).collect()
         }
     }
 

@@ -29,11 +29,7 @@ pub struct State {
 impl State {
     /// Looks up an output, such as `outputs.VpcId` of `stack.network`.
     pub fn output(&self, reference: &Reference) -> Option<Value> {
-        lookup_path(
-            &self.resources.get(&reference.of)?.outputs,
-            &reference.output,
-        )
-        .cloned()
+        lookup_path(&self.resources.get(&reference.of)?.outputs, &reference.output).cloned()
     }
 }
 

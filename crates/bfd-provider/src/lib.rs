@@ -6,6 +6,7 @@ mod context;
 mod error;
 mod provider;
 
+pub use bfd_core::{Object, Observation, Observed, Owner};
 pub use context::{Context, Progress, SecretUnavailable, Secrets, Token};
 pub use error::{ErrorClass, ProviderError};
-pub use provider::{Identity, Object, Observation, Observed, Owner, Provider, Wanted};
+pub use provider::{Identity, Provider, Wanted};

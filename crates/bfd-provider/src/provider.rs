@@ -1,7 +1,7 @@
 use crate::{Context, ProviderError};
 use async_trait::async_trait;
-use bfd_core::{Address, Inputs, Properties, ResourceState, Value};
-use std::{collections::BTreeMap, fmt};
+use bfd_core::{Address, Inputs, Object, Observation, Properties, ResourceState, Value};
+use std::fmt;
 
 /// Talks to one cloud, in the canonical forms of `bfd-kinds`.
 ///
@@ -75,15 +75,6 @@ pub struct Identity {
     pub region: String,
 }
 
-/// A remote object, in the canonical form of its kind.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Object {
-    pub id: String,
-    /// As observed; after a create or an update, what was sent is enough.
-    pub inputs: Properties,
-    pub outputs: Properties,
-}
-
 /// What to look for: a resource of the manifest, one of the state, or both.
 #[derive(Clone, Copy, Debug)]
 pub struct Wanted<'a> {
@@ -91,28 +82,4 @@ pub struct Wanted<'a> {
     /// Desired; references to what does not exist yet are unresolved.
     pub inputs: Option<&'a Inputs>,
     pub prior: Option<&'a ResourceState>,
-}
-
-/// What was read. `None` means that no such object exists.
-pub type Observation = BTreeMap<Address, Option<Observed>>;
-
-#[derive(Clone, Debug, PartialEq)]
-pub struct Observed {
-    pub object: Object,
-    /// Who else claims it, as far as a cheap read tells.
-    pub owner: Option<Owner>,
-    /// What is wrong with it that the planner cannot see in its inputs,
-    /// such as a service whose deployment has failed.
-    pub notes: Vec<String>,
-}
-
-/// Who made an object that bfd did not make.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Owner {
-    /// A CloudFormation stack.
-    Stack(String),
-    /// Tags that name an owner, as `key=value`.
-    Tags(Vec<String>),
-    /// Nothing tells.
-    Unknown,
 }

@@ -35,33 +35,20 @@ impl StateDocument {
 
     /// Reads a document; refuses one that a newer bfd wrote and one that is damaged.
     pub fn parse(place: &str, text: &str) -> Result<Snapshot, StoreError> {
-        let damaged = |reason: String| StoreError::Damaged {
-            place: place.to_owned(),
-            reason,
-        };
+        let damaged = |reason: String| StoreError::Damaged { place: place.to_owned(), reason };
         let raw: Value = serde_json::from_str(text).map_err(|err| damaged(err.to_string()))?;
         let found = raw
             .get("format")
             .and_then(Value::as_u64)
             .ok_or_else(|| damaged("it has no `format`".into()))?;
         if found > FORMAT {
-            return Err(StoreError::NewerFormat {
-                place: place.to_owned(),
-                found,
-                known: FORMAT,
-            });
+            return Err(StoreError::NewerFormat { place: place.to_owned(), found, known: FORMAT });
         }
         let document: Self = serde_json::from_value(raw).map_err(|err| damaged(err.to_string()))?;
         Ok(Snapshot {
-            version: StateVersion {
-                lineage: document.lineage,
-                serial: document.serial,
-            },
+            version: StateVersion { lineage: document.lineage, serial: document.serial },
             environment: Some(document.environment),
-            state: State {
-                resources: document.resources,
-                deposed: document.deposed,
-            },
+            state: State { resources: document.resources, deposed: document.deposed },
         })
     }
 
@@ -97,11 +84,7 @@ pub(crate) fn parse_journal(place: &str, text: &str) -> Result<Option<Unfinished
     let raw: Value = serde_json::from_str(first).map_err(|err| damaged(1, &err))?;
     let found = raw.get("format").and_then(Value::as_u64).unwrap_or(0);
     if found > FORMAT {
-        return Err(StoreError::NewerFormat {
-            place: place.to_owned(),
-            found,
-            known: FORMAT,
-        });
+        return Err(StoreError::NewerFormat { place: place.to_owned(), found, known: FORMAT });
     }
     let head: JournalHead = serde_json::from_value(raw).map_err(|err| damaged(1, &err))?;
     let entries = lines
@@ -109,9 +92,5 @@ pub(crate) fn parse_journal(place: &str, text: &str) -> Result<Option<Unfinished
             serde_json::from_str::<Entry>(line).map_err(|err| damaged(index + 1, &err))
         })
         .collect::<Result<_, _>>()?;
-    Ok(Some(Unfinished {
-        header: head.header,
-        plan: head.plan,
-        entries,
-    }))
+    Ok(Some(Unfinished { header: head.header, plan: head.plan, entries }))
 }

@@ -6,11 +6,7 @@ pub enum StoreError {
     #[error("the state is locked by {} (process {}, `{}`, since {})", holder.who, holder.process, holder.command, holder.since)]
     Locked { holder: Box<LockHolder> },
     #[error("{place} has format {found}; this bfd reads up to {known}")]
-    NewerFormat {
-        place: String,
-        found: u64,
-        known: u64,
-    },
+    NewerFormat { place: String, found: u64, known: u64 },
     #[error("{place} is damaged: {reason}")]
     Damaged { place: String, reason: String },
     #[error("failed to write {place}")]

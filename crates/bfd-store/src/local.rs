@@ -26,9 +26,7 @@ pub struct LocalStore {
 impl LocalStore {
     /// Nothing is created before something is written.
     pub fn new(directory: impl Into<PathBuf>) -> Self {
-        Self {
-            directory: directory.into(),
-        }
+        Self { directory: directory.into() }
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -63,20 +61,14 @@ impl StateStore for LocalStore {
     async fn lock(&self, holder: LockHolder) -> Result<Box<dyn StateGuard>, StoreError> {
         fs::create_dir_all(&self.directory).map_err(|err| writing(&self.directory, err))?;
         let path = self.path("lock");
-        let open = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(&path);
+        let open =
+            OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path);
         let file = open.map_err(|err| writing(&path, err))?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
                 let held = read_holder(&path)?.unwrap_or_else(unknown_holder);
-                return Err(StoreError::Locked {
-                    holder: Box::new(held),
-                });
+                return Err(StoreError::Locked { holder: Box::new(held) });
             }
             Err(TryLockError::Error(err)) => return Err(writing(&path, err)),
         }
@@ -86,13 +78,8 @@ impl StateStore for LocalStore {
             .map_err(|err| writing(&path, err))?;
         let snapshot = self.read_state()?;
         let unfinished = self.read_journal(&snapshot.version)?;
-        let mut guard = LocalGuard {
-            store: self.clone(),
-            lock: file,
-            snapshot,
-            unfinished,
-            journal: None,
-        };
+        let mut guard =
+            LocalGuard { store: self.clone(), lock: file, snapshot, unfinished, journal: None };
         if guard.unfinished.is_some() {
             guard.reopen_journal()?;
         } else if self.path("journal.jsonl").exists() {
@@ -142,10 +129,7 @@ impl LocalGuard {
         let path = self.store.path("journal.jsonl");
         let reopen = || -> io::Result<File> {
             let text = fs::read(&path)?;
-            let whole = text
-                .iter()
-                .rposition(|byte| *byte == b'\n')
-                .map_or(0, |end| end + 1);
+            let whole = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
             let file = OpenOptions::new().append(true).open(&path)?;
             file.set_len(whole as u64)?;
             file.sync_all()?;
@@ -188,24 +172,15 @@ impl StateGuard for LocalGuard {
 
     async fn begin(&mut self, header: &RunHeader, plan: &Plan) -> Result<(), StoreError> {
         let path = self.store.path("journal.jsonl");
-        let head = JournalHead {
-            format: FORMAT,
-            header: header.clone(),
-            plan: plan.clone(),
-        };
+        let head = JournalHead { format: FORMAT, header: header.clone(), plan: plan.clone() };
         let mut line = serde_json::to_string(&head).expect("a plan is plain data");
         line.push('\n');
         replace(&path, line.as_bytes()).map_err(|err| writing(&path, err))?;
-        let file = OpenOptions::new()
-            .append(true)
-            .open(&path)
-            .map_err(|err| writing(&path, err))?;
+        let file =
+            OpenOptions::new().append(true).open(&path).map_err(|err| writing(&path, err))?;
         self.journal = Some(file);
-        self.unfinished = Some(Unfinished {
-            header: header.clone(),
-            plan: plan.clone(),
-            entries: Vec::new(),
-        });
+        self.unfinished =
+            Some(Unfinished { header: header.clone(), plan: plan.clone(), entries: Vec::new() });
         Ok(())
     }
 
@@ -217,12 +192,9 @@ impl StateGuard for LocalGuard {
             serde_json::to_writer(&mut lines, entry).expect("an entry is plain data");
             lines.push(b'\n');
         }
-        let durable = entries
-            .iter()
-            .any(|entry| Event::must_be_durable(&entry.event));
-        let write = file
-            .write_all(&lines)
-            .and_then(|()| if durable { file.sync_data() } else { Ok(()) });
+        let durable = entries.iter().any(|entry| Event::must_be_durable(&entry.event));
+        let write =
+            file.write_all(&lines).and_then(|()| if durable { file.sync_data() } else { Ok(()) });
         write.map_err(|err| writing(&path, err))
     }
 
@@ -231,18 +203,11 @@ impl StateGuard for LocalGuard {
             Some(run) if self.snapshot.version.lineage.is_empty() => run.header.lineage.clone(),
             _ => self.snapshot.version.lineage.clone(),
         };
-        let version = StateVersion {
-            lineage,
-            serial: self.snapshot.version.serial + 1,
-        };
+        let version = StateVersion { lineage, serial: self.snapshot.version.serial + 1 };
         let document = StateDocument::new(&version, environment, &next);
         let path = self.store.path("state.json");
         replace(&path, document.to_text().as_bytes()).map_err(|err| writing(&path, err))?;
-        self.snapshot = Snapshot {
-            version,
-            environment: Some(environment.clone()),
-            state: next,
-        };
+        self.snapshot = Snapshot { version, environment: Some(environment.clone()), state: next };
         if self.unfinished.take().is_some() {
             self.close_journal()?;
         }
@@ -286,24 +251,13 @@ fn read_holder(path: &Path) -> Result<Option<LockHolder>, StoreError> {
 /// The holder has the lock and has not written its name yet.
 fn unknown_holder() -> LockHolder {
     let unknown = || "unknown".to_owned();
-    LockHolder {
-        who: unknown(),
-        command: unknown(),
-        process: 0,
-        since: unknown(),
-    }
+    LockHolder { who: unknown(), command: unknown(), process: 0, since: unknown() }
 }
 
 fn writing(path: &Path, source: io::Error) -> StoreError {
-    StoreError::Write {
-        place: path.display().to_string(),
-        source,
-    }
+    StoreError::Write { place: path.display().to_string(), source }
 }
 
 fn reading(path: &Path, source: io::Error) -> StoreError {
-    StoreError::Read {
-        place: path.display().to_string(),
-        source,
-    }
+    StoreError::Read { place: path.display().to_string(), source }
 }

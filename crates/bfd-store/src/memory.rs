@@ -17,10 +17,7 @@ struct Contents {
 
 impl MemoryStore {
     pub fn new(snapshot: Snapshot) -> Self {
-        Self(Arc::new(Mutex::new(Contents {
-            snapshot,
-            ..Contents::default()
-        })))
+        Self(Arc::new(Mutex::new(Contents { snapshot, ..Contents::default() })))
     }
 
     /// Makes the store fail after so many more entries, as a crash would.
@@ -42,17 +39,11 @@ impl StateStore for MemoryStore {
     async fn lock(&self, holder: LockHolder) -> Result<Box<dyn StateGuard>, StoreError> {
         let mut contents = self.contents();
         if let Some(holder) = contents.holder.clone() {
-            return Err(StoreError::Locked {
-                holder: Box::new(holder),
-            });
+            return Err(StoreError::Locked { holder: Box::new(holder) });
         }
         contents.holder = Some(holder);
         let (snapshot, unfinished) = (contents.snapshot.clone(), contents.run.clone());
-        Ok(Box::new(MemoryGuard {
-            snapshot,
-            unfinished,
-            store: self.clone(),
-        }))
+        Ok(Box::new(MemoryGuard { snapshot, unfinished, store: self.clone() }))
     }
 
     async fn holder(&self) -> Result<Option<LockHolder>, StoreError> {
@@ -92,11 +83,7 @@ impl StateGuard for MemoryGuard {
     }
 
     async fn begin(&mut self, header: &RunHeader, plan: &Plan) -> Result<(), StoreError> {
-        let run = Unfinished {
-            header: header.clone(),
-            plan: plan.clone(),
-            entries: Vec::new(),
-        };
+        let run = Unfinished { header: header.clone(), plan: plan.clone(), entries: Vec::new() };
         self.store.contents().run = Some(run.clone());
         self.unfinished = Some(run);
         Ok(())
@@ -111,12 +98,7 @@ impl StateGuard for MemoryGuard {
                     source: std::io::Error::other("simulated crash"),
                 })?;
             }
-            contents
-                .run
-                .as_mut()
-                .expect("a run was begun")
-                .entries
-                .push(entry.clone());
+            contents.run.as_mut().expect("a run was begun").entries.push(entry.clone());
         }
         Ok(())
     }
@@ -127,15 +109,9 @@ impl StateGuard for MemoryGuard {
             Some(run) if self.snapshot.version.lineage.is_empty() => run.header.lineage,
             _ => self.snapshot.version.lineage.clone(),
         };
-        let version = StateVersion {
-            lineage,
-            serial: self.snapshot.version.serial + 1,
-        };
-        contents.snapshot = Snapshot {
-            version,
-            environment: Some(environment.clone()),
-            state: next,
-        };
+        let version = StateVersion { lineage, serial: self.snapshot.version.serial + 1 };
+        contents.snapshot =
+            Snapshot { version, environment: Some(environment.clone()), state: next };
         self.snapshot = contents.snapshot.clone();
         self.unfinished = None;
         Ok(())

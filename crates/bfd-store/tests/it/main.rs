@@ -31,11 +31,7 @@ fn header() -> RunHeader {
 }
 
 fn environment() -> Environment {
-    Environment {
-        name: "dev".into(),
-        account: "123456789012".into(),
-        region: "eu-west-1".into(),
-    }
+    Environment { name: "dev".into(), account: "123456789012".into(), region: "eu-west-1".into() }
 }
 
 fn plan(guard: &dyn StateGuard) -> Plan {
@@ -55,12 +51,7 @@ fn plan(guard: &dyn StateGuard) -> Plan {
 }
 
 fn entry(seq: u64) -> Entry {
-    Entry {
-        seq,
-        at: String::new(),
-        step: Some(StepId(0)),
-        event: Event::Started,
-    }
+    Entry { seq, at: String::new(), step: Some(StepId(0)), event: Event::Started }
 }
 
 fn state_of_one() -> State {
@@ -78,10 +69,7 @@ fn state_of_one() -> State {
 }
 
 fn block_on<T>(future: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_current_thread()
-        .build()
-        .unwrap()
-        .block_on(future)
+    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
 }
 
 async fn one_run(directory: &Path) {
@@ -99,10 +87,7 @@ fn what_was_committed_is_read_back() {
         let directory = tempfile::tempdir().unwrap();
         one_run(directory.path()).await;
         let snapshot = LocalStore::new(directory.path()).load().await.unwrap();
-        assert_eq!(
-            (snapshot.version.serial, snapshot.version.lineage.as_str()),
-            (1, "lineage1")
-        );
+        assert_eq!((snapshot.version.serial, snapshot.version.lineage.as_str()), (1, "lineage1"));
         assert_eq!(snapshot.state, state_of_one());
         assert!(directory.path().join("runs/run1.jsonl").exists());
         assert!(!directory.path().join("journal.jsonl").exists());
@@ -116,10 +101,7 @@ fn a_second_writer_is_told_who_holds_the_lock() {
         let store = LocalStore::new(directory.path());
         let guard = store.lock(holder()).await.unwrap();
         let err = store.lock(holder()).await.unwrap_err();
-        assert!(
-            matches!(&err, StoreError::Locked { holder } if holder.who == "ana@host"),
-            "{err}"
-        );
+        assert!(matches!(&err, StoreError::Locked { holder } if holder.who == "ana@host"), "{err}");
         assert_eq!(store.holder().await.unwrap(), Some(holder()));
         drop(guard);
         assert_eq!(store.holder().await.unwrap(), None);
@@ -179,15 +161,8 @@ fn newer_and_damaged_state_is_refused_and_left_alone() {
             let directory = tempfile::tempdir().unwrap();
             let path = directory.path().join("state.json");
             fs::write(&path, text).unwrap();
-            let err = LocalStore::new(directory.path())
-                .lock(holder())
-                .await
-                .unwrap_err();
-            assert_eq!(
-                matches!(err, StoreError::NewerFormat { .. }),
-                newer,
-                "{err}"
-            );
+            let err = LocalStore::new(directory.path()).lock(holder()).await.unwrap_err();
+            assert_eq!(matches!(err, StoreError::NewerFormat { .. }), newer, "{err}");
             assert_eq!(matches!(err, StoreError::Damaged { .. }), !newer, "{err}");
             assert_eq!(fs::read_to_string(&path).unwrap(), text);
         }
@@ -200,10 +175,7 @@ fn a_damaged_journal_is_refused_and_left_alone() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("journal.jsonl");
         fs::write(&path, "nonsense\n").unwrap();
-        let err = LocalStore::new(directory.path())
-            .lock(holder())
-            .await
-            .unwrap_err();
+        let err = LocalStore::new(directory.path()).lock(holder()).await.unwrap_err();
         assert!(matches!(err, StoreError::Damaged { .. }), "{err}");
         assert_eq!(fs::read_to_string(&path).unwrap(), "nonsense\n");
     });
