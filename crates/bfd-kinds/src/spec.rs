@@ -184,6 +184,44 @@ pub struct Settle<'a> {
     pub problems: &'a mut Vec<Problem>,
 }
 
+impl Field {
+    /// An optional field without a default, whose change restarts nothing.
+    pub const fn new(name: &'static str, ty: Type, doc: &'static str) -> Self {
+        Self { name, ty, required: false, default: None, doc, effect: Effect::None }
+    }
+
+    #[must_use]
+    pub const fn required(mut self) -> Self {
+        self.required = true;
+        self
+    }
+
+    /// As it is written in TOML.
+    #[must_use]
+    pub const fn default(mut self, toml: &'static str) -> Self {
+        self.default = Some(toml);
+        self
+    }
+
+    #[must_use]
+    pub const fn restarts(mut self) -> Self {
+        self.effect = Effect::RestartsTasks;
+        self
+    }
+
+    #[must_use]
+    pub const fn replaces(mut self) -> Self {
+        self.effect = Effect::Replaces;
+        self
+    }
+}
+
+impl Output {
+    pub const fn new(name: &'static str, source: OutputSource, doc: &'static str) -> Self {
+        Self { name, doc, source }
+    }
+}
+
 impl KindSpec {
     pub fn field(&self, name: &str) -> Option<&'static Field> {
         self.fields.iter().find(|field| field.name == name)
@@ -191,6 +229,12 @@ impl KindSpec {
 
     pub fn output(&self, name: &str) -> Option<&'static Output> {
         self.outputs.iter().find(|output| output.name == name)
+    }
+
+    /// Whether it stands for an object of its own. A kind that is settled by what
+    /// was observed (an image) only reads what others made.
+    pub fn owns_object(&self) -> bool {
+        self.settle.is_none()
     }
 
     /// Whether undeclared entries of the map at `path` count as a difference.

@@ -1,1 +1,13 @@
-//! Decides what to do: graph, diff and plan.
+//! Decides what to do. Pure: the same inputs give the same plan.
+//!
+//! [`Graph`] holds what is wanted and what each waits for, `diff` compares
+//! desired with observed in the kinds' canonical form, [`plan`] makes the changes
+//! and `steps` puts them in order.
+mod diff;
+mod graph;
+mod planner;
+mod steps;
+
+pub use diff::{differences, project};
+pub use graph::Graph;
+pub use planner::{PlanInput, plan};

@@ -1,0 +1,452 @@
+use crate::{
+    Graph,
+    diff::{differences, project},
+    steps::{Draft, order},
+};
+use bfd_core::{
+    Address, Environment, Expr, Inputs, Kind, Observation, Observed, Owner, Problem, Properties,
+    Reference, Resource, ResourceState, Snapshot, State, Value, lookup_path,
+    plan::{Action, Change, Drift, Effect, FORMAT_VERSION, FieldChange, Plan, Rollback, Warning},
+};
+use bfd_kinds::{KindSpec, OutputSource, spec::Settle};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Everything a plan depends on.
+#[derive(Debug)]
+pub struct PlanInput<'a> {
+    pub environment: &'a Environment,
+    pub endpoint: Option<String>,
+    pub desired: &'a Graph,
+    pub current: &'a Snapshot,
+    /// What is really there; `None` trusts the record (`--offline`).
+    pub observed: Option<&'a Observation>,
+    pub kinds: &'a [&'static KindSpec],
+    /// Only these and what they depend on; `None` is everything.
+    pub targets: Option<&'a BTreeSet<Address>>,
+    pub fallback_images: bool,
+    /// Whether the plan may delete or replace anything.
+    pub deletes: bool,
+    pub rollback: Rollback,
+}
+
+/// Plans the way from what is there to what is desired.
+///
+/// Writes nothing and asks nobody. Fails with everything that stands in the way.
+pub fn plan(input: &PlanInput<'_>) -> Result<Plan, Vec<Problem>> {
+    Planner::new(input).plan()
+}
+
+struct Planner<'a> {
+    input: &'a PlanInput<'a>,
+    specs: BTreeMap<&'a str, &'static KindSpec>,
+    refreshed: State,
+    /// What is known of each resource's outputs once its step has run.
+    known: BTreeMap<Address, Properties>,
+    drafts: Vec<Draft>,
+    changes: Vec<Change>,
+    drift: Vec<Drift>,
+    warnings: Vec<Warning>,
+    problems: Vec<Problem>,
+    unchanged: usize,
+}
+
+impl<'a> Planner<'a> {
+    fn new(input: &'a PlanInput<'a>) -> Self {
+        Self {
+            input,
+            specs: input.kinds.iter().map(|spec| (spec.name, *spec)).collect(),
+            refreshed: input.current.state.clone(),
+            known: BTreeMap::new(),
+            drafts: Vec::new(),
+            changes: Vec::new(),
+            drift: Vec::new(),
+            warnings: Vec::new(),
+            problems: Vec::new(),
+            unchanged: 0,
+        }
+    }
+
+    fn plan(mut self) -> Result<Plan, Vec<Problem>> {
+        self.refresh();
+        for resource in self.input.desired.resources() {
+            if self.is_targeted(&resource.address) {
+                self.resource(resource);
+            } else {
+                self.keep_outputs(resource);
+            }
+        }
+        self.forgotten();
+        self.guard_deletes();
+        if !self.problems.is_empty() {
+            return Err(self.problems);
+        }
+        self.changes.sort_by(|a, b| a.address.cmp(&b.address));
+        Ok(Plan {
+            format_version: FORMAT_VERSION,
+            environment: self.input.environment.clone(),
+            endpoint: self.input.endpoint.clone(),
+            base: self.input.current.version.clone(),
+            steps: order(self.input.desired, self.drafts, &self.refreshed),
+            refreshed: self.refreshed,
+            changes: self.changes,
+            unchanged: self.unchanged,
+            drift: self.drift,
+            warnings: self.warnings,
+            rollback: self.input.rollback,
+        })
+    }
+
+    fn spec(&self, kind: &Kind) -> Option<&'static KindSpec> {
+        self.specs.get(kind.as_str()).copied()
+    }
+
+    fn is_targeted(&self, address: &Address) -> bool {
+        self.input.targets.is_none_or(|targets| targets.contains(address))
+    }
+
+    fn observed(&self, address: &Address) -> Option<&'a Observed> {
+        self.input.observed?.get(address)?.as_ref()
+    }
+
+    /// Brings the record up to date with what is really there, and tells what moved.
+    fn refresh(&mut self) {
+        let Some(observation) = self.input.observed else { return };
+        for (address, recorded) in &self.input.current.state.resources {
+            let (Some(spec), Some(found)) = (self.spec(&recorded.kind), observation.get(address))
+            else {
+                continue;
+            };
+            if !spec.owns_object() {
+                continue;
+            }
+            let Some(observed) = found else {
+                self.refreshed.resources.remove(address);
+                let wanted = self.input.desired.get(address).is_some();
+                let note = Drift { address: address.clone(), gone: true, fields: Vec::new() };
+                if wanted {
+                    self.drift.push(note);
+                }
+                continue;
+            };
+            let declared: Inputs =
+                recorded.inputs.iter().map(|(k, v)| (k.clone(), Expr::from(v.clone()))).collect();
+            let object = &observed.object;
+            let moved = differences(spec, &declared, &object.inputs, None);
+            if !moved.is_empty() {
+                // Seen from the record: it said `after`, now there is `before`.
+                let turned = |change: FieldChange| FieldChange {
+                    before: change.after,
+                    after: change.before,
+                    ..change
+                };
+                let fields = moved.into_iter().map(turned).collect();
+                self.drift.push(Drift { address: address.clone(), gone: false, fields });
+            }
+            let entry = self.refreshed.resources.get_mut(address).expect("cloned from the record");
+            entry.inputs = project(spec, &object.inputs, Some(&recorded.inputs), None);
+            entry.outputs.clone_from(&object.outputs);
+            for note in &observed.notes {
+                let warning =
+                    Warning { address: Some(address.clone()), message: note.clone(), help: None };
+                self.warnings.push(warning);
+            }
+        }
+    }
+
+    fn resource(&mut self, resource: &Resource) {
+        let address = &resource.address;
+        let Some(spec) = self.spec(address.kind()) else {
+            let problem = Problem::error("plan::unknown_kind", "nothing knows this kind");
+            self.problems.push(problem.at(resource.span.clone(), address.to_string()));
+            return;
+        };
+        let lookup = |reference: &Reference| self.lookup(reference);
+        let mut inputs: Inputs = resource
+            .inputs
+            .iter()
+            .map(|(name, expr)| (name.clone(), expr.partially(&lookup)))
+            .collect();
+        let recorded = self.input.current.state.resources.get(address);
+        let observed = self.observed(address);
+        self.settle(spec, resource, &mut inputs, observed, recorded);
+        let depends_on = resource.dependencies();
+        let there = match (spec.owns_object(), self.input.observed.is_some()) {
+            (true, true) => observed.map(|observed| ResourceState {
+                kind: address.kind().clone(),
+                id: observed.object.id.clone(),
+                inputs: observed.object.inputs.clone(),
+                outputs: observed.object.outputs.clone(),
+                depends_on: recorded.map_or_else(BTreeSet::new, |r| r.depends_on.clone()),
+            }),
+            _ => recorded.cloned(),
+        };
+        match (recorded, there) {
+            (_, None) => self.create(spec, resource, inputs, depends_on),
+            (None, Some(there)) if resource.adopt => {
+                self.adopt(spec, resource, there, inputs, depends_on);
+            }
+            (None, Some(_)) => self.refuse_to_adopt(resource, observed),
+            (Some(recorded), Some(there)) => {
+                self.compare(spec, resource, recorded, there, inputs, depends_on);
+            }
+        }
+    }
+
+    fn settle(
+        &mut self,
+        spec: &KindSpec,
+        resource: &Resource,
+        inputs: &mut Inputs,
+        observed: Option<&Observed>,
+        recorded: Option<&ResourceState>,
+    ) {
+        let Some(settle) = spec.settle else { return };
+        if self.input.observed.is_none() {
+            // Offline, what was settled last is all there is to go by.
+            for (name, value) in recorded.into_iter().flat_map(|recorded| &recorded.inputs) {
+                inputs.entry(name.clone()).or_insert_with(|| Expr::from(value.clone()));
+            }
+            return;
+        }
+        settle(&mut Settle {
+            address: &resource.address,
+            inputs,
+            observed: observed.map(|observed| &observed.object.inputs),
+            outputs: observed.map(|observed| &observed.object.outputs),
+            recorded,
+            fallback_images: self.input.fallback_images,
+            span: &resource.span,
+            spans: &resource.spans,
+            problems: &mut self.problems,
+        });
+    }
+
+    fn lookup(&self, reference: &Reference) -> Option<Value> {
+        lookup_path(self.known.get(&reference.of)?, &reference.output).cloned()
+    }
+
+    fn create(
+        &mut self,
+        spec: &'static KindSpec,
+        resource: &Resource,
+        inputs: Inputs,
+        depends_on: BTreeSet<Address>,
+    ) {
+        let mut fields = differences(spec, &inputs, &Properties::new(), None);
+        for field in &mut fields {
+            field.effect = Effect::None;
+        }
+        self.known.insert(resource.address.clone(), spec.predict(&inputs));
+        self.change(spec, &resource.address, Action::Create, fields, None);
+        self.drafts.push(Draft::create(spec, resource, inputs, depends_on));
+    }
+
+    fn adopt(
+        &mut self,
+        spec: &'static KindSpec,
+        resource: &Resource,
+        there: ResourceState,
+        inputs: Inputs,
+        depends_on: BTreeSet<Address>,
+    ) {
+        let fields = differences(spec, &inputs, &there.inputs, None);
+        if fields.iter().any(|field| field.effect == Effect::Replaces) {
+            let problem = Problem::error(
+                "plan::adopt_replaces",
+                "an existing object cannot be adopted without being recreated",
+            );
+            let differing: Vec<&str> = fields
+                .iter()
+                .filter(|field| field.effect == Effect::Replaces)
+                .map(|field| field.path.as_str())
+                .collect();
+            let label = format!("differs in `{}`", differing.join("`, `"));
+            self.problems.push(
+                problem
+                    .at(resource.span_of("adopt"), label)
+                    .help("declare these fields as they are, adopt, and change them afterwards"),
+            );
+            return;
+        }
+        self.know_updated(spec, resource, &inputs, &there.outputs);
+        let prior =
+            ResourceState { inputs: project(spec, &there.inputs, None, Some(&inputs)), ..there };
+        self.change(spec, &resource.address, Action::Adopt, fields, None);
+        self.drafts.push(Draft::adopt(spec, resource, prior, inputs, depends_on));
+    }
+
+    fn refuse_to_adopt(&mut self, resource: &Resource, observed: Option<&Observed>) {
+        let owner = observed.and_then(|observed| observed.owner.as_ref());
+        let (owned, way) = match owner {
+            Some(Owner::Stack(stack)) => (
+                format!("it belongs to the CloudFormation stack `{stack}`"),
+                format!(
+                    "rename it here, or remove it from `{stack}` (keeping the object with \
+                     `DeletionPolicy: Retain`) and then set `adopt = true`"
+                ),
+            ),
+            Some(Owner::Tags(tags)) => (
+                format!("its tags say `{}`", tags.join("`, `")),
+                "set `adopt = true` to take it over without recreating it, or rename it".to_owned(),
+            ),
+            Some(Owner::Unknown) | None => (
+                "nothing tells who made it".to_owned(),
+                "set `adopt = true` to take it over without recreating it, or rename it".to_owned(),
+            ),
+        };
+        let id = observed.map_or("", |observed| observed.object.id.as_str());
+        let label = format!("`{id}` is there already; {owned}");
+        self.problems.push(
+            Problem::error("plan::exists", "an object exists but is not in the state")
+                .at(resource.span.clone(), label)
+                .help(way),
+        );
+    }
+
+    fn compare(
+        &mut self,
+        spec: &'static KindSpec,
+        resource: &Resource,
+        recorded: &ResourceState,
+        there: ResourceState,
+        inputs: Inputs,
+        depends_on: BTreeSet<Address>,
+    ) {
+        let address = &resource.address;
+        let fields = differences(spec, &inputs, &there.inputs, Some(&recorded.inputs));
+        let deposed = self.input.current.state.deposed.contains_key(address);
+        if fields.is_empty() {
+            let mut outputs = there.outputs;
+            outputs.extend(spec.predict(&inputs));
+            self.known.insert(address.clone(), outputs);
+            self.unchanged += usize::from(!deposed);
+            return;
+        }
+        let prior = ResourceState {
+            inputs: project(spec, &there.inputs, Some(&recorded.inputs), Some(&inputs)),
+            ..there
+        };
+        if fields.iter().any(|field| field.effect == Effect::Replaces) {
+            if resource.protect {
+                let problem =
+                    Problem::error("plan::protected", "a protected resource would be replaced");
+                let because: Vec<&str> = fields
+                    .iter()
+                    .filter(|field| field.effect == Effect::Replaces)
+                    .map(|field| field.path.as_str())
+                    .collect();
+                let label = format!("because of `{}`", because.join("`, `"));
+                let place = resource.span_of("protect");
+                self.problems
+                    .push(problem.at(place, label).help("undo that change, or remove `protect`"));
+                return;
+            }
+            let renamed =
+                fields.iter().any(|field| spec.key.contains(&field.path.as_str()) && field.known);
+            let note = if renamed {
+                "the new object is created first, the old one is deleted at the end"
+            } else {
+                "AWS does not allow two of this name: the old object is deleted first"
+            };
+            self.known.insert(address.clone(), spec.predict(&inputs));
+            self.change(spec, address, Action::Replace, fields, Some(note));
+            self.drafts.extend(Draft::replace(spec, resource, prior, inputs, depends_on, renamed));
+            return;
+        }
+        self.know_updated(spec, resource, &inputs, &prior.outputs);
+        self.change(spec, address, Action::Update, fields, None);
+        self.drafts.push(Draft::update(spec, resource, prior, inputs, depends_on));
+    }
+
+    /// After an update the cloud keeps the outputs it calls stable.
+    fn know_updated(
+        &mut self,
+        spec: &KindSpec,
+        resource: &Resource,
+        inputs: &Inputs,
+        before: &Properties,
+    ) {
+        let stable = spec.outputs.iter().filter(|output| output.source == OutputSource::Stable);
+        let kept = stable
+            .filter_map(|output| Some((output.name.to_owned(), before.get(output.name)?.clone())));
+        let mut known: Properties = kept.collect();
+        known.extend(spec.predict(inputs));
+        self.known.insert(resource.address.clone(), known);
+    }
+
+    /// What is not targeted stays as it is, for others to refer to.
+    fn keep_outputs(&mut self, resource: &Resource) {
+        if let Some(state) = self.refreshed.resources.get(&resource.address) {
+            self.known.insert(resource.address.clone(), state.outputs.clone());
+        }
+        self.unchanged += 1;
+    }
+
+    /// Deletes what is recorded and no longer declared, and what a replacement left.
+    fn forgotten(&mut self) {
+        let state = &self.input.current.state;
+        let undeclared =
+            state.resources.iter().filter(|(address, _)| self.input.desired.get(address).is_none());
+        let gone: Vec<(Address, ResourceState)> = undeclared
+            .filter(|(address, _)| self.is_targeted(address))
+            .map(|(address, recorded)| {
+                let now = self.refreshed.resources.get(address).unwrap_or(recorded);
+                (address.clone(), now.clone())
+            })
+            .collect();
+        for (address, prior) in gone {
+            // Even when it is gone already: the step is what removes it from the record.
+            self.refreshed.resources.insert(address.clone(), prior.clone());
+            let Some(spec) = self.spec(&prior.kind) else { continue };
+            self.change(spec, &address, Action::Delete, Vec::new(), None);
+            self.drafts.push(Draft::delete(spec, address, prior));
+        }
+        for (address, all) in &state.deposed {
+            if !self.is_targeted(address) {
+                continue;
+            }
+            for prior in all {
+                let Some(spec) = self.spec(&prior.kind) else { continue };
+                if !self.changes.iter().any(|change| change.address == *address) {
+                    let note = "left over from an earlier replacement";
+                    self.change(spec, address, Action::Delete, Vec::new(), Some(note));
+                }
+                self.drafts.push(Draft::delete(spec, address.clone(), prior.clone()));
+            }
+        }
+    }
+
+    fn change(
+        &mut self,
+        spec: &KindSpec,
+        address: &Address,
+        action: Action,
+        fields: Vec<FieldChange>,
+        note: Option<&str>,
+    ) {
+        let (undo, reason) = (spec.undo)(action, &fields);
+        let notes = note.into_iter().chain(reason).map(str::to_owned).collect();
+        let (address, kind) = (address.clone(), address.kind().clone());
+        self.changes.push(Change { address, kind, action, fields, undo, notes });
+    }
+
+    fn guard_deletes(&mut self) {
+        if self.input.deletes {
+            return;
+        }
+        for change in &self.changes {
+            if !matches!(change.action, Action::Delete | Action::Replace) {
+                continue;
+            }
+            let headline = "the manifest forbids deletes, and the plan has one";
+            let mut problem = Problem::error("plan::deletes_forbidden", headline);
+            if let Some(resource) = self.input.desired.get(&change.address) {
+                problem = problem.at(resource.span.clone(), "would be replaced");
+            }
+            self.problems.push(problem.help(format!(
+                "`{}` would be deleted: keep it, or set `guard.deletes` to `confirm`",
+                change.address
+            )));
+        }
+    }
+}
