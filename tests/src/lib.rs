@@ -1,1 +1,34 @@
-//! End-to-end tests of the `bfd` binary.
+//! Support for end-to-end tests of the `bfd` binary.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`tools`] | where `cargo xtask test` put the binary and the emulators |
+//! | [`wait`] | waiting for a condition, with a deadline |
+//! | [`command`] | a child process with an environment of its own, and what came of it |
+//! | [`bfd`] | a directory with manifests, and `bfd` run in it |
+//! | [`exit`] | the exit codes that `bfd` promises |
+//! | [`aws_cli`] | the AWS CLI, a client that was not written here |
+//! | [`server`] | a server process that ends with its guard |
+//! | [`emulators`] | ministack and moto |
+//! | [`fault_proxy`] | faults injected in front of an emulator |
+//! | [`http`] | requests to the emulators' own control endpoints |
+//!
+//! Everything here panics with a report when something fails, as a test would.
+//! Nothing is skipped: a missing tool fails the test that needs it.
+
+pub mod aws_cli;
+pub mod bfd;
+pub mod command;
+pub mod emulators;
+pub mod exit;
+pub mod fault_proxy;
+pub mod http;
+pub mod server;
+pub mod tools;
+pub mod wait;
+
+pub use aws_cli::AwsCli;
+pub use bfd::Workspace;
+pub use command::{Invocation, Output, Running};
+pub use emulators::{Ministack, Moto};
+pub use fault_proxy::{Fault, FaultProxy};

@@ -1,0 +1,167 @@
+#!/usr/bin/env python3
+"""A proxy on 127.0.0.1 that injects AWS-shaped faults in front of an emulator.
+
+    fault_proxy.py --upstream PORT [--port PORT]
+
+`POST /_fault` takes a JSON list of rules and forgets what was recorded before:
+
+    {"match": "PutParameter", "kind": "throttle", "count": 2, "ms": 500}
+
+A request uses up one count (default 1) of the first rule with one left whose
+`match` occurs in its description, "X-AMZ-TARGET ACTION METHOD PATH". Kinds:
+
+    throttle     refused as the request's protocol does it: JSON, query or S3
+    http500      refused with an internal error
+    drop_before  the connection ends before the request reaches the emulator
+    drop_after   the lost answer: the emulator applies it, the answer never comes
+    delay        answered `ms` (default 500) milliseconds later
+
+`GET /_fault` answers {"rules": what remains, "injected": [[kind, request]…],
+"requests": [request…]}.
+"""
+
+import http.client
+import json
+import threading
+import time
+import urllib.parse
+
+import leash
+import loopback
+
+KINDS = {"throttle", "http500", "drop_before", "drop_after", "delay"}
+# These belong to one hop and are not passed on.
+HOP_HEADERS = {"connection", "content-length", "expect", "keep-alive", "transfer-encoding"}
+
+JSON_ERROR = "application/x-amz-json-1.1"
+QUERY_THROTTLE = (
+    b"<ErrorResponse><Error><Type>Sender</Type><Code>Throttling</Code>"
+    b"<Message>Rate exceeded</Message></Error><RequestId>injected</RequestId></ErrorResponse>"
+)
+S3_THROTTLE = (
+    b'<?xml version="1.0"?><Error><Code>SlowDown</Code>'
+    b"<Message>Please reduce your request rate.</Message></Error>"
+)
+
+
+class Faults:
+    """The rules in force and the record of what happened, behind one lock."""
+
+    def __init__(self):
+        self.lock = threading.Lock()
+        self.rules = []
+        self.injected = []
+        self.requests = []
+
+    def replace(self, rules):
+        """Takes new rules; raises ValueError if one could never fire."""
+        for rule in rules:
+            if rule.get("kind") not in KINDS:
+                raise ValueError(f"unknown kind in {rule}; known: {', '.join(sorted(KINDS))}")
+            if "match" not in rule:
+                raise ValueError(f"no match in {rule}")
+            rule.setdefault("count", 1)
+        with self.lock:
+            self.rules = rules
+            self.injected.clear()
+            self.requests.clear()
+
+    def take(self, request):
+        """Records the request and uses up the rule that applies to it, if any."""
+        with self.lock:
+            self.requests.append(request)
+            for rule in self.rules:
+                if rule["match"] in request and rule["count"] > 0:
+                    rule["count"] -= 1
+                    self.injected.append([rule["kind"], request])
+                    return rule
+        return {"kind": None}
+
+    def report(self):
+        with self.lock:
+            return {
+                "rules": [dict(rule) for rule in self.rules],
+                "injected": list(self.injected),
+                "requests": list(self.requests),
+            }
+
+
+FAULTS = Faults()
+
+
+class Proxy(loopback.Handler):
+    upstream = None  # set before the server starts
+
+    def handle_request(self, body):
+        if self.path == "/_fault":
+            return self.control(body)
+        target = self.headers.get("x-amz-target", "")
+        action = query_action(body)
+        request = " ".join(f"{target} {action} {self.command} {self.path}".split())
+        rule = FAULTS.take(request)
+        kind = rule["kind"]
+        if kind == "throttle":
+            return self.throttle(target, action)
+        if kind == "http500":
+            error = b'{"__type":"InternalServerError","message":"injected"}'
+            return self.answer(500, [("Content-Type", JSON_ERROR)], error)
+        if kind == "drop_before":
+            self.close_connection = True
+            return None
+        if kind == "delay":
+            time.sleep(rule.get("ms", 500) / 1000)
+        status, headers, answer = self.forward(body)
+        if kind == "drop_after":
+            self.close_connection = True
+            return None
+        return self.answer(status, headers, answer)
+
+    def control(self, body):
+        if self.command == "POST":
+            try:
+                FAULTS.replace(json.loads(body))
+            except ValueError as error:
+                return self.answer_json(400, {"message": str(error)})
+        return self.answer_json(200, FAULTS.report())
+
+    def throttle(self, target, action):
+        if target:
+            headers = [("Content-Type", JSON_ERROR), ("x-amzn-errortype", "ThrottlingException")]
+            error = b'{"__type":"ThrottlingException","message":"Rate exceeded"}'
+            return self.answer(400, headers, error)
+        if action:
+            return self.answer(400, [("Content-Type", "text/xml")], QUERY_THROTTLE)
+        return self.answer(503, [("Content-Type", "application/xml")], S3_THROTTLE)
+
+    def forward(self, body):
+        connection = http.client.HTTPConnection("127.0.0.1", self.upstream, timeout=60)
+        try:
+            connection.request(self.command, self.path, body, dict(passed_on(self.headers.items())))
+            response = connection.getresponse()
+            return response.status, passed_on(response.getheaders()), response.read()
+        finally:
+            connection.close()
+
+
+def query_action(body):
+    """The `Action` of a request in the query protocol, or nothing."""
+    if b"Action=" not in body[:300]:
+        return ""
+    return urllib.parse.parse_qs(body.decode("latin1")).get("Action", [""])[0]
+
+
+def passed_on(headers):
+    return [(name, value) for name, value in headers if name.lower() not in HOP_HEADERS]
+
+
+def main():
+    parser = loopback.argument_parser(__doc__)
+    parser.add_argument("--upstream", type=int, required=True, help="the emulator's port")
+    arguments = parser.parse_args()
+    Proxy.upstream = arguments.upstream
+    loopback.serve(Proxy, arguments.port)
+
+
+if __name__ == "__main__":
+    leash.end_with_parent()
+    main()

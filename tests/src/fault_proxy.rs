@@ -1,0 +1,128 @@
+//! Faults injected in front of an emulator.
+
+use std::ops::Deref;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::emulators::python;
+use crate::http;
+use crate::server::Server;
+
+/// A fault for the next matching requests.
+///
+/// What a request is matched by is its target, action, method and path, for
+/// example `AmazonSSM.PutParameter POST /`; a part of it is enough.
+#[derive(Debug, Clone)]
+#[must_use = "a fault does nothing before `FaultProxy::inject`"]
+pub struct Fault {
+    kind: &'static str,
+    request: String,
+    times: u32,
+    delay: Duration,
+}
+
+impl Fault {
+    /// Refuses the request as throttled, in the words of its protocol.
+    pub fn throttle(request: &str) -> Self {
+        Self::new("throttle", request)
+    }
+
+    /// Answers with an internal error.
+    pub fn internal_error(request: &str) -> Self {
+        Self::new("http500", request)
+    }
+
+    /// Ends the connection before the request reaches the emulator.
+    pub fn lost_request(request: &str) -> Self {
+        Self::new("drop_before", request)
+    }
+
+    /// Ends the connection after the emulator has applied the request.
+    pub fn lost_answer(request: &str) -> Self {
+        Self::new("drop_after", request)
+    }
+
+    /// Passes the request on after a while.
+    pub fn delay(request: &str, delay: Duration) -> Self {
+        Self { delay, ..Self::new("delay", request) }
+    }
+
+    /// How many requests are hit instead of one.
+    pub fn times(mut self, times: u32) -> Self {
+        self.times = times;
+        self
+    }
+
+    fn new(kind: &'static str, request: &str) -> Self {
+        Self { kind, request: request.to_owned(), times: 1, delay: Duration::ZERO }
+    }
+
+    fn rule(&self) -> Value {
+        let milliseconds = u64::try_from(self.delay.as_millis()).expect("a delay is short");
+        json!({
+            "kind": self.kind,
+            "match": self.request,
+            "count": self.times,
+            "ms": milliseconds,
+        })
+    }
+}
+
+/// A proxy in front of an emulator; its port takes the emulator's place.
+#[derive(Debug)]
+pub struct FaultProxy {
+    server: Server,
+}
+
+impl FaultProxy {
+    /// Starts a proxy that passes everything on.
+    #[track_caller]
+    pub fn in_front_of(emulator: &Server) -> Self {
+        let mut command = python("fault_proxy.py");
+        command.args(["--upstream", &emulator.port().to_string()]);
+        Self { server: Server::start_on_its_own_port("fault_proxy", command) }
+    }
+
+    /// Replaces the faults to come, and forgets what was recorded.
+    #[track_caller]
+    pub fn inject(&self, faults: impl IntoIterator<Item = Fault>) {
+        let rules: Vec<_> = faults.into_iter().map(|fault| fault.rule()).collect();
+        self.control("POST", &Value::from(rules).to_string());
+    }
+
+    /// The requests that were hit since the last [`inject`](Self::inject).
+    #[track_caller]
+    pub fn injected(&self) -> Vec<String> {
+        let report = self.control("GET", "");
+        let pairs = report["injected"].as_array().expect("the proxy reports a list");
+        pairs.iter().map(|pair| text(&pair[1])).collect()
+    }
+
+    /// All requests since the last [`inject`](Self::inject), in order.
+    #[track_caller]
+    pub fn requests(&self) -> Vec<String> {
+        let report = self.control("GET", "");
+        report["requests"].as_array().expect("the proxy reports a list").iter().map(text).collect()
+    }
+
+    #[track_caller]
+    fn control(&self, method: &str, body: &str) -> Value {
+        let response = http::request(method, self.port(), "/_fault", body)
+            .unwrap_or_else(|error| panic!("{self:?} does not answer: {error}"));
+        assert_eq!(response.status, 200, "the proxy refused {body}: {}", response.body);
+        serde_json::from_str(&response.body).expect("the proxy reports JSON")
+    }
+}
+
+impl Deref for FaultProxy {
+    type Target = Server;
+
+    fn deref(&self) -> &Server {
+        &self.server
+    }
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().expect("the proxy reports text").to_owned()
+}

@@ -1,0 +1,58 @@
+//! Requests to the emulators' own control endpoints.
+//!
+//! One request per connection over HTTP/1.0, which keeps answers unchunked: a
+//! client library would be the biggest dependency of the tests.
+
+use std::io::{self, Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::time::Duration;
+
+/// Long enough for a server on a busy machine, short enough to fail a test.
+const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// An answer.
+#[derive(Debug)]
+pub struct Response {
+    pub status: u16,
+    pub body: String,
+}
+
+/// Sends one request to a port of this machine.
+pub fn request(method: &str, port: u16, path: &str, body: &str) -> io::Result<Response> {
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    let mut stream = TcpStream::connect_timeout(&address, TIMEOUT)?;
+    stream.set_read_timeout(Some(TIMEOUT))?;
+    let length = body.len();
+    write!(
+        stream,
+        "{method} {path} HTTP/1.0\r\nHost: {address}\r\nContent-Length: {length}\r\n\r\n{body}"
+    )?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    parse(&answer).ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, answer))
+}
+
+fn parse(answer: &str) -> Option<Response> {
+    let (head, body) = answer.split_once("\r\n\r\n")?;
+    let status = head.split(' ').nth(1)?.parse().ok()?;
+    Some(Response { status, body: body.to_owned() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_is_taken_apart() {
+        let response = parse("HTTP/1.0 404 Not Found\r\nServer: x\r\n\r\nnothing\r\n\r\nhere");
+
+        let response = response.unwrap();
+        assert_eq!(response.status, 404);
+        assert_eq!(response.body, "nothing\r\n\r\nhere");
+    }
+
+    #[test]
+    fn half_an_answer_is_none() {
+        assert!(parse("HTTP/1.0 200 OK\r\nServer: x\r\n").is_none());
+    }
+}
