@@ -242,10 +242,7 @@ impl KindSpec {
         self.exact.iter().any(|pattern| {
             let parts: Vec<&str> = pattern.split('.').collect();
             parts.len() == path.len()
-                && parts
-                    .iter()
-                    .zip(path)
-                    .all(|(p, part)| *p == "*" || p == part)
+                && parts.iter().zip(path).all(|(p, part)| *p == "*" || p == part)
         })
     }
 
@@ -253,10 +250,7 @@ impl KindSpec {
     pub fn predict(&self, inputs: &Inputs) -> Properties {
         let known = |output: &Output| match output.source {
             OutputSource::Input(name) => {
-                let value = inputs
-                    .get(name)?
-                    .resolve(&|_: &Reference| None::<Value>)
-                    .ok()?;
+                let value = inputs.get(name)?.resolve(&|_: &Reference| None::<Value>).ok()?;
                 Some((output.name.to_owned(), value))
             }
             _ => None,

@@ -1,0 +1,122 @@
+//! Deployment configuration in SSM, before everything else.
+
+use crate::{
+    lowering::tags,
+    patterns::{PARAMETER_PREFIX, TAGS, is_parameter_part},
+    spec::{Field, KindSpec, Lower, Output, OutputSource, Type},
+};
+use bfd_core::{
+    Inputs,
+    plan::{Action, Effect, FieldChange, Undo},
+};
+
+/// The last part of the parameter that holds the record of the last deployment.
+pub const RECORD: &str = "last-deployment";
+
+/// The SSM name of one entry of `config`, or of [`RECORD`].
+pub fn parameter_name(prefix: &str, key: &str) -> String {
+    format!("{prefix}/{key}")
+}
+
+pub static SPEC: KindSpec = KindSpec {
+    name: "coordinator",
+    doc: "Deployment configuration in SSM parameters; everything else in the environment waits for it",
+    singleton: true,
+    fields: &[
+        Field::new(
+            "parameter_prefix",
+            Type::Name { min: 2, max: 900, pattern: PARAMETER_PREFIX },
+            "The path under which the parameters are kept. bfd keeps the record of the last deployment beside them, as `last-deployment`.",
+        )
+        .required()
+        .replaces(),
+        Field::new(
+            "config",
+            Type::Map(&Type::Scalar),
+            "One SSM parameter of type `String` for each entry, named by the prefix and the key. Values have 1 to 4096 characters.",
+        ),
+        Field::new("tags", TAGS, "Tags of each parameter, over those of the environment."),
+    ],
+    outputs: &[Output::new(
+        "prefix",
+        OutputSource::Input("parameter_prefix"),
+        "The path under which the parameters are kept",
+    )],
+    default_output: Some("prefix"),
+    key: &["parameter_prefix"],
+    exact: &[],
+    lower,
+    settle: None,
+    effect,
+    undo,
+    seconds: |_, inputs| {
+        // PutParameter is good for about 3 calls a second.
+        let entries = inputs.get("config").and_then(|config| config.as_map()).map_or(0, |c| c.len());
+        1 + entries as u64 / 3
+    },
+    actions: &[
+        "ssm:AddTagsToResource",
+        "ssm:DeleteParameters",
+        "ssm:DescribeParameters",
+        "ssm:GetParameterHistory",
+        "ssm:GetParameters",
+        "ssm:GetParametersByPath",
+        "ssm:ListTagsForResource",
+        "ssm:PutParameter",
+        "ssm:RemoveTagsFromResource",
+    ],
+};
+
+fn lower(lower: &mut Lower<'_>) -> Inputs {
+    let mut inputs = Inputs::new();
+    let config = lower.fields.get("config").and_then(|c| c.as_map()).cloned().unwrap_or_default();
+    for (key, value) in &config {
+        let place = format!("config.{key}");
+        if !is_parameter_part(key) {
+            lower.error(
+                &place,
+                "coordinator::invalid_key",
+                "not a name for an SSM parameter",
+                "becomes the last part of the parameter's name",
+                "use letters, digits and `_.-`",
+            );
+        } else if key == RECORD {
+            lower.error(
+                &place,
+                "coordinator::reserved_key",
+                "the name is taken",
+                "bfd keeps the record of the last deployment here",
+                "choose another key",
+            );
+        }
+        if let Some(text) = value.as_str() {
+            let length = text.chars().count();
+            if !(1..=4096).contains(&length) {
+                lower.error(
+                    &place,
+                    "coordinator::invalid_value",
+                    "an SSM parameter takes 1 to 4096 characters",
+                    format!("has {length}"),
+                    "give it a value, or remove it",
+                );
+            }
+        }
+    }
+    lower.keep(&mut inputs, &["parameter_prefix", "config"]);
+    inputs.insert("tags".to_owned(), tags(lower));
+    crate::lowering::prune(&mut inputs);
+    inputs
+}
+
+fn effect(path: &[&str]) -> Effect {
+    if path == ["parameter_prefix"] { Effect::Replaces } else { Effect::None }
+}
+
+fn undo(action: Action, _: &[FieldChange]) -> (Undo, Option<&'static str>) {
+    match action {
+        Action::Delete => {
+            (Undo::Approximate, Some("parameters come back without their earlier versions"))
+        }
+        _ => (Undo::Exact, None),
+    }
+}

@@ -1,0 +1,127 @@
+//! A service in ECS: tasks kept running, and replaced by new ones without a gap.
+//!
+//! The canonical form is described in [`crate::canonical`]. This module also
+//! converts it to what ECS is asked and from what ECS answers.
+mod fields;
+mod lower;
+
+use crate::spec::{KindSpec, Output, OutputSource};
+use bfd_core::{
+    Inputs,
+    plan::{Action, Effect, FieldChange, Undo},
+};
+
+pub static SPEC: KindSpec = KindSpec {
+    name: "service",
+    doc: "A service in ECS, with the task definition it runs",
+    singleton: false,
+    fields: fields::SERVICE,
+    outputs: &[
+        Output::new("name", OutputSource::Input("name"), "The name of the service"),
+        Output::new("arn", OutputSource::Stable, "Its ARN"),
+        Output::new(
+            "task_definition",
+            OutputSource::Volatile,
+            "The ARN of the task definition revision that it runs",
+        ),
+        Output::new(
+            "deployment",
+            OutputSource::Volatile,
+            "The deployment that was proven healthy, by id or ARN",
+        ),
+        Output::new("proven", OutputSource::Volatile, "How it was proven, in words"),
+    ],
+    default_output: Some("name"),
+    key: &["name", "cluster"],
+    // What a container is given has no defaults of AWS in it, so whatever was not
+    // declared was put there by somebody else.
+    exact: &[
+        "task_definition.containers",
+        "task_definition.containers.*.environment",
+        "task_definition.containers.*.secrets",
+        "task_definition.containers.*.dockerLabels",
+    ],
+    lower: lower::lower,
+    settle: None,
+    effect,
+    undo,
+    seconds,
+    actions: &[
+        "application-autoscaling:DeleteScalingPolicy",
+        "application-autoscaling:DeregisterScalableTarget",
+        "application-autoscaling:DescribeScalableTargets",
+        "application-autoscaling:DescribeScalingPolicies",
+        "application-autoscaling:PutScalingPolicy",
+        "application-autoscaling:RegisterScalableTarget",
+        "ecs:CreateService",
+        "ecs:DeleteService",
+        "ecs:DeregisterTaskDefinition",
+        "ecs:DescribeServiceDeployments",
+        "ecs:DescribeServiceRevisions",
+        "ecs:DescribeServices",
+        "ecs:DescribeTaskDefinition",
+        "ecs:DescribeTasks",
+        "ecs:ListServiceDeployments",
+        "ecs:ListTaskDefinitions",
+        "ecs:ListTasks",
+        "ecs:RegisterTaskDefinition",
+        "ecs:StopServiceDeployment",
+        "ecs:TagResource",
+        "ecs:UntagResource",
+        "ecs:UpdateService",
+        "elasticloadbalancing:DescribeTargetGroups",
+        "elasticloadbalancing:DescribeTargetHealth",
+        "iam:CreateServiceLinkedRole",
+        "iam:PassRole",
+        "logs:GetLogEvents",
+    ],
+};
+
+/// From the reference of UpdateService, which says of each field whether it starts
+/// a deployment; what it does not take can only be replaced.
+fn effect(path: &[&str]) -> Effect {
+    match path {
+        ["name" | "cluster", ..] => Effect::Replaces,
+        ["task_definition", ..] => Effect::RestartsTasks,
+        ["service", field, ..] => match *field {
+            "launchType" | "schedulingStrategy" | "role" => Effect::Replaces,
+            // The reference says that the strategy starts no deployment; the service
+            // refuses it unless one is forced.
+            "capacityProviderStrategy"
+            | "loadBalancers"
+            | "networkConfiguration"
+            | "platformVersion"
+            | "serviceConnectConfiguration"
+            | "serviceRegistries"
+            | "volumeConfigurations"
+            | "vpcLatticeConfigurations"
+            | "gatewayConnectors" => Effect::RestartsTasks,
+            _ => Effect::None,
+        },
+        _ => Effect::None,
+    }
+}
+
+fn undo(action: Action, _: &[FieldChange]) -> (Undo, Option<&'static str>) {
+    match action {
+        // A create is undone by a delete, an update by the revision before it.
+        Action::Create | Action::Update | Action::Adopt => (Undo::Exact, None),
+        Action::Replace => (
+            Undo::Approximate,
+            Some("the old service comes back with new tasks and without its deployment history"),
+        ),
+        Action::Delete => (
+            Undo::Approximate,
+            Some("the service comes back with new tasks and without its deployment history"),
+        ),
+    }
+}
+
+fn seconds(action: Action, _: &Inputs) -> u64 {
+    match action {
+        Action::Create | Action::Replace => 120,
+        Action::Update | Action::Adopt => 180,
+        // Draining; a load balancer waits for open connections.
+        Action::Delete => 60,
+    }
+}

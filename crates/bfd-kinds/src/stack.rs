@@ -1,0 +1,260 @@
+//! A stack in CloudFormation.
+
+use crate::{
+    cluster::sort_key,
+    lowering::{file_text, prune, tags},
+    patterns::{STACK_NAME, TAGS},
+    spec::{Field, KindSpec, Lower, Output, OutputSource, Type},
+};
+use bfd_core::{
+    Expr, Inputs, Value,
+    plan::{Action, Effect, FieldChange, Undo},
+};
+
+/// What a request of CloudFormation takes as `TemplateBody`, in bytes.
+pub const TEMPLATE_BODY_LIMIT: usize = 51_200;
+
+const CAPABILITIES: &[&str] = &["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"];
+
+pub static SPEC: KindSpec = KindSpec {
+    name: "stack",
+    doc: "A stack in CloudFormation",
+    singleton: false,
+    fields: &[
+        Field::new(
+            "name",
+            Type::Name { min: 1, max: 128, pattern: STACK_NAME },
+            "The name of the stack.",
+        )
+        .required()
+        .replaces(),
+        Field::new(
+            "template",
+            Type::File,
+            "The template, in YAML or JSON, of at most 51,200 bytes.",
+        )
+        .required(),
+        Field::new(
+            "parameters",
+            Type::Map(&Type::Scalar),
+            "The template's parameters. Those with a default may be left out.",
+        ),
+        Field::new(
+            "tags",
+            TAGS,
+            "Tags of the stack and of what is in it, over those of the environment.",
+        ),
+        Field::new(
+            "capabilities",
+            Type::List(&Type::OneOf(CAPABILITIES)),
+            "What the template may do beyond plain resources: `CAPABILITY_IAM` and `CAPABILITY_NAMED_IAM` to make roles, `CAPABILITY_AUTO_EXPAND` to use transforms. Sent with every change; a change of it alone changes nothing.",
+        ),
+        Field::new(
+            "termination_protection",
+            Type::Bool,
+            "Whether AWS refuses to delete the stack.",
+        )
+        .default("false"),
+        Field::new(
+            "role_arn",
+            Type::Text,
+            "The role that CloudFormation works in; without it, with the rights of whoever runs bfd.",
+        ),
+        Field::new(
+            "stack_policy",
+            Type::Either(&Type::File, &Type::Any),
+            "Which resources updates may touch: a file, or the JSON as a table. AWS never removes one; allow everything instead.",
+        ),
+    ],
+    outputs: &[
+        Output::new("name", OutputSource::Input("name"), "The name of the stack"),
+        Output::new("arn", OutputSource::Stable, "Its ARN, also called its id"),
+        Output::new("status", OutputSource::Volatile, "Its status, such as `UPDATE_COMPLETE`"),
+        Output::new(
+            "last_updated",
+            OutputSource::Volatile,
+            "When it last changed, in seconds since 1970",
+        ),
+        Output::new(
+            "outputs",
+            OutputSource::Open,
+            "The template's own outputs, such as `${stack.network.outputs.VpcId}`",
+        ),
+    ],
+    default_output: None,
+    key: &["name"],
+    exact: &[],
+    lower,
+    settle: None,
+    effect: |path| if path == ["name"] { Effect::Replaces } else { Effect::None },
+    undo,
+    seconds: |action, _| if action == Action::Adopt { 5 } else { 120 },
+    actions: &[
+        "cloudformation:ContinueUpdateRollback",
+        "cloudformation:CreateChangeSet",
+        "cloudformation:CreateStack",
+        "cloudformation:DeleteChangeSet",
+        "cloudformation:DeleteStack",
+        "cloudformation:DescribeChangeSet",
+        "cloudformation:DescribeStackEvents",
+        "cloudformation:DescribeStacks",
+        "cloudformation:ExecuteChangeSet",
+        "cloudformation:GetStackPolicy",
+        "cloudformation:GetTemplate",
+        "cloudformation:SetStackPolicy",
+        "cloudformation:UpdateStack",
+        "cloudformation:UpdateTerminationProtection",
+        "iam:PassRole",
+    ],
+};
+
+fn lower(lower: &mut Lower<'_>) -> Inputs {
+    let mut inputs = Inputs::new();
+    let mut capabilities = match lower.take("capabilities") {
+        Some(Expr::List(all)) => all,
+        _ => Vec::new(),
+    };
+    capabilities.sort_by_key(sort_key);
+    capabilities.dedup();
+    if let Some(template) = lower.take("template").map(file_text) {
+        if let Some(text) = template.as_str() {
+            check_template(lower, text, &capabilities);
+        }
+        inputs.insert("template".to_owned(), template);
+    }
+    inputs.insert("capabilities".to_owned(), Expr::List(capabilities));
+    lower.keep(&mut inputs, &["name", "parameters", "role_arn"]);
+    lower.keep_or(&mut inputs, "termination_protection", false);
+    lower.keep_json(&mut inputs, "stack_policy");
+    inputs.insert("tags".to_owned(), tags(lower));
+    prune(&mut inputs);
+    inputs
+}
+
+fn check_template(lower: &mut Lower<'_>, text: &str, capabilities: &[Expr]) {
+    if text.len() > TEMPLATE_BODY_LIMIT {
+        lower.error(
+            "template",
+            "stack::template_size",
+            "the template is too large for one request",
+            format!("has {} bytes; CloudFormation takes {TEMPLATE_BODY_LIMIT}", text.len()),
+            "split it into several stacks, or remove spaces and comments",
+        );
+    }
+    let has = |name: &str| capabilities.iter().any(|c| c.as_str() == Some(name));
+    let needs = needs(text);
+    if needs.iam && !has("CAPABILITY_IAM") && !has("CAPABILITY_NAMED_IAM") {
+        lower.error(
+            "template",
+            "stack::capability",
+            "the template needs a capability",
+            "makes IAM resources",
+            "add `capabilities = [\"CAPABILITY_NAMED_IAM\"]`",
+        );
+    }
+    if needs.expand && !has("CAPABILITY_AUTO_EXPAND") {
+        lower.error(
+            "template",
+            "stack::capability",
+            "the template needs a capability",
+            "uses a transform",
+            "add `CAPABILITY_AUTO_EXPAND` to `capabilities`",
+        );
+    }
+}
+
+/// Which capabilities a template needs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Needs {
+    /// `CAPABILITY_IAM` or `CAPABILITY_NAMED_IAM`.
+    pub iam: bool,
+    /// `CAPABILITY_AUTO_EXPAND`.
+    pub expand: bool,
+}
+
+/// The resource types that need a capability, from CloudFormation's user guide.
+const IAM_TYPES: &[&str] = &[
+    "AWS::IAM::AccessKey",
+    "AWS::IAM::Group",
+    "AWS::IAM::InstanceProfile",
+    "AWS::IAM::ManagedPolicy",
+    "AWS::IAM::Policy",
+    "AWS::IAM::Role",
+    "AWS::IAM::User",
+    "AWS::IAM::UserToGroupAddition",
+];
+
+/// Looks for what needs a capability: in the tree of a JSON template, in the lines
+/// of a YAML one. Flow style across lines goes unseen; AWS still refuses it.
+pub fn needs(template: &str) -> Needs {
+    if let Ok(tree) = serde_json::from_str::<Value>(template) {
+        let iam = tree["Resources"].as_object().into_iter().flatten().any(|(_, resource)| {
+            resource["Type"].as_str().is_some_and(|ty| IAM_TYPES.contains(&ty))
+        });
+        return Needs { iam, expand: tree.get("Transform").is_some() || has_transform(&tree) };
+    }
+    let mut needs = Needs::default();
+    for line in template.lines() {
+        let (line, top) = (line.trim(), !line.starts_with([' ', '\t']));
+        let Some((key, value)) = line.split_once(':') else { continue };
+        let value = value.split(" #").next().unwrap_or_default().trim();
+        let value = value.trim_matches(['"', '\'']);
+        match key.trim_matches(['"', '\'']) {
+            "Type" if IAM_TYPES.contains(&value) => needs.iam = true,
+            "Transform" if top => needs.expand = true,
+            "Fn" if value.starts_with(":Transform") => needs.expand = true,
+            _ if value.starts_with("!Transform") => needs.expand = true,
+            _ => {}
+        }
+    }
+    needs
+}
+
+fn has_transform(tree: &Value) -> bool {
+    match tree {
+        Value::Object(all) => {
+            all.iter().any(|(key, value)| key == "Fn::Transform" || has_transform(value))
+        }
+        Value::Array(all) => all.iter().any(has_transform),
+        _ => false,
+    }
+}
+
+fn undo(action: Action, fields: &[FieldChange]) -> (Undo, Option<&'static str>) {
+    let masked = |field: &FieldChange| {
+        field.path.starts_with("parameters.")
+            && (field.sensitive || field.before.as_ref().and_then(Value::as_str) == Some("****"))
+    };
+    match action {
+        Action::Create | Action::Adopt if fields.is_empty() => (Undo::Exact, None),
+        Action::Create => (Undo::Exact, None),
+        Action::Replace | Action::Delete => {
+            (Undo::Approximate, Some("what was stored in the stack's resources is lost with them"))
+        }
+        Action::Update | Action::Adopt if fields.iter().any(masked) => (
+            Undo::Approximate,
+            Some("CloudFormation does not show the old value of a `NoEcho` parameter"),
+        ),
+        Action::Update | Action::Adopt
+            if fields.iter().any(|f| f.path == "stack_policy" && f.before.is_none()) =>
+        {
+            (
+                Undo::Approximate,
+                Some(
+                    "AWS never removes a stack policy; one that allows everything takes its place",
+                ),
+            )
+        }
+        Action::Update | Action::Adopt
+            if fields.iter().any(|f| f.path == "template" || f.path.starts_with("parameters")) =>
+        {
+            (
+                Undo::Approximate,
+                Some(
+                    "resources that CloudFormation replaced come back new, without what was stored in them",
+                ),
+            )
+        }
+        Action::Update | Action::Adopt => (Undo::Exact, None),
+    }
+}
