@@ -1,1 +1,26 @@
-//! The AWS calls of each kind.
+//! The AWS calls of each kind, behind the provider trait.
+//!
+//! Only this crate names an `aws_sdk_*` type.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`AwsProvider`] | the trait's implementation: dispatch to kinds |
+//! | `settings` | what a connection is made from |
+//! | `client` | the SDK's clients, the one way to send a request |
+//! | `transport` | HTTP, and the count of requests |
+//! | `rate` | client-side rate limits, on the connection's own clock |
+//! | `error` | from the SDK's errors to the engine's |
+//! | `kinds` | one module per kind |
+mod client;
+mod error;
+mod kinds;
+mod provider;
+mod rate;
+mod settings;
+mod tags;
+mod transport;
+
+pub use client::Aws;
+pub use kinds::service::{ServiceStatus, service_status};
+pub use provider::AwsProvider;
+pub use settings::{Settings, Transport};

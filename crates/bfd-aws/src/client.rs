@@ -1,0 +1,201 @@
+use crate::{
+    Settings, Transport, error,
+    rate::Rates,
+    transport::{Counting, RequestCount, https},
+};
+use aws_config::{BehaviorVersion, Region, SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
+use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_smithy_async::{
+    rt::sleep::{AsyncSleep, SharedAsyncSleep, TokioSleep},
+    time::{SharedTimeSource, SystemTimeSource, TimeSource},
+};
+use aws_smithy_runtime::client::retries::{RetryPartition, TokenBucket};
+use aws_smithy_runtime_api::client::{
+    http::SharedHttpClient, orchestrator::HttpResponse, result::SdkError,
+    stalled_stream_protection::StalledStreamProtectionConfig,
+};
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use bfd_provider::{ProviderError, Secrets};
+use std::{
+    future::Future,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+/// Attempts per request, the first one included.
+const ATTEMPTS: u32 = 5;
+/// One attempt; the slowest answers of these APIs take a few seconds.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(20);
+/// All attempts and the waits between them.
+const OPERATION_TIMEOUT: Duration = Duration::from_secs(90);
+
+/// A connection to AWS, or to what stands in for it: the clients, the clock and the limits.
+#[derive(Debug)]
+pub struct Aws {
+    pub(crate) autoscaling: aws_sdk_applicationautoscaling::Client,
+    pub(crate) cloudformation: aws_sdk_cloudformation::Client,
+    pub(crate) ecr: aws_sdk_ecr::Client,
+    pub(crate) ecs: aws_sdk_ecs::Client,
+    pub(crate) ssm: aws_sdk_ssm::Client,
+    pub(crate) sts: aws_sdk_sts::Client,
+    /// Reads plaintext at the moment it is sent.
+    pub(crate) secrets: Arc<dyn Secrets>,
+    settings: Settings,
+    sleep: SharedAsyncSleep,
+    time: SharedTimeSource,
+    rates: Rates,
+    count: RequestCount,
+}
+
+/// Configures a client whose retries share no budget with other connections of the process.
+macro_rules! client {
+    ($sdk:ident, $config:expr) => {
+        $sdk::Client::from_conf(
+            $sdk::config::Builder::from($config)
+                .retry_partition(
+                    RetryPartition::custom(stringify!($sdk))
+                        .token_bucket(TokenBucket::default())
+                        .build(),
+                )
+                .build(),
+        )
+    };
+}
+
+impl Aws {
+    pub(crate) async fn connect(settings: Settings, secrets: Arc<dyn Secrets>) -> Self {
+        let count = RequestCount::default();
+        let (config, sleep, time) = match &settings.transport {
+            Some(transport) => (
+                injected(&settings, transport, &count),
+                transport.sleep.clone(),
+                transport.time_source.clone(),
+            ),
+            None => (
+                chained(&settings, &count).await,
+                SharedAsyncSleep::new(TokioSleep::new()),
+                SharedTimeSource::new(SystemTimeSource::new()),
+            ),
+        };
+        Self {
+            autoscaling: client!(aws_sdk_applicationautoscaling, &config),
+            cloudformation: client!(aws_sdk_cloudformation, &config),
+            ecr: client!(aws_sdk_ecr, &config),
+            ecs: client!(aws_sdk_ecs, &config),
+            ssm: client!(aws_sdk_ssm, &config),
+            sts: client!(aws_sdk_sts, &config),
+            secrets,
+            settings,
+            sleep,
+            time,
+            rates: Rates::default(),
+            count,
+        }
+    }
+
+    /// Sends one request, as the family's limit allows, and translates a refusal.
+    ///
+    /// `operation` is spelled as IAM spells it, such as `ecs:CreateService`: it is what the
+    /// limit is looked up by, and what an error names.
+    pub(crate) async fn call<T, E>(
+        &self,
+        operation: &'static str,
+        send: impl Future<Output = Result<T, SdkError<E, HttpResponse>>> + Send,
+    ) -> Result<T, ProviderError>
+    where
+        E: std::error::Error + ProvideErrorMetadata + Send + Sync + 'static,
+    {
+        let wait = self.rates.take(operation, self.now());
+        if !wait.is_zero() {
+            self.sleep(wait).await;
+        }
+        // The SDK's futures are large; the engine holds many of them.
+        Box::pin(send).await.map_err(|refusal| error::translate(operation, self, &refusal))
+    }
+
+    /// Waits on the connection's clock: virtual time where that is virtual.
+    pub(crate) async fn sleep(&self, duration: Duration) {
+        self.sleep.sleep(duration).await;
+    }
+
+    /// The time on the connection's clock.
+    pub(crate) fn now(&self) -> SystemTime {
+        self.time.now()
+    }
+
+    /// Such as `ap-southeast-1`.
+    pub fn region(&self) -> &str {
+        &self.settings.region
+    }
+
+    /// The account of the environment.
+    pub fn account(&self) -> &str {
+        &self.settings.account
+    }
+
+    /// Where requests of a service go, for people. `service` as IAM spells it.
+    pub(crate) fn endpoint(&self, service: &str) -> String {
+        if let Some(url) = &self.settings.endpoint_url {
+            return url.clone();
+        }
+        let host = match service {
+            "ecr" => "api.ecr",
+            "application-autoscaling" => "application-autoscaling",
+            other => other,
+        };
+        format!("https://{host}.{}.amazonaws.com", self.settings.region)
+    }
+
+    /// How many HTTP requests left since the connection was made, retries included.
+    pub fn request_count(&self) -> u64 {
+        self.count.get()
+    }
+}
+
+fn retries() -> RetryConfig {
+    RetryConfig::standard().with_max_attempts(ATTEMPTS)
+}
+
+fn timeouts() -> TimeoutConfig {
+    TimeoutConfig::builder()
+        .connect_timeout(Duration::from_secs(4))
+        .operation_attempt_timeout(ATTEMPT_TIMEOUT)
+        .operation_timeout(OPERATION_TIMEOUT)
+        .build()
+}
+
+/// The configuration of AWS itself: credentials from the SDK's chain.
+async fn chained(settings: &Settings, count: &RequestCount) -> SdkConfig {
+    let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
+        .region(Region::new(settings.region.clone()))
+        .http_client(SharedHttpClient::new(Counting::new(https(), count)))
+        .retry_config(retries())
+        .timeout_config(timeouts());
+    if let Some(profile) = &settings.profile {
+        loader = loader.profile_name(profile);
+    }
+    if let Some(url) = &settings.endpoint_url {
+        loader = loader.endpoint_url(url);
+    }
+    loader.load().await
+}
+
+/// The configuration of another world: nothing of it comes from the machine.
+fn injected(settings: &Settings, transport: &Transport, count: &RequestCount) -> SdkConfig {
+    let http_client = Counting::new(transport.http_client.clone(), count);
+    let mut builder = SdkConfig::builder()
+        .behavior_version(BehaviorVersion::v2026_01_12())
+        .region(Region::new(settings.region.clone()))
+        .credentials_provider(SharedCredentialsProvider::new(transport.credentials.clone()))
+        .http_client(SharedHttpClient::new(http_client))
+        .sleep_impl(transport.sleep.clone())
+        .time_source(transport.time_source.clone())
+        .retry_config(retries())
+        .timeout_config(timeouts())
+        // It watches in-memory clients too, and would cut a slow answer short of its timeout.
+        .stalled_stream_protection(StalledStreamProtectionConfig::disabled());
+    if let Some(url) = &settings.endpoint_url {
+        builder = builder.endpoint_url(url);
+    }
+    builder.build()
+}

@@ -1,0 +1,78 @@
+//! The calls of `repository`.
+
+use super::{KindCalls, Reading};
+use crate::Aws;
+use async_trait::async_trait;
+use bfd_core::{Address, Object, Observation, Properties, ResourceState};
+use bfd_provider::{Context, ErrorClass, ProviderError, Wanted};
+
+#[derive(Debug)]
+pub(crate) struct Repository;
+
+/// Repositories by name, read once for all kinds.
+#[derive(Debug, Default)]
+pub(crate) struct Listing;
+
+impl Listing {
+    pub(crate) fn new(_wanted: &[Wanted<'_>]) -> Self {
+        Self
+    }
+}
+
+fn unsupported(operation: &str) -> ProviderError {
+    ProviderError::new(operation, ErrorClass::InvalidRequest, "not written yet")
+}
+
+#[async_trait]
+impl KindCalls for Repository {
+    async fn observe(
+        &self,
+        reading: &Reading<'_>,
+        wanted: &[Wanted<'_>],
+    ) -> Result<Observation, ProviderError> {
+        let _ = reading;
+        Ok(wanted.iter().map(|wanted| (wanted.address.clone(), None)).collect())
+    }
+
+    async fn create(
+        &self,
+        _aws: &Aws,
+        _address: &Address,
+        _inputs: &Properties,
+        _context: &Context,
+    ) -> Result<Object, ProviderError> {
+        Err(unsupported("repository:create"))
+    }
+
+    async fn update(
+        &self,
+        _aws: &Aws,
+        _address: &Address,
+        _prior: &ResourceState,
+        _inputs: &Properties,
+        _context: &Context,
+    ) -> Result<Object, ProviderError> {
+        Err(unsupported("repository:update"))
+    }
+
+    async fn restore(
+        &self,
+        _aws: &Aws,
+        _address: &Address,
+        _current: &ResourceState,
+        _prior: &ResourceState,
+        _context: &Context,
+    ) -> Result<Object, ProviderError> {
+        Err(unsupported("repository:restore"))
+    }
+
+    async fn delete(
+        &self,
+        _aws: &Aws,
+        _address: &Address,
+        _prior: &ResourceState,
+        _context: &Context,
+    ) -> Result<(), ProviderError> {
+        Err(unsupported("repository:delete"))
+    }
+}

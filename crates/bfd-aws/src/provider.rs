@@ -1,0 +1,114 @@
+use crate::{
+    Aws, Settings,
+    kinds::{self, KindCalls, Reading, coordinator, repository},
+};
+use async_trait::async_trait;
+use bfd_core::{Address, Kind, Object, Observation, Properties, ResourceState, Value};
+use bfd_provider::{Context, ErrorClass, Identity, Provider, ProviderError, Secrets, Wanted};
+use futures_util::future::try_join_all;
+use std::{collections::BTreeMap, sync::Arc};
+
+/// AWS, or what stands in for it, behind the engine's trait.
+#[derive(Clone, Debug)]
+pub struct AwsProvider(Arc<Aws>);
+
+impl AwsProvider {
+    /// Prepares the clients. Sends nothing: the first request is the first to fail.
+    pub async fn connect(
+        settings: Settings,
+        secrets: Arc<dyn Secrets>,
+    ) -> Result<Self, ProviderError> {
+        Ok(Self(Arc::new(Aws::connect(settings, secrets).await)))
+    }
+
+    /// How many HTTP requests left since the connection was made, retries included.
+    pub fn request_count(&self) -> u64 {
+        self.0.request_count()
+    }
+
+    pub fn aws(&self) -> &Aws {
+        &self.0
+    }
+
+    fn calls(kind: &Kind) -> Result<&'static dyn KindCalls, ProviderError> {
+        kinds::find(kind.as_str()).ok_or_else(|| {
+            let why = format!("this version of bfd has no calls for the kind `{kind}`");
+            ProviderError::new("bfd", ErrorClass::Local, why)
+        })
+    }
+}
+
+#[async_trait]
+impl Provider for AwsProvider {
+    async fn identity(&self) -> Result<Identity, ProviderError> {
+        let aws = self.aws();
+        let caller =
+            aws.call("sts:GetCallerIdentity", aws.sts.get_caller_identity().send()).await?;
+        Ok(Identity {
+            account: caller.account.unwrap_or_default(),
+            arn: caller.arn.unwrap_or_default(),
+            region: aws.region().to_owned(),
+        })
+    }
+
+    async fn observe(&self, wanted: &[Wanted<'_>]) -> Result<Observation, ProviderError> {
+        let mut by_kind: BTreeMap<&Kind, Vec<Wanted<'_>>> = BTreeMap::new();
+        for one in wanted {
+            by_kind.entry(one.address.kind()).or_default().push(*one);
+        }
+        let reading = Reading { aws: self.aws(), repositories: repository::Listing::new(wanted) };
+        let reads = by_kind.into_iter().map(|(kind, mut wanted)| {
+            // The same requests whatever the order of asking.
+            wanted.sort_by_key(|one| one.address);
+            let reading = &reading;
+            async move { Self::calls(kind)?.observe(reading, &wanted).await }
+        });
+        Ok(try_join_all(reads).await?.into_iter().flatten().collect())
+    }
+
+    async fn create(
+        &self,
+        address: &Address,
+        inputs: &Properties,
+        context: &Context,
+    ) -> Result<Object, ProviderError> {
+        Self::calls(address.kind())?.create(self.aws(), address, inputs, context).await
+    }
+
+    async fn update(
+        &self,
+        address: &Address,
+        prior: &ResourceState,
+        inputs: &Properties,
+        context: &Context,
+    ) -> Result<Object, ProviderError> {
+        Self::calls(address.kind())?.update(self.aws(), address, prior, inputs, context).await
+    }
+
+    async fn restore(
+        &self,
+        address: &Address,
+        current: &ResourceState,
+        prior: &ResourceState,
+        context: &Context,
+    ) -> Result<Object, ProviderError> {
+        Self::calls(address.kind())?.restore(self.aws(), address, current, prior, context).await
+    }
+
+    async fn delete(
+        &self,
+        address: &Address,
+        prior: &ResourceState,
+        context: &Context,
+    ) -> Result<(), ProviderError> {
+        Self::calls(address.kind())?.delete(self.aws(), address, prior, context).await
+    }
+
+    async fn record_deployment(
+        &self,
+        coordinator: &ResourceState,
+        record: &Value,
+    ) -> Result<(), ProviderError> {
+        coordinator::record_deployment(self.aws(), coordinator, record).await
+    }
+}

@@ -1,0 +1,44 @@
+use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
+use aws_smithy_async::{rt::sleep::SharedAsyncSleep, time::SharedTimeSource};
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
+
+/// What a connection is made from.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Such as `ap-southeast-1`.
+    pub region: String,
+    /// Where requests go instead of AWS's own endpoints: `http://127.0.0.1:5000`.
+    pub endpoint_url: Option<String>,
+    /// A profile of the user's AWS configuration; `None` leaves it to the SDK's chain.
+    pub profile: Option<String>,
+    /// `None` is AWS, with HTTPS, the machine's clock and the SDK's credentials chain.
+    pub transport: Option<Transport>,
+    /// The account of the environment, twelve digits.
+    pub account: String,
+}
+
+/// Another world to talk to: the embedded sandbox, or a test.
+#[derive(Clone, Debug)]
+pub struct Transport {
+    pub http_client: SharedHttpClient,
+    pub time_source: SharedTimeSource,
+    pub sleep: SharedAsyncSleep,
+    pub credentials: SharedCredentialsProvider,
+}
+
+impl Transport {
+    /// A transport whose requests are signed with made-up credentials.
+    pub fn new(
+        http_client: SharedHttpClient,
+        time_source: SharedTimeSource,
+        sleep: SharedAsyncSleep,
+    ) -> Self {
+        let credentials = Credentials::new("sandbox", "sandbox", None, None, "sandbox");
+        Self {
+            http_client,
+            time_source,
+            sleep,
+            credentials: SharedCredentialsProvider::new(credentials),
+        }
+    }
+}
