@@ -50,7 +50,4 @@ impl Script {
             .find_map(|key| self.0.get_mut(key)?.pop_front())
     }
 
-    pub(crate) fn clear(&mut self) {
-        self.0.clear();
-    }
 }
