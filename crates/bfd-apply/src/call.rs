@@ -55,11 +55,13 @@ impl Call {
         match self.task {
             Task::Do(_) => match self.forward(provider).await {
                 Ok(result) => Event::Succeeded { result },
-                Err(Refused { failure, left }) => Event::Failed { failure, left },
+                Err(Refused { failure, left }) => {
+                    Event::Failed { failure: *failure, left: left.map(|left| *left) }
+                }
             },
             Task::Undo(_) => match self.backward(provider).await {
                 Ok(result) => Event::UndoSucceeded { result },
-                Err(Refused { failure, .. }) => Event::UndoFailed { failure },
+                Err(Refused { failure, .. }) => Event::UndoFailed { failure: *failure },
             },
         }
     }
@@ -68,7 +70,7 @@ impl Call {
         let Self { step, inputs, context, .. } = self;
         let at = &step.address;
         let inputs = inputs.map_err(|err| Refused {
-            failure: Failure { message: err.to_string(), ..Failure::default() },
+            failure: Box::new(Failure { message: err.to_string(), ..Failure::default() }),
             left: None,
         })?;
         match step.op {
@@ -86,8 +88,8 @@ impl Call {
                 match answer {
                     Ok(()) => Ok(None),
                     Err(err) => {
-                        let left = err.left.is_some().then_some(prior);
-                        Err(Refused { failure: err.to_failure(), left })
+                        let left = err.left.is_some().then(|| Box::new(prior));
+                        Err(Refused { failure: Box::new(err.to_failure()), left })
                     }
                 }
             }
@@ -103,7 +105,7 @@ impl Call {
                 let answer = provider.delete(at, &created, &context).await;
                 answer
                     .map(|()| None)
-                    .map_err(|err| Refused { failure: err.to_failure(), left: None })
+                    .map_err(|err| Refused { failure: Box::new(err.to_failure()), left: None })
             }
             Op::Update { prior, .. } | Op::Adopt { prior, .. } => {
                 let current = current.expect("what was updated is in the state");
@@ -148,8 +150,8 @@ fn resolve(inputs: &Inputs, state: &State) -> Result<Properties, UnknownOutput> 
 }
 
 struct Refused {
-    failure: Failure,
-    left: Option<ResourceState>,
+    failure: Box<Failure>,
+    left: Option<Box<ResourceState>>,
 }
 
 fn recorded(
@@ -168,8 +170,8 @@ fn recorded(
     match answer {
         Ok(object) => Ok(Some(record(object))),
         Err(mut err) => {
-            let left = err.left.take().map(|object| record(*object));
-            Err(Refused { failure: err.to_failure(), left })
+            let left = err.left.take().map(|object| Box::new(record(*object)));
+            Err(Refused { failure: Box::new(err.to_failure()), left })
         }
     }
 }

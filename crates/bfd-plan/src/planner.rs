@@ -277,7 +277,7 @@ impl<'a> Planner<'a> {
 
     fn refuse_to_adopt(&mut self, resource: &Resource, observed: Option<&Observed>) {
         let owner = observed.and_then(|observed| observed.owner.as_ref());
-        let (owned, way) = match owner {
+        let (whose, way) = match owner {
             Some(Owner::Stack(stack)) => (
                 format!("it belongs to the CloudFormation stack `{stack}`"),
                 format!(
@@ -295,7 +295,7 @@ impl<'a> Planner<'a> {
             ),
         };
         let id = observed.map_or("", |observed| observed.object.id.as_str());
-        let label = format!("`{id}` is there already; {owned}");
+        let label = format!("`{id}` is there already; {whose}");
         self.problems.push(
             Problem::error("plan::exists", "an object exists but is not in the state")
                 .at(resource.span.clone(), label)

@@ -9,44 +9,44 @@ use std::{
 };
 
 #[derive(Clone, Debug, Default)]
-pub struct FakeCloud(Arc<Mutex<Inner>>);
+pub(crate) struct FakeCloud(Arc<Mutex<Inner>>);
 
 #[derive(Debug, Default)]
-pub struct Inner {
-    pub objects: BTreeMap<String, Properties>,
+pub(crate) struct Inner {
+    pub(crate) objects: BTreeMap<String, Properties>,
     answered: BTreeMap<String, Object>,
     next_id: u32,
     calls: usize,
     /// The number of the call that fails.
-    pub fail_at: Option<usize>,
+    pub(crate) fail_at: Option<usize>,
     /// Every call from this one on fails.
-    pub fail_from: Option<usize>,
+    pub(crate) fail_from: Option<usize>,
     /// The failing call takes effect before it fails, as a timeout does.
-    pub late: bool,
+    pub(crate) late: bool,
     /// Refuses to delete what another object still refers to.
-    pub strict: bool,
+    pub(crate) strict: bool,
     /// Calls that never answer.
-    pub hang_from: Option<usize>,
-    pub panic_at: Option<usize>,
+    pub(crate) hang_from: Option<usize>,
+    pub(crate) panic_at: Option<usize>,
 }
 
 impl Inner {
     /// Takes the next calls for new ones, as those of another run are.
-    pub fn forget(&mut self) {
+    pub(crate) fn forget(&mut self) {
         self.answered.clear();
     }
 }
 
 impl FakeCloud {
-    pub fn with(&self, change: impl FnOnce(&mut Inner)) {
+    pub(crate) fn with(&self, change: impl FnOnce(&mut Inner)) {
         change(&mut self.inner());
     }
 
-    pub fn objects(&self) -> BTreeMap<String, Properties> {
+    pub(crate) fn objects(&self) -> BTreeMap<String, Properties> {
         self.inner().objects.clone()
     }
 
-    pub fn calls(&self) -> usize {
+    pub(crate) fn calls(&self) -> usize {
         self.inner().calls
     }
 
@@ -95,7 +95,7 @@ impl FakeCloud {
     }
 }
 
-pub fn object(id: &str, inputs: Properties) -> Object {
+pub(crate) fn object(id: &str, inputs: Properties) -> Object {
     let arn = Value::from(format!("arn:{id}"));
     Object { id: id.to_owned(), inputs, outputs: BTreeMap::from([("arn".to_owned(), arn)]) }
 }

@@ -12,7 +12,7 @@ use bfd_provider::{Provider, Wanted};
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 
-pub static THING: KindSpec = KindSpec {
+pub(crate) static THING: KindSpec = KindSpec {
     name: "thing",
     doc: "A thing.",
     singleton: false,
@@ -30,9 +30,9 @@ pub static THING: KindSpec = KindSpec {
 };
 
 #[derive(Clone, Debug)]
-pub struct World {
-    pub before: Snapshot,
-    pub desired: Vec<Resource>,
+pub(crate) struct World {
+    pub(crate) before: Snapshot,
+    pub(crate) desired: Vec<Resource>,
 }
 
 /// What one generated resource is like before and after.
@@ -66,7 +66,7 @@ fn literals(index: usize, (size, zone, name): (i64, i64, i64)) -> BTreeMap<Strin
 }
 
 /// Resource `i` may depend only on lower numbers, so every world is acyclic.
-pub fn world() -> impl Strategy<Value = World> {
+pub(crate) fn world() -> impl Strategy<Value = World> {
     prop::collection::vec(draft(), 1..7).prop_map(|drafts| {
         let mut before = State::default();
         let mut desired: Vec<Resource> = Vec::new();
@@ -132,12 +132,12 @@ fn wanted(index: usize, fields: (i64, i64, i64), depends_on: BTreeSet<Address>) 
     }
 }
 
-pub fn environment() -> Environment {
+pub(crate) fn environment() -> Environment {
     Environment { name: "test".into(), account: "123456789012".into(), region: "eu-west-1".into() }
 }
 
 /// A cloud in which everything recorded is there.
-pub fn cloud_of(snapshot: &Snapshot) -> FakeCloud {
+pub(crate) fn cloud_of(snapshot: &Snapshot) -> FakeCloud {
     let cloud = FakeCloud::default();
     cloud.with(|inner| {
         for resource in snapshot.state.resources.values() {
@@ -148,7 +148,7 @@ pub fn cloud_of(snapshot: &Snapshot) -> FakeCloud {
 }
 
 /// Looks and plans, as a command does.
-pub async fn planned(desired: &[Resource], current: &Snapshot, cloud: &FakeCloud) -> Plan {
+pub(crate) async fn planned(desired: &[Resource], current: &Snapshot, cloud: &FakeCloud) -> Plan {
     let graph = Graph::build(desired.to_vec()).unwrap();
     let prior = &current.state.resources;
     let addresses: BTreeSet<&Address> =
