@@ -49,5 +49,4 @@ impl Script {
             .into_iter()
             .find_map(|key| self.0.get_mut(key)?.pop_front())
     }
-
 }

@@ -133,7 +133,8 @@ pub(crate) fn behaviour(world: &World, image: &str) -> Behaviour {
 
 /// Whether a health check's command succeeds in a running, well-behaved container.
 pub(crate) fn answers(world: &World, image: &str, command: &Value) -> bool {
-    let words: Vec<&str> = command.as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    let words: Vec<&str> =
+        command.as_array().into_iter().flatten().filter_map(Value::as_str).collect();
     let words = match words.split_first() {
         Some((&("CMD" | "CMD-SHELL"), rest)) => rest.join(" "),
         _ => words.join(" "),
@@ -148,12 +149,13 @@ pub(crate) fn answers(world: &World, image: &str, command: &Value) -> bool {
     if own_name(world, image).is_some() {
         return true;
     }
-    let (Some(public), Some(asked)) = (world.public_images.find(image), Target::parse(words)) else {
+    let (Some(public), Some(asked)) = (world.public_images.find(image), Target::parse(words))
+    else {
         return true;
     };
     let wrong_port = public.port.is_some_and(|port| port != asked.port);
     let wrong_path = asked.path.is_some_and(|path| {
-        !public.paths.is_empty() && !public.paths.iter().any(|known| *known == path)
+        !public.paths.is_empty() && !public.paths.contains(&path)
     });
     !wrong_port && !wrong_path
 }
@@ -175,7 +177,8 @@ impl Target {
             .min()?;
         let before = &words[..at];
         let rest = &words[at + host.len()..];
-        let digits = |text: &str| -> String { text.chars().take_while(char::is_ascii_digit).collect() };
+        let digits =
+            |text: &str| -> String { text.chars().take_while(char::is_ascii_digit).collect() };
         let number = rest.strip_prefix([':', ' ']).map(digits).unwrap_or_default();
         let is_url = before.ends_with("://");
         let port = match number.parse() {
@@ -191,7 +194,8 @@ impl Target {
         // curl calls a 404 a success unless told otherwise; wget does not.
         let strict = !words.contains("curl")
             || words.split_whitespace().any(|word| {
-                word == "--fail" || (word.starts_with('-') && !word.starts_with("--") && word.contains('f'))
+                word == "--fail"
+                    || (word.starts_with('-') && !word.starts_with("--") && word.contains('f'))
             });
         let path = (strict && is_url).then(|| if path.is_empty() { "/".to_owned() } else { path });
         Some(Self { port, path })
@@ -242,10 +246,16 @@ mod tests {
         let target = |words| Target::parse(words).map(|target| (target.port, target.path));
         let path = |path: &str| Some(path.to_owned());
         assert_eq!(target("curl -f http://localhost/"), Some((80, path("/"))));
-        assert_eq!(target("curl -f http://localhost:3000/api/health || exit 1"), Some((3000, path("/api/health"))));
+        assert_eq!(
+            target("curl -f http://localhost:3000/api/health || exit 1"),
+            Some((3000, path("/api/health")))
+        );
         assert_eq!(target("curl -sSf http://127.0.0.1 || exit 1"), Some((80, path("/"))));
         assert_eq!(target("curl http://localhost/health"), Some((80, None)));
-        assert_eq!(target("wget -q --spider http://localhost:8108/health"), Some((8108, path("/health"))));
+        assert_eq!(
+            target("wget -q --spider http://localhost:8108/health"),
+            Some((8108, path("/health")))
+        );
         assert_eq!(target("nc -z localhost 3000"), Some((3000, None)));
         assert_eq!(target("curl -fk https://localhost/"), Some((443, path("/"))));
         assert_eq!(target("pgrep node"), None);
@@ -266,7 +276,9 @@ mod tests {
         }
         let pinned = format!("nginx@{}", public_digest("nginx:alpine"));
         assert!(images.find(&pinned).is_some());
-        for unknown in ["nginx:never", "nginx@sha256:00", "example/nginx:alpine", "localhost:5000/nginx"] {
+        for unknown in
+            ["nginx:never", "nginx@sha256:00", "example/nginx:alpine", "localhost:5000/nginx"]
+        {
             assert!(images.find(unknown).is_none(), "{unknown}");
         }
     }

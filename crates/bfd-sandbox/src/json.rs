@@ -108,7 +108,5 @@ pub(crate) fn page_size(
 
 fn lower_first(member: &str) -> String {
     let mut letters = member.chars();
-    letters.next().map_or_else(String::new, |first| {
-        first.to_lowercase().chain(letters).collect()
-    })
+    letters.next().map_or_else(String::new, |first| first.to_lowercase().chain(letters).collect())
 }

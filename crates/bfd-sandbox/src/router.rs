@@ -244,10 +244,8 @@ fn json_error(error: &JsonError, request_id: &str) -> Answer {
 }
 
 fn xml_answer(status: u16, body: String, request_id: &str) -> Answer {
-    let headers = vec![
-        ("content-type", "text/xml".to_owned()),
-        ("x-amzn-requestid", request_id.to_owned()),
-    ];
+    let headers =
+        vec![("content-type", "text/xml".to_owned()), ("x-amzn-requestid", request_id.to_owned())];
     Answer { status, headers, body: body.into_bytes() }
 }
 
@@ -308,15 +306,12 @@ fn decode(text: &str) -> String {
     let mut at = 0;
     while let Some(&byte) = bytes.get(at) {
         let escape = (byte == b'%').then(|| text.get(at + 1..at + 3)).flatten();
-        match escape.and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
-            Some(number) => {
-                decoded.push(number);
-                at += 3;
-            }
-            None => {
-                decoded.push(if byte == b'+' { b' ' } else { byte });
-                at += 1;
-            }
+        if let Some(number) = escape.and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
+            decoded.push(number);
+            at += 3;
+        } else {
+            decoded.push(if byte == b'+' { b' ' } else { byte });
+            at += 1;
         }
     }
     String::from_utf8_lossy(&decoded).into_owned()

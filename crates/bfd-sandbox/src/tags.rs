@@ -68,9 +68,7 @@ pub(crate) fn remove(tags: &mut Tags, keys: &[&str]) {
 }
 
 pub(crate) fn write(tags: &Tags, spelling: Spelling) -> Value {
-    tags.iter()
-        .map(|(key, value)| json!({ spelling.key: key, spelling.value: value }))
-        .collect()
+    tags.iter().map(|(key, value)| json!({ spelling.key: key, spelling.value: value })).collect()
 }
 
 fn check_count(tags: &Tags, spelling: Spelling) -> Result<(), JsonError> {

@@ -49,7 +49,9 @@ pub(super) fn put(world: &mut World, now: f64, body: &Value) -> Result<Value, Js
     if let Some(tag) = tag {
         check_tag(tag)?;
         match repository.labels.get(tag) {
-            Some(known) if *known == found => return Err(exists(repository, &account, &found, tag)),
+            Some(known) if *known == found => {
+                return Err(exists(repository, &account, &found, tag));
+            }
             Some(_) if repository.is_immutable(tag) => {
                 return Err(JsonError::new(
                     "ImageTagAlreadyExistsException",
@@ -75,7 +77,7 @@ pub(super) fn put(world: &mut World, now: f64, body: &Value) -> Result<Value, Js
     };
     repository.images.entry(found.clone()).or_insert(image);
     let id = image_id(&found, tag);
-    Ok(json!({ "image": view(repository, &account, &found, id) }))
+    Ok(json!({ "image": view(repository, &account, &found, &id) }))
 }
 
 pub(super) fn batch_get(world: &World, body: &Value) -> Result<Value, JsonError> {
@@ -86,7 +88,7 @@ pub(super) fn batch_get(world: &World, body: &Value) -> Result<Value, JsonError>
         match resolve(repository, asked) {
             Some(found) => {
                 let id = image_id(&found, json::text(asked, "imageTag"));
-                images.push(view(repository, &world.account, &found, id));
+                images.push(view(repository, &world.account, &found, &id));
             }
             None => failures.push(failure(asked)),
         }
@@ -199,7 +201,8 @@ pub(crate) fn push_minimal_image(
     if !world.ecr.repositories.contains_key(repository) {
         repository::create(world, now, &named)?;
     }
-    let config = json!({ "architecture": "amd64", "os": "linux", "bfd": [repository, tag] }).to_string();
+    let config =
+        json!({ "architecture": "amd64", "os": "linux", "bfd": [repository, tag] }).to_string();
     let config_digest = digest(config.as_bytes());
     let manifest = json!({
         "schemaVersion": 2,
@@ -221,13 +224,10 @@ pub(crate) fn push_minimal_image(
 }
 
 /// Refuses a manifest whose blobs, or whose images, are not there yet.
-fn check_parts(
-    repository: &Repository,
-    account: &str,
-    manifest: &Value,
-) -> Result<(), JsonError> {
+fn check_parts(repository: &Repository, account: &str, manifest: &Value) -> Result<(), JsonError> {
     let digests = |list: &Value, known: &dyn Fn(&str) -> bool| -> Vec<String> {
-        let digests = list.as_array().into_iter().flatten().filter_map(|part| part["digest"].as_str());
+        let digests =
+            list.as_array().into_iter().flatten().filter_map(|part| part["digest"].as_str());
         digests.filter(|digest| !known(digest)).map(str::to_owned).collect()
     };
     let images = digests(&manifest["manifests"], &|digest| repository.images.contains_key(digest));
@@ -288,9 +288,7 @@ fn exists(repository: &Repository, account: &str, found: &str, tag: &str) -> Jso
 fn resolve(repository: &Repository, id: &Value) -> Option<String> {
     let tagged = json::text(id, "imageTag").map(|tag| repository.labels.get(tag));
     match (json::text(id, "imageDigest"), tagged) {
-        (Some(digest), None) => {
-            repository.images.contains_key(digest).then(|| digest.to_owned())
-        }
+        (Some(digest), None) => repository.images.contains_key(digest).then(|| digest.to_owned()),
         (None, Some(found)) => found.cloned(),
         (Some(digest), Some(found)) => found.filter(|found| *found == digest).cloned(),
         (None, None) => None,
@@ -326,7 +324,7 @@ fn failure(asked: &Value) -> Value {
     })
 }
 
-fn view(repository: &Repository, account: &str, found: &str, id: Value) -> Value {
+fn view(repository: &Repository, account: &str, found: &str, id: &Value) -> Value {
     let image = &repository.images[found];
     json!({
         "registryId": account,

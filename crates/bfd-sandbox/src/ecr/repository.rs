@@ -250,9 +250,9 @@ fn check_name(name: &str) -> Result<(), JsonError> {
 
 fn check_mutability(body: &Value) -> Result<(), JsonError> {
     match body["imageTagMutability"].as_str() {
-        Some(
-            "MUTABLE" | "IMMUTABLE" | "IMMUTABLE_WITH_EXCLUSION" | "MUTABLE_WITH_EXCLUSION",
-        ) => Ok(()),
+        Some("MUTABLE" | "IMMUTABLE" | "IMMUTABLE_WITH_EXCLUSION" | "MUTABLE_WITH_EXCLUSION") => {
+            Ok(())
+        }
         other => Err(invalid(format!(
             "Invalid parameter at 'imageTagMutability' failed to satisfy constraint: '{} is not \
              one of MUTABLE, IMMUTABLE, IMMUTABLE_WITH_EXCLUSION, MUTABLE_WITH_EXCLUSION'",

@@ -142,7 +142,9 @@ fn check_name(name: &str, what: &str) -> Result<(), JsonError> {
     if !name.is_empty() && name.len() <= 255 && name.chars().all(is_valid) {
         return Ok(());
     }
-    Err(invalid(format!("{what} name can have up to 255 letters, numbers, hyphens, and underscores.")))
+    Err(invalid(format!(
+        "{what} name can have up to 255 letters, numbers, hyphens, and underscores."
+    )))
 }
 
 fn check_list(body: &Value, member: &str, most: usize) -> Result<(), JsonError> {
@@ -168,4 +170,10 @@ fn paged(
         answer["nextToken"] = next.into();
     }
     Ok(answer)
+}
+
+/// Whether `service/cluster/name` is an ACTIVE service.
+pub(crate) fn has_service(world: &World, resource: &str) -> bool {
+    let key = resource.strip_prefix("service/").unwrap_or_default();
+    world.ecs.services.get(key).is_some_and(Service::is_active)
 }

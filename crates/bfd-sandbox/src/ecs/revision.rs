@@ -21,7 +21,7 @@ pub(super) struct Revision {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Image {
     pub(super) container: String,
-    pub(super) image: String,
+    pub(super) name: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) digest: Option<String>,
 }
@@ -57,7 +57,7 @@ fn view(world: &World, service: &Service, revision: &Revision) -> Value {
     view["createdAt"] = json::time(revision.created_at);
     view["guardDutyEnabled"] = json!(false);
     let images = revision.images.iter().map(|image| {
-        let mut view = json!({ "containerName": image.container, "image": image.image });
+        let mut view = json!({ "containerName": image.container, "image": image.name });
         if let Some(digest) = &image.digest {
             view["imageDigest"] = json!(digest);
         }

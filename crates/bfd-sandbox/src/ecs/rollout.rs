@@ -31,7 +31,7 @@ pub(super) fn deploy(world: &mut World, key: &str, now: f64) {
     let Some(mut service) = world.ecs.services.remove(key) else { return };
     let sources = service.deployments.iter().filter(|it| it.rollout != Rollout::Failed);
     let sources = sources.map(|it| it.revision.clone()).collect();
-    for earlier in &mut service.service_deployments {
+    for earlier in &mut service.history {
         earlier.supersede("A newer service deployment took its place.", now);
     }
     let revision = revise(world, &service, now);
@@ -54,7 +54,7 @@ pub(super) fn deploy(world: &mut World, key: &str, now: f64) {
     };
     let reason = "in progress";
     put_in_front(world, &mut service, &revision, &tracker.id, now, reason);
-    service.service_deployments.push(tracker);
+    service.history.push(tracker);
     service.revisions.push(revision);
     wake(&mut service, now + TICK);
     world.ecs.services.insert(key.to_owned(), service);
@@ -136,7 +136,7 @@ fn revise(world: &mut World, service: &Service, now: f64) -> Revision {
     let containers = definition.map(|it| it.containers().to_vec()).unwrap_or_default();
     let images = containers.iter().map(|container| Image {
         container: json::text(container, "name").unwrap_or_default().to_owned(),
-        image: json::text(container, "image").unwrap_or_default().to_owned(),
+        name: json::text(container, "image").unwrap_or_default().to_owned(),
         digest: None,
     });
     Revision {
@@ -164,26 +164,29 @@ fn put_in_front(
     }
     let reason = format!("ECS deployment {id} {state}.");
     service.is_steady = false;
-    service.deployments.insert(0, Deployment {
-        id,
-        revision: revision.id.clone(),
-        task_definition: revision.task_definition.clone(),
-        is_primary: true,
-        desired: service.desired,
-        created_at: now,
-        updated_at: now,
-        rollout: Rollout::InProgress,
-        reason,
-        failures: 0,
-        setbacks: 0,
-        launch_at: now,
-        tracker: tracker.to_owned(),
-    });
+    service.deployments.insert(
+        0,
+        Deployment {
+            id,
+            revision: revision.id.clone(),
+            task_definition: revision.task_definition.clone(),
+            is_primary: true,
+            desired: service.desired,
+            created_at: now,
+            updated_at: now,
+            rollout: Rollout::InProgress,
+            reason,
+            failures: 0,
+            setbacks: 0,
+            launch_at: now,
+            tracker: tracker.to_owned(),
+        },
+    );
 }
 
 /// Begins what was asked for: a pending deployment, a stop, a rollback.
 fn follow_requests(world: &mut World, service: &mut Service, now: f64) {
-    let Some(tracker) = service.service_deployments.last_mut() else { return };
+    let Some(tracker) = service.history.last_mut() else { return };
     match tracker.status {
         Status::Pending => tracker.set(Status::InProgress, now),
         Status::StopRequested => {
@@ -197,7 +200,12 @@ fn follow_requests(world: &mut World, service: &mut Service, now: f64) {
             if let Some(primary) = service.deployments.first_mut() {
                 halt(primary, "ECS deployment was stopped by the user.", now);
             }
-            roll_back(world, service, "Service deployment rollback was requested by the user.", now);
+            roll_back(
+                world,
+                service,
+                "Service deployment rollback was requested by the user.",
+                now,
+            );
         }
         _ => {}
     }
@@ -218,7 +226,8 @@ fn scale(world: &mut World, service: &mut Service, now: f64) {
     let own: Vec<_> = live.iter().filter(|task| is_own(&world.ecs.tasks[*task])).cloned().collect();
     let mut leaving: Vec<String> = own.iter().skip(desired).cloned().collect();
     let is_healthy = |task: &String| world.ecs.tasks[task].is_healthy();
-    let mut healthy = live.iter().filter(|task| is_healthy(task) && !leaving.contains(task)).count();
+    let mut healthy =
+        live.iter().filter(|task| is_healthy(task) && !leaving.contains(task)).count();
     // Of the earlier deployments first what serves nobody, then the rest as far as allowed.
     for task in live.iter().filter(|task| !is_own(&world.ecs.tasks[*task])) {
         if !is_healthy(task) {
@@ -257,8 +266,9 @@ fn settle(world: &mut World, service: &mut Service, now: f64) {
     let Some(primary) = service.deployments.first() else { return };
     let (id, desired, rollout) = (primary.id.clone(), primary.desired, primary.rollout);
     let tasks = world.ecs.tasks.values().filter(|task| task.is_of(service));
-    let (own, others): (Vec<_>, Vec<_>) =
-        tasks.filter(|task| task.is_live() || task.is_draining()).partition(|task| task.deployment == id);
+    let (own, others): (Vec<_>, Vec<_>) = tasks
+        .filter(|task| task.is_live() || task.is_draining())
+        .partition(|task| task.deployment == id);
     let healthy = own.iter().filter(|task| task.is_healthy()).count();
     let is_there = own.len() == desired && healthy == desired && others.is_empty();
     // An earlier deployment is listed as long as it has tasks; a failed one until the end.
@@ -320,18 +330,24 @@ fn trip(world: &mut World, service: &mut Service, rollback: bool, now: f64) {
     let Some(primary) = service.deployments.first_mut() else { return };
     halt(primary, "ECS deployment circuit breaker: tasks failed to start.", now);
     let (id, tracker) = (primary.id.clone(), primary.tracker.clone());
-    service.log(world, now, &format!("(deployment {id}) deployment failed: tasks failed to start."));
+    service.log(
+        world,
+        now,
+        &format!("(deployment {id}) deployment failed: tasks failed to start."),
+    );
     let can_return = service.completed.is_some();
     let Some(tracker) = service.tracker_mut(&tracker) else { return };
     tracker.is_tripped = true;
     tracker.updated_at = now;
-    let reason = "Service deployment rolled back because the circuit breaker threshold was exceeded.";
+    let reason =
+        "Service deployment rolled back because the circuit breaker threshold was exceeded.";
     if tracker.status == Status::RollbackInProgress {
         tracker.set(Status::RollbackFailed, now);
         tracker.reason = Some("The rollback failed: tasks failed to start.".to_owned());
     } else if !rollback {
         tracker.set(Status::Stopped, now);
-        tracker.reason = Some("Service deployment circuit breaker threshold was exceeded.".to_owned());
+        tracker.reason =
+            Some("Service deployment circuit breaker threshold was exceeded.".to_owned());
     } else if can_return {
         roll_back(world, service, reason, now);
     }

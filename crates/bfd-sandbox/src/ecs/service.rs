@@ -4,7 +4,10 @@ use serde_json::{Value, json};
 use super::deployment::Deployment;
 use super::revision::Revision;
 use super::service_deployment::ServiceDeployment;
-use super::{INVALID, active_cluster, check_name, invalid, paged, rollout, settings, short, task_definition, view};
+use super::{
+    INVALID, active_cluster, check_name, invalid, paged, rollout, settings, short, task_definition,
+    view,
+};
 use crate::error::JsonError;
 use crate::image::digest;
 use crate::json;
@@ -28,7 +31,8 @@ pub(super) struct Service {
     token: Option<(String, String)>,
     /// The primary one first.
     pub(super) deployments: Vec<Deployment>,
-    pub(super) service_deployments: Vec<ServiceDeployment>,
+    /// Service deployments, oldest first.
+    pub(super) history: Vec<ServiceDeployment>,
     pub(super) revisions: Vec<Revision>,
     /// The revision that was last rolled out completely.
     pub(super) completed: Option<String>,
@@ -83,7 +87,7 @@ impl Service {
     }
 
     pub(super) fn tracker_mut(&mut self, id: &str) -> Option<&mut ServiceDeployment> {
-        self.service_deployments.iter_mut().find(|it| it.id == id)
+        self.history.iter_mut().find(|it| it.id == id)
     }
 }
 
@@ -158,9 +162,7 @@ fn prepare(
         Some(desired) => desired,
         None if body["schedulingStrategy"] == "DAEMON" => 0,
         None => {
-            return Err(invalid(
-                "desiredCount is required when schedulingStrategy is REPLICA.",
-            ));
+            return Err(invalid("desiredCount is required when schedulingStrategy is REPLICA."));
         }
     };
     let mut settings = body.clone();
@@ -180,7 +182,7 @@ fn prepare(
         created_at: now,
         token,
         deployments: Vec::new(),
-        service_deployments: Vec::new(),
+        history: Vec::new(),
         revisions: Vec::new(),
         completed: None,
         events: Vec::new(),
@@ -221,7 +223,7 @@ pub(super) fn delete(world: &mut World, now: f64, body: &Value) -> Result<Value,
         deployment.desired = 0;
         deployment.updated_at = now;
     }
-    for deployment in &mut service.service_deployments {
+    for deployment in &mut service.history {
         deployment.supersede("The service was deleted.", now);
     }
     rollout::wake(service, now + rollout::TICK);

@@ -119,7 +119,7 @@ pub(super) fn list(world: &World, body: &Value) -> Result<Value, JsonError> {
     let after = body["createdAt"]["after"].as_f64().unwrap_or(f64::NEG_INFINITY);
     let before = body["createdAt"]["before"].as_f64().unwrap_or(f64::INFINITY);
     let found: Vec<Value> = service
-        .service_deployments
+        .history
         .iter()
         .rev()
         .filter(|it| it.created_at > after && it.created_at < before)
@@ -146,7 +146,7 @@ pub(super) fn describe(world: &World, body: &Value) -> Result<Value, JsonError> 
         match locate(world, asked) {
             Some((key, at)) => {
                 let service = &world.ecs.services[&key];
-                found.push(full(world, service, &service.service_deployments[at]));
+                found.push(full(world, service, &service.history[at]));
             }
             None => failures.push(json!({ "arn": asked, "reason": "MISSING" })),
         }
@@ -169,7 +169,7 @@ pub(super) fn stop(world: &mut World, now: f64, body: &Value) -> Result<Value, J
     };
     let conflict = |message: &str| Err(JsonError::new("ConflictException", message));
     let Some(service) = world.ecs.services.get_mut(&key) else { return Ok(json!({})) };
-    let deployment = &mut service.service_deployments[at];
+    let deployment = &mut service.history[at];
     match deployment.status {
         Status::Pending | Status::InProgress if abort => deployment.set(Status::StopRequested, now),
         Status::Pending | Status::InProgress => {
@@ -183,7 +183,9 @@ pub(super) fn stop(world: &mut World, now: f64, body: &Value) -> Result<Value, J
             deployment.set(Status::RollbackRequested, now);
         }
         Status::StopRequested | Status::RollbackRequested | Status::RollbackInProgress => {}
-        _ => return conflict("The service deployment is not in a state in which it can be stopped."),
+        _ => {
+            return conflict("The service deployment is not in a state in which it can be stopped.");
+        }
     }
     rollout::wake(service, now + rollout::TICK);
     Ok(json!({ "serviceDeploymentArn": asked }))
@@ -194,7 +196,7 @@ fn locate(world: &World, arn: &str) -> Option<(String, usize)> {
     let path = arn.split_once(":service-deployment/")?.1;
     let (key, id) = path.rsplit_once('/')?;
     let service = world.ecs.services.get(key)?;
-    let at = service.service_deployments.iter().position(|it| it.id == id)?;
+    let at = service.history.iter().position(|it| it.id == id)?;
     Some((key.to_owned(), at))
 }
 
@@ -224,9 +226,8 @@ fn full(world: &World, service: &Service, it: &ServiceDeployment) -> Value {
     let summary = |id: &str| {
         let Counts { running, pending } = view::counts_of_revision(world, service, id);
         let deployment = service.deployments.iter().find(|it| it.is_primary && it.revision == id);
-        let requested = deployment.map_or(0, |it| {
-            if it.rollout == Rollout::Failed { 0 } else { it.desired }
-        });
+        let requested =
+            deployment.map_or(0, |it| if it.rollout == Rollout::Failed { 0 } else { it.desired });
         json!({
             "arn": revision::arn(world, service, id),
             "requestedTaskCount": requested,
@@ -258,5 +259,5 @@ fn full(world: &World, service: &Service, it: &ServiceDeployment) -> Value {
 
 /// The id at the end of a service deployment's ARN or name.
 pub(super) fn current<'a>(service: &'a Service, tracker: &str) -> Option<&'a ServiceDeployment> {
-    service.service_deployments.iter().find(|it| it.id == short(tracker))
+    service.history.iter().find(|it| it.id == short(tracker))
 }

@@ -26,7 +26,7 @@ pub(super) struct Breaker {
 }
 
 /// Settings whose change starts a deployment.
-/// Source: UpdateService in the API reference.
+/// Source: `UpdateService` in the API reference.
 pub(super) const DEPLOYING: [&str; 10] = [
     "capacityProviderStrategy",
     "loadBalancers",
@@ -82,7 +82,8 @@ pub(super) fn breaker(settings: &Value, desired: usize) -> Option<Breaker> {
 }
 
 fn threshold(declared: &Value, desired: usize) -> usize {
-    let value = declared["value"].as_u64().and_then(|value| usize::try_from(value).ok()).unwrap_or(50);
+    let value =
+        declared["value"].as_u64().and_then(|value| usize::try_from(value).ok()).unwrap_or(50);
     let share = (desired * value).div_ceil(100);
     match declared["type"].as_str() {
         Some("COUNT") => value.max(1),
@@ -102,7 +103,9 @@ pub(super) fn has_capacity(settings: &Value) -> bool {
 
 fn uses_fargate_provider(settings: &Value) -> bool {
     let items = json::array(settings, "capacityProviderStrategy").iter();
-    items.filter_map(|item| item["capacityProvider"].as_str()).any(|name| name.starts_with("FARGATE"))
+    items
+        .filter_map(|item| item["capacityProvider"].as_str())
+        .any(|name| name.starts_with("FARGATE"))
 }
 
 /// Fills in what AWS fills in when a service is created.
@@ -122,7 +125,8 @@ pub(super) fn fill_in(world: &World, cluster: &str, settings: &mut Value) {
     }
     json::default(settings, "schedulingStrategy", json!("REPLICA"));
     json::default(settings, "propagateTags", json!("NONE"));
-    for list in ["loadBalancers", "serviceRegistries", "placementConstraints", "placementStrategy"] {
+    for list in ["loadBalancers", "serviceRegistries", "placementConstraints", "placementStrategy"]
+    {
         json::default(settings, list, json!([]));
     }
     for flag in ["enableECSManagedTags", "enableExecuteCommand"] {
@@ -154,7 +158,7 @@ pub(super) fn fill_in(world: &World, cluster: &str, settings: &mut Value) {
     }
 }
 
-/// Refuses what CreateService and UpdateService refuse about settings and their definition.
+/// Refuses what `CreateService` and `UpdateService` refuse about settings and their definition.
 pub(super) fn check(settings: &Value, definition: &TaskDefinition) -> Result<(), JsonError> {
     let subnets = json::array(&settings["networkConfiguration"]["awsvpcConfiguration"], "subnets");
     let groups =

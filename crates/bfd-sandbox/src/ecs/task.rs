@@ -3,10 +3,10 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::rollout;
 use super::service::Service;
 use super::settings;
 use super::task_definition::{self, TaskDefinition};
-use super::rollout;
 use crate::image::{self, Behaviour};
 use crate::json;
 use crate::tags::Tags;
@@ -30,6 +30,7 @@ const DEPROVISIONING: f64 = 7.0;
 const REMEMBERED: f64 = 3600.0;
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[expect(clippy::struct_field_names, reason = "AWS's own word")]
 pub(super) struct Task {
     pub(super) id: String,
     pub(super) cluster: String,
@@ -112,11 +113,20 @@ pub(super) enum Outcome {
 enum Due {
     Pull,
     /// The pull ends; `again` when it has been tried before.
-    Start { again: bool },
+    Start {
+        again: bool,
+    },
     Fail(String),
     Settle,
-    Check { container: usize, passes: bool },
-    Exit { container: usize, code: i32, reason: Option<String> },
+    Check {
+        container: usize,
+        passes: bool,
+    },
+    Exit {
+        container: usize,
+        code: i32,
+        reason: Option<String>,
+    },
     Deregistered,
     Exited,
     Gone,
@@ -319,19 +329,16 @@ pub(super) fn step(world: &mut World, id: &str, now: f64) {
 
 fn pull(world: &World, task: &mut Task, now: f64) -> Outcome {
     task.status = Status::Pending;
-    match missing_secret(world, task) {
-        Some(name) => {
-            let reason = format!(
-                "ResourceInitializationError: unable to pull secrets or registry auth: execution \
-                 resource retrieval failed: unable to retrieve secrets from ssm: service call has \
-                 been retried 1 time(s): invalid parameters: {name}"
-            );
-            task.due.push((now + READING_SECRETS, Due::Fail(reason)));
-        }
-        None => {
-            task.pull_started_at = Some(now);
-            task.due.push((now + PULLING, Due::Start { again: false }));
-        }
+    if let Some(name) = missing_secret(world, task) {
+        let reason = format!(
+            "ResourceInitializationError: unable to pull secrets or registry auth: execution \
+             resource retrieval failed: unable to retrieve secrets from ssm: service call has \
+             been retried 1 time(s): invalid parameters: {name}"
+        );
+        task.due.push((now + READING_SECRETS, Due::Fail(reason)));
+    } else {
+        task.pull_started_at = Some(now);
+        task.due.push((now + PULLING, Due::Start { again: false }));
     }
     Outcome::Changed
 }

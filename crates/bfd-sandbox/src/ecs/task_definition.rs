@@ -53,15 +53,11 @@ impl TaskDefinition {
 
 /// Finds `family:revision`, an ARN, or the latest ACTIVE revision of `family`.
 pub(super) fn find<'a>(world: &'a World, name: &str) -> Option<&'a TaskDefinition> {
-    match short(name).split_once(':') {
-        Some((family, revision)) => {
-            world.ecs.families.get(family)?.revisions.get(&revision.parse().ok()?)
-        }
-        None => {
-            let revisions = &world.ecs.families.get(short(name))?.revisions;
-            revisions.values().rev().find(|revision| revision.is_active())
-        }
+    if let Some((family, revision)) = short(name).split_once(':') {
+        return world.ecs.families.get(family)?.revisions.get(&revision.parse().ok()?);
     }
+    let revisions = &world.ecs.families.get(short(name))?.revisions;
+    revisions.values().rev().find(|revision| revision.is_active())
 }
 
 pub(super) fn find_mut<'a>(world: &'a mut World, name: &str) -> Option<&'a mut TaskDefinition> {
@@ -69,7 +65,7 @@ pub(super) fn find_mut<'a>(world: &'a mut World, name: &str) -> Option<&'a mut T
     world.ecs.families.get_mut(family)?.revisions.get_mut(&revision.parse().ok()?)
 }
 
-/// The revision to run, refused as CreateService and UpdateService do.
+/// The revision to run, refused as `CreateService` and `UpdateService` do.
 pub(super) fn find_runnable<'a>(
     world: &'a World,
     name: &str,
@@ -197,7 +193,8 @@ pub(super) fn list_families(world: &World, body: &Value) -> Result<Value, JsonEr
 /// Removes what was deleted once nothing runs on it any more.
 fn sweep(world: &mut World) {
     let ecs = &mut world.ecs;
-    let mut used: Vec<&str> = ecs.tasks.values().map(|task| task.task_definition.as_str()).collect();
+    let mut used: Vec<&str> =
+        ecs.tasks.values().map(|task| task.task_definition.as_str()).collect();
     for service in ecs.services.values().filter(|service| service.is_there()) {
         used.extend(service.deployments.iter().map(|it| it.task_definition.as_str()));
     }
@@ -230,7 +227,8 @@ fn fill_in(body: &mut Value) {
     for container in body["containerDefinitions"].as_array_mut().into_iter().flatten() {
         json::default(container, "cpu", json!(0));
         json::default(container, "essential", json!(true));
-        for list in ["portMappings", "environment", "mountPoints", "volumesFrom", "systemControls"] {
+        for list in ["portMappings", "environment", "mountPoints", "volumesFrom", "systemControls"]
+        {
             json::default(container, list, json!([]));
         }
         for mapping in container["portMappings"].as_array_mut().into_iter().flatten() {
@@ -261,7 +259,10 @@ fn required_attributes(body: &Value) -> Value {
         (secrets, "ecs.capability.secrets.ssm.environment-variables"),
         (json::text(body, "taskRoleArn").is_some(), "com.amazonaws.ecs.capability.task-iam-role"),
         (body["networkMode"] == "awsvpc", "ecs.capability.task-eni"),
-        (any(&|container| container["healthCheck"].is_object()), "ecs.capability.container-health-check"),
+        (
+            any(&|container| container["healthCheck"].is_object()),
+            "ecs.capability.container-health-check",
+        ),
         (true, "com.amazonaws.ecs.capability.docker-remote-api.1.18"),
     ];
     needed.iter().filter(|(is, _)| *is).map(|(_, name)| json!({ "name": name })).collect()

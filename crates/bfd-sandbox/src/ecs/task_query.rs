@@ -1,7 +1,9 @@
 use serde_json::{Value, json};
 
 use super::task::{Cause, Container, Health, Status, Task};
-use super::{INVALID, active_cluster, check_list, cluster, invalid, paged, rollout, short, task_definition};
+use super::{
+    INVALID, active_cluster, check_list, cluster, invalid, paged, rollout, short, task_definition,
+};
 use crate::error::JsonError;
 use crate::json;
 use crate::tags;
@@ -10,7 +12,9 @@ use crate::world::World;
 pub(super) fn list(world: &World, body: &Value) -> Result<Value, JsonError> {
     let cluster = active_cluster(world, body)?;
     let filter = |member: &str| json::text(body, member);
-    if filter("startedBy").is_some() && (filter("serviceName").is_some() || filter("family").is_some()) {
+    if filter("startedBy").is_some()
+        && (filter("serviceName").is_some() || filter("family").is_some())
+    {
         return Err(invalid("startedBy must be the only filter that you use."));
     }
     let service = filter("serviceName").map(|name| format!("{cluster}/{}", short(name)));
@@ -47,12 +51,12 @@ pub(super) fn describe(world: &World, body: &Value) -> Result<Value, JsonError> 
     let with_tags = json::strings(body, "include").contains(&"TAGS");
     let (mut found, mut failures) = (Vec::new(), Vec::new());
     for name in asked {
-        match world.ecs.tasks.get(short(name)).filter(|task| task.cluster == cluster) {
-            Some(task) => found.push(view(world, task, with_tags)),
-            None => {
-                let arn = world.arn("ecs", &format!("task/{cluster}/{}", short(name)));
-                failures.push(json!({ "arn": arn, "reason": "MISSING" }));
-            }
+        let task = world.ecs.tasks.get(short(name)).filter(|task| task.cluster == cluster);
+        if let Some(task) = task {
+            found.push(view(world, task, with_tags));
+        } else {
+            let arn = world.arn("ecs", &format!("task/{cluster}/{}", short(name)));
+            failures.push(json!({ "arn": arn, "reason": "MISSING" }));
         }
     }
     Ok(json!({ "tasks": found, "failures": failures }))

@@ -28,7 +28,8 @@ pub(super) fn update(world: &mut World, now: f64, body: &Value) -> Result<Value,
     let changed = merge(world, current, body)?;
     let forced = json::boolean(body, "forceNewDeployment");
     let moved = settings::DEPLOYING.iter().any(|it| changed[*it] != current.settings[*it]);
-    if changed["capacityProviderStrategy"] != current.settings["capacityProviderStrategy"] && !forced
+    if changed["capacityProviderStrategy"] != current.settings["capacityProviderStrategy"]
+        && !forced
     {
         return Err(invalid(
             "When switching from launch type to capacity provider strategy on an existing \
@@ -66,13 +67,13 @@ fn merge(world: &World, service: &Service, body: &Value) -> Result<Value, JsonEr
     if !json::array(body, "capacityProviderStrategy").is_empty() {
         json::object(&mut merged).remove("launchType");
     }
-    let definition = match json::text(body, "taskDefinition") {
-        Some(name) => task_definition::find_runnable(world, name)?,
-        None => {
-            let name = service.settings["taskDefinition"].as_str().unwrap_or_default();
-            task_definition::find(world, name)
-                .ok_or_else(|| super::client_error("TaskDefinition not found."))?
-        }
+    let definition = if let Some(name) = json::text(body, "taskDefinition") {
+        task_definition::find_runnable(world, name)?
+    } else {
+        // What runs may go on running, ACTIVE or not.
+        let name = service.settings["taskDefinition"].as_str().unwrap_or_default();
+        task_definition::find(world, name)
+            .ok_or_else(|| super::client_error("TaskDefinition not found."))?
     };
     merged["taskDefinition"] = json!(definition.arn());
     // Parts of the configuration that are left out stay, but the breaker is taken whole: what it

@@ -1,4 +1,4 @@
-//! What RegisterTaskDefinition refuses.
+//! What `RegisterTaskDefinition` refuses.
 
 use std::collections::BTreeSet;
 
@@ -24,7 +24,9 @@ pub(super) fn check(world: &World, body: &Value) -> Result<(), JsonError> {
         }
     }
     if containers.iter().all(|container| container["essential"] == false) {
-        return Err(client_error("Invalid setting for containers. At least one container must be essential."));
+        return Err(client_error(
+            "Invalid setting for containers. At least one container must be essential.",
+        ));
     }
     for container in containers {
         for dependency in json::array(container, "dependsOn") {
@@ -67,7 +69,7 @@ pub(super) fn amount(text: &str) -> Option<u64> {
     text.parse().ok()
 }
 
-/// What the definition can run on, as DescribeTaskDefinition lists it.
+/// What the definition can run on, as `DescribeTaskDefinition` lists it.
 pub(super) fn compatibilities(body: &Value) -> Vec<&'static str> {
     let is_awsvpc = body["networkMode"] == "awsvpc";
     let sized = || Some((amount(body["cpu"].as_str()?)?, amount(body["memory"].as_str()?)?));
@@ -113,17 +115,24 @@ fn check_container<'a>(body: &Value, container: &'a Value) -> Result<&'a str, Js
         {
             return Err(setting("Container ports must be between 1 and 65535.".to_owned()));
         }
-        if body["networkMode"] == "awsvpc" && host.as_u64().is_some_and(|port| port != 0) && host != inside {
+        if body["networkMode"] == "awsvpc"
+            && host.as_u64().is_some_and(|port| port != 0)
+            && host != inside
+        {
             return Err(client_error(
                 "When networkMode=awsvpc, the host ports and container ports in port mappings \
                  must match.",
             ));
         }
     }
-    for (member, parts) in [("environment", ["name", "value"]), ("secrets", ["name", "valueFrom"])] {
+    for (member, parts) in [("environment", ["name", "value"]), ("secrets", ["name", "valueFrom"])]
+    {
         for item in json::array(container, member) {
             if json::text(item, parts[0]).is_none() || !item[parts[1]].is_string() {
-                return Err(setting(format!("Each of its {member} needs {} and {}.", parts[0], parts[1])));
+                return Err(setting(format!(
+                    "Each of its {member} needs {} and {}.",
+                    parts[0], parts[1]
+                )));
             }
         }
     }
@@ -141,7 +150,8 @@ fn check_health(container: &str, check: &Value) -> Result<(), JsonError> {
              CMD or CMD-SHELL."
         )));
     }
-    let ranges = [("interval", 5, 300), ("timeout", 2, 120), ("retries", 1, 10), ("startPeriod", 0, 300)];
+    let ranges =
+        [("interval", 5, 300), ("timeout", 2, 120), ("retries", 1, 10), ("startPeriod", 0, 300)];
     for (member, least, most) in ranges {
         if check[member].as_i64().is_some_and(|number| !(least..=most).contains(&number)) {
             return Err(invalid(format!(
@@ -162,9 +172,8 @@ fn check_fargate(world: &World, body: &Value) -> Result<(), JsonError> {
         let text = json::text(body, member).ok_or_else(|| {
             client_error(format!("Fargate requires that '{member}' be defined at the task level."))
         })?;
-        *size = amount(text).ok_or_else(|| {
-            client_error(format!("Invalid '{member}' setting for task: {text}."))
-        })?;
+        *size = amount(text)
+            .ok_or_else(|| client_error(format!("Invalid '{member}' setting for task: {text}.")))?;
     }
     let [cpu, memory] = sizes;
     if !is_fargate_size(cpu, memory) {
@@ -194,7 +203,8 @@ fn check_fargate(world: &World, body: &Value) -> Result<(), JsonError> {
                  driver awslogs.",
             ));
         }
-        let is_private = container["image"].as_str().is_some_and(|name| name.starts_with(&registry));
+        let is_private =
+            container["image"].as_str().is_some_and(|name| name.starts_with(&registry));
         if is_private && !has_role {
             return Err(client_error(
                 "Fargate requires task definition to have execution role ARN to support ECR \
@@ -243,7 +253,9 @@ mod tests {
     #[test]
     fn fargate_sizes() {
         assert!(is_fargate_size(256, 512) && is_fargate_size(512, 4096));
-        assert!(!is_fargate_size(256, 4096) && !is_fargate_size(512, 512) && !is_fargate_size(300, 512));
+        assert!(
+            !is_fargate_size(256, 4096) && !is_fargate_size(512, 512) && !is_fargate_size(300, 512)
+        );
         assert!(is_fargate_size(8192, 20 * 1024) && !is_fargate_size(8192, 17 * 1024));
     }
 }

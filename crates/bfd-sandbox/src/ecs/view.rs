@@ -1,4 +1,4 @@
-//! Services as DescribeServices shows them.
+//! Services as `DescribeServices` shows them.
 
 use serde_json::{Value, json};
 
@@ -24,12 +24,12 @@ pub(super) fn describe(world: &World, body: &Value) -> Result<Value, JsonError> 
     let with_tags = json::strings(body, "include").contains(&"TAGS");
     let (mut found, mut failures) = (Vec::new(), Vec::new());
     for name in asked {
-        match world.ecs.services.get(&format!("{cluster}/{}", short(name))) {
-            Some(it) => found.push(service(world, it, with_tags)),
-            None => {
-                let arn = world.arn("ecs", &format!("service/{cluster}/{}", short(name)));
-                failures.push(json!({ "arn": arn, "reason": "MISSING" }));
-            }
+        let key = format!("{cluster}/{}", short(name));
+        if let Some(it) = world.ecs.services.get(&key) {
+            found.push(service(world, it, with_tags));
+        } else {
+            let arn = world.arn("ecs", &format!("service/{key}"));
+            failures.push(json!({ "arn": arn, "reason": "MISSING" }));
         }
     }
     Ok(json!({ "services": found, "failures": failures }))

@@ -123,7 +123,11 @@ fn select(selector: &str) -> (&str, Option<u64>, &str) {
     let (name, suffix) = rest.split_once(':').unwrap_or((rest, ""));
     let is_flat = was_arn && !name[1..].contains('/');
     let name = if is_flat { &name[1..] } else { name };
-    (name, suffix.parse().ok(), &rest[rest.len() - suffix.len() - usize::from(!suffix.is_empty())..])
+    (
+        name,
+        suffix.parse().ok(),
+        &rest[rest.len() - suffix.len() - usize::from(!suffix.is_empty())..],
+    )
 }
 
 /// The names of a request that takes one to ten.
@@ -161,6 +165,9 @@ mod tests {
         assert_eq!(select("/a/b"), ("/a/b", None, ""));
         assert_eq!(select("/a/b:12"), ("/a/b", Some(12), ":12"));
         assert_eq!(select("arn:aws:ssm:eu-west-1:123456789012:parameter/a/b"), ("/a/b", None, ""));
-        assert_eq!(select("arn:aws:ssm:eu-west-1:123456789012:parameter/a:3"), ("a", Some(3), ":3"));
+        assert_eq!(
+            select("arn:aws:ssm:eu-west-1:123456789012:parameter/a:3"),
+            ("a", Some(3), ":3")
+        );
     }
 }
