@@ -124,9 +124,7 @@ impl<'a> Driver<'a> {
                 () = self.abort.cancelled() => return Ok(self.leave(Unended::Aborted)),
                 () = self.cancel.cancelled(), if !canceled => {
                     canceled = true;
-                    if !self.run.pivoted() {
-                        self.record(vec![(None, Event::Canceled)]).await?;
-                    }
+                    self.record(vec![(None, Event::Canceled)]).await?;
                 }
                 () = async { deadline.as_mut().expect("checked by the guard").await }, if deadline.is_some() => {
                     return Ok(self.leave(Unended::Deadline));

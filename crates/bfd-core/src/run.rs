@@ -282,7 +282,8 @@ impl Run {
     pub fn next_tasks(&self, limit: usize) -> Vec<Task> {
         if self.unwinding {
             self.undo_ready.iter().take(limit).map(|step| Task::Undo(step.0)).collect()
-        } else if self.failed && !self.pivoted() {
+        } else if self.canceled || (self.failed && !self.pivoted()) {
+            // After the pivot there is no way back, but nothing new has to start.
             Vec::new()
         } else {
             self.ready.iter().take(limit).map(|(_, step)| Task::Do(*step)).collect()
