@@ -9,6 +9,7 @@ use bfd_core::{
     Inputs,
     plan::{Action, Effect, FieldChange, Undo},
 };
+use std::collections::BTreeMap;
 
 /// The last part of the parameter that holds the record of the last deployment.
 pub const RECORD: &str = "last-deployment";
@@ -51,7 +52,7 @@ pub static SPEC: KindSpec = KindSpec {
     undo,
     seconds: |_, inputs| {
         // PutParameter is good for about 3 calls a second.
-        let entries = inputs.get("config").and_then(|config| config.as_map()).map_or(0, |c| c.len());
+        let entries = inputs.get("config").and_then(|config| config.as_map()).map_or(0, BTreeMap::len);
         1 + entries as u64 / 3
     },
     actions: &[

@@ -240,12 +240,11 @@ fn limit(lower: &mut Lower<'_>, field: &str, most: usize) {
 fn undo(action: Action, fields: &[FieldChange]) -> (Undo, Option<&'static str>) {
     let secret = fields.iter().any(|field| field.sensitive);
     match action {
-        // Earlier values stay readable in SSM as `name:version`.
-        Action::Create | Action::Adopt => (Undo::Exact, None),
-        Action::Update if becomes_advanced(fields) => {
+        Action::Update | Action::Adopt if becomes_advanced(fields) => {
             (Undo::Approximate, Some("AWS never turns an advanced parameter into a standard one"))
         }
-        Action::Update => (Undo::Exact, None),
+        // Earlier values stay readable in SSM as `name:version`.
+        Action::Create | Action::Update | Action::Adopt => (Undo::Exact, None),
         Action::Replace | Action::Delete if secret => {
             (Undo::None, Some("the old secret is deleted and recorded nowhere else"))
         }

@@ -153,13 +153,11 @@ pub fn lifecycle_policy(keep: i64) -> String {
 /// Reads a lifecycle policy back: `keep_images` with a number when it says no more
 /// than that, whoever wrote it, otherwise `lifecycle_policy` with its canonical text.
 pub fn canonical_lifecycle(text: &str) -> (&'static str, Value) {
-    match keep_images(text) {
-        Some(keep) => ("keep_images", keep.into()),
-        None => {
-            let text = json::canonicalize(text).unwrap_or_else(|_| text.to_owned());
-            ("lifecycle_policy", text.into())
-        }
+    if let Some(keep) = keep_images(text) {
+        return ("keep_images", keep.into());
     }
+    let text = json::canonicalize(text).unwrap_or_else(|_| text.to_owned());
+    ("lifecycle_policy", text.into())
 }
 
 fn keep_images(text: &str) -> Option<i64> {

@@ -222,39 +222,26 @@ fn has_transform(tree: &Value) -> bool {
 
 fn undo(action: Action, fields: &[FieldChange]) -> (Undo, Option<&'static str>) {
     let masked = |field: &FieldChange| {
-        field.path.starts_with("parameters.")
-            && (field.sensitive || field.before.as_ref().and_then(Value::as_str) == Some("****"))
+        let before = field.before.as_ref().and_then(Value::as_str);
+        field.path.starts_with("parameters.") && (field.sensitive || before == Some("****"))
     };
-    match action {
-        Action::Create | Action::Adopt if fields.is_empty() => (Undo::Exact, None),
-        Action::Create => (Undo::Exact, None),
+    let first_policy = |field: &FieldChange| field.path == "stack_policy" && field.before.is_none();
+    let replacing =
+        |field: &FieldChange| field.path == "template" || field.path.starts_with("parameters");
+    let why = match action {
         Action::Replace | Action::Delete => {
-            (Undo::Approximate, Some("what was stored in the stack's resources is lost with them"))
+            "what was stored in the stack's resources is lost with them"
         }
-        Action::Update | Action::Adopt if fields.iter().any(masked) => (
-            Undo::Approximate,
-            Some("CloudFormation does not show the old value of a `NoEcho` parameter"),
-        ),
-        Action::Update | Action::Adopt
-            if fields.iter().any(|f| f.path == "stack_policy" && f.before.is_none()) =>
-        {
-            (
-                Undo::Approximate,
-                Some(
-                    "AWS never removes a stack policy; one that allows everything takes its place",
-                ),
-            )
+        Action::Update | Action::Adopt if fields.iter().any(masked) => {
+            "CloudFormation does not show the old value of a `NoEcho` parameter"
         }
-        Action::Update | Action::Adopt
-            if fields.iter().any(|f| f.path == "template" || f.path.starts_with("parameters")) =>
-        {
-            (
-                Undo::Approximate,
-                Some(
-                    "resources that CloudFormation replaced come back new, without what was stored in them",
-                ),
-            )
+        Action::Update | Action::Adopt if fields.iter().any(first_policy) => {
+            "AWS never removes a stack policy; one that allows everything takes its place"
         }
-        Action::Update | Action::Adopt => (Undo::Exact, None),
-    }
+        Action::Update | Action::Adopt if fields.iter().any(replacing) => {
+            "resources that CloudFormation replaced come back new, without what was stored in them"
+        }
+        Action::Create | Action::Update | Action::Adopt => return (Undo::Exact, None),
+    };
+    (Undo::Approximate, Some(why))
 }

@@ -7,7 +7,7 @@ use crate::{
 };
 
 const PORT: Type = Type::Integer { min: 1, max: 65535 };
-const PERCENT: Type = Type::Integer { min: 0, max: 200 };
+const PERCENT: Type = Type::Integer { min: 100, max: 1000 };
 const TEXTS: Type = Type::List(&Type::Text);
 
 /// `cpu` of a task is CPU units or vCPUs, `memory` MiB or GB, so both are scalars.

@@ -2,8 +2,30 @@
 //!
 //! The canonical form is described in [`crate::canonical`]. This module also
 //! converts it to what ECS is asked and from what ECS answers.
+//!
+//! | module | what it knows |
+//! |---|---|
+//! | `fields` | what a person writes |
+//! | `lower`, `container`, `load_balancer` | what that is in AWS's spelling |
+//! | `fallback` | what runs in place of an image that was never pushed |
+//! | `checks`, `aws_fields` | what AWS would refuse |
+//! | `task_definition`, `requests` | the canonical form, and ECS's own |
+//! | `units` | CPU, memory, and Fargate's table |
+mod aws_fields;
+mod checks;
+mod container;
+mod fallback;
 mod fields;
+mod load_balancer;
 mod lower;
+mod requests;
+mod task_definition;
+mod tree;
+mod units;
+
+pub use requests::{canonical_service, create_service, update_service};
+pub use task_definition::{canonical_task_definition, content_hash, register_task_definition};
+pub use units::{cpu_units, memory_mib, refused_by_fargate};
 
 use crate::spec::{KindSpec, Output, OutputSource};
 use bfd_core::{
