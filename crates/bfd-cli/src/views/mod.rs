@@ -1,1 +1,36 @@
-//! What people see.
+//! What people see: pure functions from values to text.
+//!
+//! Nothing here reads the environment, a clock or the terminal; the edge decides
+//! about width, colour and characters once, in a [`Style`].
+//!
+//! | module | shows |
+//! |---|---|
+//! | [`plan`] | a plan, as text, as Markdown for a pull request, as JSON |
+//! | [`problems`] | what is wrong with a manifest, each thing in its place |
+//! | [`progress`] | a run while it is under way |
+//! | [`events`] | a run, one JSON line per entry |
+//! | [`failure`] | why a step failed |
+//! | [`outcome`] | how a run ended and what to do next |
+//! | [`show`] | what state records |
+//! | [`status`] | services as they run now |
+//! | [`graph`] | what waits for what |
+pub mod events;
+pub mod failure;
+pub mod graph;
+mod layout;
+pub mod outcome;
+mod palette;
+pub mod plan;
+pub mod problems;
+pub mod progress;
+pub mod show;
+pub mod status;
+mod style;
+#[cfg(test)]
+mod tests;
+mod time;
+mod value;
+mod words;
+
+pub use failure::failure;
+pub use style::Style;

@@ -1,0 +1,214 @@
+//! Wraps coloured text with hanging indents; nothing is ever cut.
+
+use super::{Style, palette};
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+
+/// The narrowest column text is squeezed into, whatever the terminal says.
+const MIN_COLUMN: usize = 24;
+
+/// Some text in one colour.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Piece {
+    pub(crate) text: String,
+    pub(crate) style: anstyle::Style,
+}
+
+pub(crate) fn styled(style: anstyle::Style, text: impl Into<String>) -> Piece {
+    Piece { text: text.into(), style }
+}
+
+pub(crate) fn plain(text: impl Into<String>) -> Piece {
+    styled(palette::PLAIN, text)
+}
+
+pub(crate) fn faint(text: impl Into<String>) -> Piece {
+    styled(palette::FAINT, text)
+}
+
+pub(crate) fn width(text: &str) -> usize {
+    UnicodeWidthStr::width(text)
+}
+
+pub(crate) fn width_of(pieces: &[Piece]) -> usize {
+    pieces.iter().map(|piece| width(&piece.text)).sum()
+}
+
+/// Spaces that bring `text` to `columns`.
+pub(crate) fn padding(text: &str, columns: usize) -> String {
+    " ".repeat(columns.saturating_sub(width(text)))
+}
+
+/// Text under construction.
+#[derive(Debug)]
+pub(crate) struct Page {
+    style: Style,
+    out: String,
+}
+
+impl Page {
+    pub(crate) fn new(style: &Style) -> Self {
+        Self { style: *style, out: String::new() }
+    }
+
+    pub(crate) fn style(&self) -> &Style {
+        &self.style
+    }
+
+    /// Lines written so far.
+    pub(crate) fn lines(&self) -> usize {
+        self.out.matches('\n').count()
+    }
+
+    pub(crate) fn finish(self) -> String {
+        self.out
+    }
+
+    /// Separates paragraphs; never doubles, never leads.
+    pub(crate) fn blank(&mut self) {
+        if !self.out.is_empty() && !self.out.ends_with("\n\n") {
+            self.out.push('\n');
+        }
+    }
+
+    /// Adds text that is laid out already.
+    pub(crate) fn raw(&mut self, text: &str) {
+        self.out.push_str(text);
+        if !text.is_empty() && !text.ends_with('\n') {
+            self.out.push('\n');
+        }
+    }
+
+    /// Writes a paragraph at `indent`; where it wraps, it goes on at `hang`.
+    pub(crate) fn line(&mut self, indent: usize, hang: usize, pieces: &[Piece]) {
+        for (number, line) in wrap(pieces, self.style.width, indent, hang).iter().enumerate() {
+            let at = if number == 0 { indent } else { hang };
+            self.write(at, line);
+        }
+    }
+
+    /// Whether the pieces fit on one line at `indent`.
+    pub(crate) fn fits(&self, indent: usize, pieces: &[Piece]) -> bool {
+        indent + width_of(pieces) <= self.style.width
+    }
+
+    fn write(&mut self, indent: usize, pieces: &[Piece]) {
+        self.out.push_str(&" ".repeat(indent));
+        let mut rest = pieces.iter().peekable();
+        while let Some(piece) = rest.next() {
+            let mut text = piece.text.clone();
+            while let Some(next) = rest.next_if(|next| next.style == piece.style) {
+                text.push_str(&next.text);
+            }
+            if self.style.color && piece.style != palette::PLAIN && !text.is_empty() {
+                self.out.push_str(&format!("{}{text}{:#}", piece.style, piece.style));
+            } else {
+                self.out.push_str(&text);
+            }
+        }
+        let kept = self.out.trim_end_matches(' ').len();
+        self.out.truncate(kept);
+        self.out.push('\n');
+    }
+}
+
+/// Breaks at spaces; a word longer than a line is broken where it must.
+fn wrap(pieces: &[Piece], columns: usize, indent: usize, hang: usize) -> Vec<Vec<Piece>> {
+    let room = |number: usize| {
+        let at = if number == 0 { indent } else { hang };
+        columns.saturating_sub(at).max(MIN_COLUMN)
+    };
+    let mut lines: Vec<Vec<Piece>> = vec![Vec::new()];
+    let mut used = 0;
+    for word in words(pieces) {
+        let wide = width_of(&word);
+        let blank = word.iter().all(|piece| piece.text.trim_matches(' ').is_empty());
+        if used > 0 && used + wide > room(lines.len() - 1) {
+            if blank {
+                // A space where the line ends is the line end.
+                used = usize::MAX / 2;
+                continue;
+            }
+            lines.push(Vec::new());
+            used = 0;
+        }
+        if used + wide <= room(lines.len() - 1) {
+            used += wide;
+            lines.last_mut().expect("there is a line").extend(word);
+            continue;
+        }
+        for piece in word {
+            for character in piece.text.chars() {
+                let wide = character.width().unwrap_or(0);
+                if used > 0 && used + wide > room(lines.len() - 1) {
+                    lines.push(Vec::new());
+                    used = 0;
+                }
+                used += wide;
+                lines.last_mut().expect("there is a line").push(styled(piece.style, character));
+            }
+        }
+    }
+    lines
+}
+
+/// Splits into words and the spaces between them, across pieces: a word may have several colours.
+fn words(pieces: &[Piece]) -> Vec<Vec<Piece>> {
+    let mut words: Vec<Vec<Piece>> = Vec::new();
+    let mut last_was_space = None;
+    for piece in pieces {
+        let mut rest = piece.text.as_str();
+        while let Some(first) = rest.chars().next() {
+            let space = first == ' ';
+            let end = rest.find(|c| (c == ' ') != space).unwrap_or(rest.len());
+            let part = styled(piece.style, &rest[..end]);
+            if last_was_space == Some(space) {
+                words.last_mut().expect("there is a word").push(part);
+            } else {
+                words.push(vec![part]);
+            }
+            last_was_space = Some(space);
+            rest = &rest[end..];
+        }
+    }
+    words
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn page(columns: usize, indent: usize, hang: usize, pieces: &[Piece]) -> String {
+        let mut page = Page::new(&Style { width: columns, ..Style::PLAIN });
+        page.line(indent, hang, pieces);
+        page.finish()
+    }
+
+    #[test]
+    fn text_goes_on_at_its_hanging_indent() {
+        let text = page(30, 2, 4, &[plain("one two three four five six seven eight")]);
+        assert_eq!(text, "  one two three four five six\n    seven eight\n");
+    }
+
+    #[test]
+    fn a_word_longer_than_a_line_is_broken_and_nothing_is_lost() {
+        let long = "x".repeat(100);
+        let text = page(30, 2, 4, &[plain("see "), plain(&*long)]);
+        assert!(text.lines().all(|line| width(line) <= 30), "{text}");
+        assert_eq!(text.matches('x').count(), 100);
+    }
+
+    #[test]
+    fn colours_end_where_a_line_ends() {
+        let mut page = Page::new(&Style { width: 30, color: true, unicode: true });
+        page.line(0, 2, &[styled(palette::ADDED, "one two three four five six seven")]);
+        for line in page.finish().lines() {
+            assert!(line.ends_with("\u{1b}[0m"), "{line:?}");
+        }
+    }
+
+    #[test]
+    fn wide_characters_count_as_two_columns() {
+        let text = page(24, 0, 0, &[plain("日本語".repeat(6))]);
+        assert!(text.lines().all(|line| width(line) <= 24), "{text}");
+    }
+}

@@ -1,0 +1,83 @@
+use super::order::restarts_tasks;
+use crate::views::value::{SECRET, is_absent, redacted};
+use bfd_core::{
+    Value,
+    plan::{Change, Drift, FieldChange, Plan, Step, Warning},
+};
+use serde_json::json;
+
+/// The plan as a contract for programs, described by [`super::schema()`].
+///
+/// Secrets are not in it, not even as digests: a `sensitive` field says that
+/// there is one, and that it changes.
+pub fn json(plan: &Plan) -> Value {
+    json!({
+        "format_version": plan.format_version,
+        "environment": plan.environment.name,
+        "account": plan.environment.account,
+        "region": plan.environment.region,
+        "endpoint": plan.endpoint,
+        "base": { "lineage": plan.base.lineage, "serial": plan.base.serial },
+        "summary": plan.summary(),
+        "changes": plan.changes.iter().map(change).collect::<Vec<_>>(),
+        "steps": plan.steps.iter().map(step).collect::<Vec<_>>(),
+        "drift": plan.drift.iter().map(drift).collect::<Vec<_>>(),
+        "warnings": plan.warnings.iter().map(warning).collect::<Vec<_>>(),
+        "rollback": plan.rollback,
+    })
+}
+
+fn change(change: &Change) -> Value {
+    json!({
+        "address": change.address,
+        "kind": change.kind,
+        "action": change.action,
+        "fields": change.fields.iter().map(field).collect::<Vec<_>>(),
+        "restarts_tasks": restarts_tasks(change),
+        "undo": change.undo,
+        "notes": change.notes,
+    })
+}
+
+fn field(field: &FieldChange) -> Value {
+    let side = |value: Option<&Value>| match value {
+        None => Value::Null,
+        Some(value) if is_absent(value) => Value::Null,
+        Some(_) if field.sensitive => Value::from(SECRET),
+        Some(value) => redacted(value),
+    };
+    json!({
+        "path": field.path,
+        "before": side(field.before.as_ref()),
+        "after": if field.known { side(field.after.as_ref()) } else { Value::Null },
+        "sensitive": field.sensitive,
+        "known": field.known,
+        "effect": field.effect,
+    })
+}
+
+fn step(step: &Step) -> Value {
+    json!({
+        "id": step.id,
+        "address": step.address,
+        "op": step.op.verb(),
+        "phase": step.phase,
+        "after": step.after,
+    })
+}
+
+fn drift(drift: &Drift) -> Value {
+    json!({
+        "address": drift.address,
+        "gone": drift.gone,
+        "fields": drift.fields.iter().map(field).collect::<Vec<_>>(),
+    })
+}
+
+fn warning(warning: &Warning) -> Value {
+    json!({
+        "address": warning.address,
+        "message": warning.message,
+        "help": warning.help,
+    })
+}

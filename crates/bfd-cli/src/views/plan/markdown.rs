@@ -1,0 +1,364 @@
+//! A plan as a comment on a pull request.
+
+use super::{
+    block::{Line, block},
+    escape::{code, fence, limited, message, prose},
+    facts::facts,
+    fields::{Direction, Leaf, Node, Side, tree},
+    order::{ACTIONS, changes, deletes_first, heading, restarts_tasks},
+    summary::counts,
+    text::{pair, side_text},
+};
+use crate::views::words::{count, list};
+use bfd_core::{
+    Environment, Value,
+    plan::{Action, Change, Effect, Plan, Undo},
+};
+
+/// GitHub refuses a comment of more than 65,536 characters; bytes are never
+/// fewer than characters.
+/// <https://github.com/orgs/community/discussions/27190>
+const LIMIT: usize = 65_000;
+/// Kept free to say what did not fit.
+const RESERVED: usize = 600;
+/// The most that warnings, drift and the table may take from the details.
+const WARNINGS: usize = 8_000;
+const DRIFT: usize = 12_000;
+const TABLE: usize = 24_000;
+/// The most one resource's details may take.
+const DETAIL: usize = 16_000;
+/// Characters of one line of details, and of one cell.
+const LINE: usize = 400;
+const CELL: usize = 300;
+
+/// Shows a plan to reviewers: dangerous things first, details folded.
+///
+/// Always fewer than 65,536 characters; what does not fit is counted and told.
+pub fn markdown(plan: &Plan) -> String {
+    let mut page = Page::default();
+    page.always(&head(plan));
+    page.warnings(plan);
+    page.table(plan);
+    page.details(plan);
+    page.drift(plan);
+    page.finish()
+}
+
+#[derive(Debug, Default)]
+struct Page {
+    out: String,
+    /// What did not fit: how much of what.
+    left_out: Vec<String>,
+}
+
+impl Page {
+    fn always(&mut self, text: &str) {
+        self.out.push_str(text);
+    }
+
+    fn room(&self) -> usize {
+        (LIMIT - RESERVED).saturating_sub(self.out.len())
+    }
+
+    /// Adds `items` between `start` and `end` while they fit in `most` bytes.
+    fn some(&mut self, start: &str, items: &[String], end: &str, most: usize, noun: &str) {
+        if items.is_empty() {
+            return;
+        }
+        let mut room = self.room().min(most).saturating_sub(start.len() + end.len());
+        let fitting = items
+            .iter()
+            .take_while(|item| {
+                let fits = item.len() <= room;
+                room = room.saturating_sub(item.len());
+                fits
+            })
+            .count();
+        if fitting > 0 {
+            self.out.push_str(start);
+            items[..fitting].iter().for_each(|item| self.out.push_str(item));
+            self.out.push_str(end);
+        }
+        if fitting < items.len() {
+            self.left_out.push(count(items.len() - fitting, noun));
+        }
+    }
+
+    fn warnings(&mut self, plan: &Plan) {
+        let items: Vec<String> = plan
+            .warnings
+            .iter()
+            .map(|warning| {
+                let at = warning.address.as_ref().map_or_else(String::new, |address| {
+                    format!("{}: ", code(&limited(&address.to_string(), CELL)))
+                });
+                let help = warning.help.as_ref().map_or_else(String::new, |help| {
+                    format!("<br>help: {}", message(&limited(help, CELL)))
+                });
+                format!("> - {at}{}{help}\n", message(&limited(&warning.message, CELL)))
+            })
+            .collect();
+        self.some("> [!WARNING]\n", &items, "\n", WARNINGS, "warning");
+    }
+
+    fn table(&mut self, plan: &Plan) {
+        let rows: Vec<String> = ACTIONS
+            .iter()
+            .flat_map(|action| changes(plan, *action))
+            .map(|change| row(plan, change))
+            .collect();
+        let start = "| | resource | what happens |\n|---|---|---|\n";
+        self.some(start, &rows, "\n", TABLE, "row");
+    }
+
+    fn details(&mut self, plan: &Plan) {
+        let mut missing = 0;
+        for action in ACTIONS {
+            for change in changes(plan, action) {
+                let nodes = tree(&change.fields);
+                let listed =
+                    !matches!(action, Action::Create | Action::Delete) && !nodes.is_empty();
+                if !listed && change.notes.is_empty() {
+                    continue;
+                }
+                let summary = format!(
+                    "<b>{}</b> <code>{}</code>",
+                    heading(action),
+                    limited(&change.address.to_string(), CELL)
+                );
+                let lines = if listed { lines(&nodes, &plan.environment) } else { Vec::new() };
+                let notes: Vec<String> =
+                    change.notes.iter().map(|note| message(&limited(note, CELL))).collect();
+                let room = self.room().min(DETAIL);
+                match folded(&summary, action == Action::Replace, &lines, &notes, room) {
+                    Some(detail) => self.out.push_str(&detail),
+                    None => missing += 1,
+                }
+            }
+        }
+        if missing > 0 {
+            self.left_out.push(format!("the details of {}", count(missing, "resource")));
+        }
+    }
+
+    fn drift(&mut self, plan: &Plan) {
+        if plan.drift.is_empty() {
+            return;
+        }
+        let mut all = Vec::new();
+        for drift in &plan.drift {
+            let address = limited(&drift.address.to_string(), CELL);
+            if drift.gone {
+                all.push(format!("- {address} is no longer there"));
+            } else {
+                all.push(format!("  {address}"));
+                all.extend(lines(&tree(&drift.fields), &plan.environment));
+            }
+        }
+        let summary = format!(
+            "Changed outside bfd since the last run: {}",
+            count(plan.drift.len(), "resource")
+        );
+        let room = self.room().min(DRIFT);
+        match folded(&summary, false, &all, &[], room) {
+            Some(detail) => self.out.push_str(&detail),
+            None => self.left_out.push("what changed outside bfd".to_owned()),
+        }
+    }
+
+    fn finish(mut self) -> String {
+        if !self.left_out.is_empty() {
+            let what = list(&self.left_out);
+            self.out.push_str(&format!(
+                "\n**Not shown, for want of room:** {what}. `bfd plan` at a terminal shows everything.\n"
+            ));
+        }
+        let kept = self.out.trim_end().len();
+        self.out.truncate(kept);
+        self.out.push('\n');
+        self.out
+    }
+}
+
+fn head(plan: &Plan) -> String {
+    let of = &plan.environment;
+    let name = code(&limited(&of.name, CELL));
+    let (account, region) = (code(&limited(&of.account, CELL)), code(&limited(&of.region, CELL)));
+    let unchanged = plan.summary().unchanged;
+    let mut out = if plan.changes.is_empty() && plan.is_empty() {
+        format!(
+            "### No changes: {name} is as declared\n\naccount {account}, {region}, {}\n\n",
+            count(unchanged, "resource")
+        )
+    } else {
+        format!(
+            "### {name}: {}\n\naccount {account}, {region}, {unchanged} unchanged\n\n",
+            counts(plan)
+        )
+    };
+    if let Some(endpoint) = &plan.endpoint {
+        out.push_str(&format!(
+            "> [!CAUTION]\n> calls go to {}, not to AWS\n\n",
+            code(&limited(endpoint, CELL))
+        ));
+    }
+    out
+}
+
+fn row(plan: &Plan, change: &Change) -> String {
+    let action = heading(change.action).to_lowercase();
+    let action = match change.action {
+        Action::Replace | Action::Delete => format!("**{action}**"),
+        _ => action,
+    };
+    let address = code(&limited(&change.address.to_string(), CELL));
+    let mut what: Vec<String> = Vec::new();
+    if change.action == Action::Replace {
+        what.push(if deletes_first(plan, change) {
+            "**the old one is deleted before the new one is created**".to_owned()
+        } else {
+            "the new one is created before the old one is deleted".to_owned()
+        });
+    }
+    if change.action == Action::Adopt {
+        what.push("is there already".to_owned());
+    }
+    if restarts_tasks(change) {
+        what.push("**restarts tasks**".to_owned());
+    }
+    match change.action {
+        Action::Create | Action::Delete => {
+            what.push(prose(&limited(&facts(plan, change).join(", "), CELL)))
+        }
+        _ => what.push(prose(&limited(&labels(&tree(&change.fields)), CELL))),
+    }
+    match change.undo {
+        Undo::Exact => {}
+        Undo::Approximate => what.push("a rollback restores this only approximately".to_owned()),
+        Undo::None => what.push("a rollback cannot restore this".to_owned()),
+    }
+    what.retain(|part| !part.is_empty());
+    format!("| {action} | {address} | {} |\n", what.join("; "))
+}
+
+/// What changes, by name only: `container web (image, environment), desired_count`.
+fn labels(nodes: &[Node]) -> String {
+    let label = |node: &Node| {
+        if node.children.is_empty() {
+            return node.label.clone();
+        }
+        let inner: Vec<String> = node.children.iter().map(|child| child.label.clone()).collect();
+        format!("{} ({})", node.label, inner.join(", "))
+    };
+    nodes.iter().map(label).collect::<Vec<_>>().join(", ")
+}
+
+/// A folded section of at most `room` bytes; lines that do not fit are counted in it.
+fn folded(
+    summary: &str,
+    open: bool,
+    lines: &[String],
+    notes: &[String],
+    room: usize,
+) -> Option<String> {
+    let open = if open { " open" } else { "" };
+    let start = format!("<details{open}>\n<summary>{summary}</summary>\n\n");
+    let mut end = String::new();
+    for note in notes {
+        end.push_str(&format!("{note}\n\n"));
+    }
+    end.push_str("</details>\n\n");
+    // The fence is as long as the longest run of backticks, which is in a line.
+    let fences = 2 * lines.iter().map(String::len).max().unwrap_or(0).min(LINE + 100) + 80;
+    let mut left = room.checked_sub(start.len() + end.len() + fences)?;
+    let mut body = String::new();
+    for (number, line) in lines.iter().enumerate() {
+        if line.len() + 1 > left {
+            if number == 0 {
+                return None;
+            }
+            body.push_str(&format!("# {} not shown\n", count(lines.len() - number, "more line")));
+            break;
+        }
+        left -= line.len() + 1;
+        body.push_str(line);
+        body.push('\n');
+    }
+    let block = if body.is_empty() { String::new() } else { fence("diff", &body) + "\n" };
+    Some(format!("{start}{block}{end}"))
+}
+
+/// The tree as lines of a diff: the sign first, then the indent.
+fn lines(nodes: &[Node], environment: &Environment) -> Vec<String> {
+    let mut out = Vec::new();
+    add(&mut out, nodes, 0, environment);
+    out.iter().map(|line| limited(line, LINE)).collect()
+}
+
+fn add(out: &mut Vec<String>, nodes: &[Node], depth: usize, environment: &Environment) {
+    let indent = "  ".repeat(depth);
+    for node in nodes {
+        if let Some(leaf) = &node.leaf {
+            field(out, &indent, &node.label, leaf, node.effect, environment);
+        } else {
+            let sign = match node.direction() {
+                Some(Direction::Added) => '+',
+                Some(Direction::Removed) => '-',
+                _ => ' ',
+            };
+            out.push(format!("{sign} {indent}{}", node.label));
+            add(out, &node.children, depth + 1, environment);
+        }
+    }
+}
+
+fn field(
+    out: &mut Vec<String>,
+    indent: &str,
+    label: &str,
+    leaf: &Leaf,
+    effect: Effect,
+    environment: &Environment,
+) {
+    let says = if effect == Effect::Replaces { "  # forces replacement" } else { "" };
+    if let Some(block) = block(leaf) {
+        out.push(format!("! {indent}{label}{says}"));
+        let text = |parts: &[(bool, String)]| {
+            parts.iter().map(|(_, text)| text.as_str()).collect::<String>()
+        };
+        out.extend(block.lines.iter().map(|line| match line {
+            Line::Hunk(header) => header.clone(),
+            Line::Kept(kept) => format!("  {indent}  {kept}"),
+            Line::Removed(parts) => format!("- {indent}  {}", text(parts)),
+            Line::Added(parts) => format!("+ {indent}  {}", text(parts)),
+            Line::Remark(remark) => format!("# {remark}"),
+        }));
+        return;
+    }
+    match (&leaf.before, &leaf.after) {
+        (Side::Secret, Side::Secret) => {
+            out.push(format!("! {indent}{label}: (secret changes){says}"))
+        }
+        (Side::Value(Value::String(old)), Side::Value(Value::String(new))) => {
+            let (old, new) = pair(old, new, leaf.nature, environment);
+            out.push(format!("- {indent}{label}: {old}"));
+            out.push(format!("+ {indent}{label}: {new}{says}"));
+        }
+        (before, after) => {
+            if *before != Side::Absent {
+                out.push(format!(
+                    "- {indent}{label}: {}",
+                    side_text(before, leaf.nature, environment)
+                ));
+            }
+            if *after != Side::Absent {
+                out.push(format!(
+                    "+ {indent}{label}: {}{says}",
+                    side_text(after, leaf.nature, environment)
+                ));
+            } else if !says.is_empty() {
+                out.push(format!("!{says}"));
+            }
+        }
+    }
+}

@@ -1,0 +1,17 @@
+//! A plan, for the three who read one: a person at a terminal, a reviewer, a program.
+mod block;
+mod escape;
+mod facts;
+mod fields;
+mod json;
+mod markdown;
+mod order;
+mod schema;
+mod summary;
+mod text;
+
+pub use json::json;
+pub use markdown::markdown;
+pub use schema::schema;
+pub use summary::summary;
+pub use text::text;

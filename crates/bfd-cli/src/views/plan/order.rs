@@ -1,0 +1,43 @@
+//! What is shown first, and what a change does beyond its fields.
+
+use bfd_core::plan::{Action, Change, Effect, Op, Plan};
+
+/// Dangerous things first.
+pub(crate) const ACTIONS: [Action; 5] =
+    [Action::Replace, Action::Delete, Action::Adopt, Action::Update, Action::Create];
+
+pub(crate) fn heading(action: Action) -> &'static str {
+    match action {
+        Action::Create => "Create",
+        Action::Update => "Update",
+        Action::Replace => "Replace",
+        Action::Delete => "Delete",
+        Action::Adopt => "Adopt",
+    }
+}
+
+/// The changes of one action, by address.
+pub(crate) fn changes(plan: &Plan, action: Action) -> Vec<&Change> {
+    let mut found: Vec<&Change> = plan.changes.iter().filter(|c| c.action == action).collect();
+    found.sort_by(|a, b| a.address.cmp(&b.address));
+    found
+}
+
+/// Whether running tasks are replaced by new ones.
+pub(crate) fn restarts_tasks(change: &Change) -> bool {
+    matches!(change.action, Action::Update | Action::Adopt)
+        && change.fields.iter().any(|field| field.effect == Effect::RestartsTasks)
+}
+
+/// Whether the old object must go before the new one can come.
+pub(crate) fn deletes_first(plan: &Plan, change: &Change) -> bool {
+    let of = |wanted: fn(&Op) -> bool| {
+        plan.steps.iter().find(|step| step.address == change.address && wanted(&step.op))
+    };
+    let create = of(|op| matches!(op, Op::Create { .. }));
+    let delete = of(|op| matches!(op, Op::Delete { .. }));
+    match (create, delete) {
+        (Some(create), Some(delete)) => delete.id < create.id,
+        _ => false,
+    }
+}

@@ -1,0 +1,163 @@
+use bfd_core::{Value, plan::FORMAT_VERSION};
+use serde_json::json;
+
+/// The JSON Schema (draft-07) of [`super::json()`].
+///
+/// Fields may be added, so nothing forbids unknown ones.
+pub fn schema() -> Value {
+    json!({
+        "$schema": "http://json-schema.org/draft-07/schema#",
+        "title": "bfd plan",
+        "description": "What `bfd plan --format json` prints. Fields may be added; none is renamed.",
+        "type": "object",
+        "required": [
+            "format_version", "environment", "base", "summary",
+            "changes", "steps", "drift", "warnings"
+        ],
+        "properties": {
+            "format_version": { "const": FORMAT_VERSION },
+            "environment": { "type": "string", "description": "The name of the environment." },
+            "account": { "type": "string", "description": "The AWS account, twelve digits." },
+            "region": { "type": "string" },
+            "endpoint": {
+                "type": ["string", "null"],
+                "description": "Set when the calls do not go to AWS's own endpoints."
+            },
+            "base": {
+                "description": "The state the plan was computed from; apply refuses any other.",
+                "type": "object",
+                "required": ["lineage", "serial"],
+                "properties": {
+                    "lineage": { "type": "string" },
+                    "serial": count()
+                }
+            },
+            "summary": {
+                "description": "How many resources each action touches.",
+                "type": "object",
+                "required": ["create", "update", "replace", "delete", "adopt", "unchanged"],
+                "properties": {
+                    "create": count(), "update": count(), "replace": count(),
+                    "delete": count(), "adopt": count(), "unchanged": count()
+                }
+            },
+            "changes": list("change"),
+            "steps": list("step"),
+            "drift": list("drift"),
+            "warnings": list("warning"),
+            "rollback": {
+                "type": "object",
+                "required": ["on_failure", "deadline"],
+                "properties": {
+                    "on_failure": { "type": "boolean" },
+                    "deadline": { "type": "integer", "minimum": 0, "description": "Seconds." }
+                }
+            }
+        },
+        "definitions": definitions()
+    })
+}
+
+fn count() -> Value {
+    json!({ "type": "integer", "minimum": 0 })
+}
+
+fn list(of: &str) -> Value {
+    json!({ "type": "array", "items": { "$ref": format!("#/definitions/{of}") } })
+}
+
+fn definitions() -> Value {
+    json!({
+        "address": {
+            "type": "string",
+            "description": "`kind.name`, such as `service.web`.",
+            "pattern": "^[A-Za-z0-9_/-]+\\.[A-Za-z0-9_/-]+$"
+        },
+        "change": {
+            "description": "What happens to one resource.",
+            "type": "object",
+            "required": ["address", "kind", "action", "fields", "undo"],
+            "properties": {
+                "address": { "$ref": "#/definitions/address" },
+                "kind": { "type": "string" },
+                "action": { "enum": ["create", "update", "replace", "delete", "adopt"] },
+                "fields": list("field"),
+                "restarts_tasks": {
+                    "type": "boolean",
+                    "description": "Whether running tasks are replaced by new ones."
+                },
+                "undo": {
+                    "enum": ["exact", "approximate", "none"],
+                    "description": "How well a rollback restores the object."
+                },
+                "notes": {
+                    "description": "Why an undo is not exact, or why a replacement is needed.",
+                    "type": "array",
+                    "items": { "type": "string" }
+                }
+            }
+        },
+        "field": {
+            "description": "One field that changes.",
+            "type": "object",
+            "required": ["path", "before", "after", "sensitive", "known", "effect"],
+            "properties": {
+                "path": {
+                    "type": "string",
+                    "description": "The dotted path in the canonical form. A list is one field."
+                },
+                "before": { "description": "`null` if not set; `\"(secret)\"` for a secret." },
+                "after": { "description": "As `before`; `null` as well when not yet known." },
+                "sensitive": {
+                    "type": "boolean",
+                    "description": "The field is a secret; that it is listed says that it changes."
+                },
+                "known": { "type": "boolean", "description": "`false`: known after apply." },
+                "effect": {
+                    "enum": ["none", "restarts_tasks", "replaces"],
+                    "description": "What changing the field does to the running object."
+                }
+            }
+        },
+        "step": {
+            "description": "One operation apply performs.",
+            "type": "object",
+            "required": ["id", "address", "op", "phase", "after"],
+            "properties": {
+                "id": count(),
+                "address": { "$ref": "#/definitions/address" },
+                "op": { "enum": ["create", "update", "adopt", "delete"] },
+                "phase": {
+                    "enum": ["deploy", "cleanup"],
+                    "description": "Deploy steps can be undone; cleanup steps run last and only go forward."
+                },
+                "after": {
+                    "description": "The steps that must have succeeded before.",
+                    "type": "array",
+                    "items": count()
+                }
+            }
+        },
+        "drift": {
+            "description": "An object that is not as it was recorded.",
+            "type": "object",
+            "required": ["address", "fields"],
+            "properties": {
+                "address": { "$ref": "#/definitions/address" },
+                "gone": { "type": "boolean", "description": "The object is no longer there." },
+                "fields": list("field")
+            }
+        },
+        "warning": {
+            "type": "object",
+            "required": ["message"],
+            "properties": {
+                "address": {
+                    "anyOf": [{ "$ref": "#/definitions/address" }, { "type": "null" }]
+                },
+                "message": { "type": "string" },
+                "help": { "type": ["string", "null"] }
+            }
+        }
+    })
+}

@@ -1,0 +1,43 @@
+use super::order::restarts_tasks;
+use crate::views::words::count;
+use bfd_core::plan::{Action, Plan};
+
+/// One line: how much of what.
+///
+/// `Plan: 3 to create, 1 to update (restarts tasks of 1 service), 0 to delete. 12 unchanged.`
+pub fn summary(plan: &Plan) -> String {
+    let summary = plan.summary();
+    if plan.changes.is_empty() && plan.is_empty() {
+        let resources = count(summary.unchanged, "resource");
+        return format!("No changes. {} is as declared ({resources}).", plan.environment.name);
+    }
+    format!("Plan: {}. {} unchanged.", counts(plan), summary.unchanged)
+}
+
+/// `3 to create, 1 to update, 0 to delete`; what is rarer only where it occurs.
+pub(crate) fn counts(plan: &Plan) -> String {
+    let summary = plan.summary();
+    let restarting = |action| {
+        let services = plan
+            .changes
+            .iter()
+            .filter(|change| change.action == action && restarts_tasks(change))
+            .count();
+        match services {
+            0 => String::new(),
+            some => format!(" (restarts tasks of {})", count(some, "service")),
+        }
+    };
+    let mut parts = vec![
+        format!("{} to create", summary.create),
+        format!("{} to update{}", summary.update, restarting(Action::Update)),
+    ];
+    if summary.adopt > 0 {
+        parts.push(format!("{} to adopt{}", summary.adopt, restarting(Action::Adopt)));
+    }
+    if summary.replace > 0 {
+        parts.push(format!("{} to replace", summary.replace));
+    }
+    parts.push(format!("{} to delete", summary.delete));
+    parts.join(", ")
+}

@@ -1,0 +1,180 @@
+//! What is wrong with a manifest: everything at once, each thing in its place.
+
+use super::{
+    Style,
+    layout::{Page, styled},
+    palette,
+    words::count,
+};
+use bfd_core::{Label, Problem, Severity, SourceId};
+use miette::{
+    Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, SourceCode,
+};
+use std::{borrow::Cow, collections::BTreeMap, fmt};
+
+/// Finds the name and the text of a file; nothing for a file that is not known.
+pub type Sources<'a> = &'a dyn Fn(SourceId) -> Option<(Cow<'a, str>, &'a str)>;
+
+/// Renders all problems in the order given, and how many there are.
+pub fn problems(problems: &[Problem], sources: Sources<'_>, style: &Style) -> String {
+    let theme = match (style.unicode, style.color) {
+        (true, true) => GraphicalTheme::unicode(),
+        (true, false) => GraphicalTheme::unicode_nocolor(),
+        (false, true) => GraphicalTheme::ascii(),
+        (false, false) => GraphicalTheme::none(),
+    };
+    let handler = GraphicalReportHandler::new_themed(theme)
+        .with_width(style.width)
+        .with_links(false)
+        .with_context_lines(1)
+        .tab_width(4);
+    let mut page = Page::new(style);
+    for problem in problems {
+        let mut text = String::new();
+        // Writing to a string cannot fail; a source that cannot be read is reported in the text.
+        let _ = handler.render_report(&mut text, &Report::new(problem, sources));
+        page.blank();
+        page.raw(&without_trailing_spaces(&text));
+    }
+    if !problems.is_empty() {
+        let errors = problems.iter().any(|problem| problem.severity == Severity::Error);
+        let color = if errors { palette::BAD } else { palette::CAUTION };
+        page.blank();
+        page.line(0, 2, &[styled(color, total(problems))]);
+    }
+    page.finish()
+}
+
+/// `found 8 problems`; warnings among them are told apart.
+fn total(problems: &[Problem]) -> String {
+    let warnings = problems.iter().filter(|problem| problem.severity == Severity::Warning).count();
+    match (problems.len() - warnings, warnings) {
+        (errors, 0) => format!("found {}", count(errors, "problem")),
+        (0, warnings) => format!("found {}", count(warnings, "warning")),
+        (errors, warnings) => format!(
+            "found {}: {} and {}",
+            count(errors + warnings, "problem"),
+            count(errors, "error"),
+            count(warnings, "warning")
+        ),
+    }
+}
+
+fn without_trailing_spaces(text: &str) -> String {
+    text.trim_start_matches('\n').lines().map(|line| line.trim_end().to_owned() + "\n").collect()
+}
+
+/// A problem as miette wants it: one source per report, the others as related reports.
+struct Report {
+    headline: String,
+    code: Option<&'static str>,
+    severity: miette::Severity,
+    help: Option<String>,
+    source: Option<NamedSource<String>>,
+    labels: Vec<LabeledSpan>,
+    related: Vec<Report>,
+}
+
+impl Report {
+    fn new(problem: &Problem, sources: Sources<'_>) -> Self {
+        let mut by_source: BTreeMap<SourceId, Vec<&Label>> = BTreeMap::new();
+        for label in &problem.labels {
+            by_source.entry(label.span.source).or_default().push(label);
+        }
+        // The first label is the place itself; the others say what it has to do with it.
+        let first = problem.labels.first().map(|label| label.span.source);
+        let labels = first.and_then(|first| by_source.remove(&first));
+        let mut report = Self {
+            headline: problem.headline.clone(),
+            code: Some(problem.code),
+            severity: match problem.severity {
+                Severity::Error => miette::Severity::Error,
+                Severity::Warning => miette::Severity::Warning,
+            },
+            help: problem.help.clone(),
+            source: None,
+            labels: Vec::new(),
+            related: Vec::new(),
+        };
+        if let (Some(id), Some(labels)) = (first, labels) {
+            report.point(id, &labels, sources);
+        }
+        for (id, labels) in by_source {
+            let mut elsewhere = Self {
+                headline: "the other place".to_owned(),
+                code: None,
+                severity: miette::Severity::Advice,
+                help: None,
+                source: None,
+                labels: Vec::new(),
+                related: Vec::new(),
+            };
+            elsewhere.point(id, &labels, sources);
+            report.related.push(elsewhere);
+        }
+        report
+    }
+
+    fn point(&mut self, id: SourceId, labels: &[&Label], sources: Sources<'_>) {
+        let Some((name, text)) = sources(id) else {
+            return;
+        };
+        self.labels = labels.iter().map(|label| labeled(label, text)).collect();
+        self.source = Some(NamedSource::new(name, text.to_owned()));
+    }
+}
+
+/// A span within the text, on character boundaries; a stale span must not hide the message.
+fn labeled(label: &Label, text: &str) -> LabeledSpan {
+    let within = |at: usize| text.floor_char_boundary(at.min(text.len()));
+    let start = within(label.span.start);
+    let end = within(label.span.end).max(start);
+    let says = (!label.text.is_empty()).then(|| label.text.clone());
+    LabeledSpan::new(says, start, end - start)
+}
+
+impl fmt::Debug for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.headline)
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.headline)
+    }
+}
+
+impl std::error::Error for Report {}
+
+impl Diagnostic for Report {
+    fn code<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
+        Some(Box::new(self.code?))
+    }
+
+    fn severity(&self) -> Option<miette::Severity> {
+        Some(self.severity)
+    }
+
+    fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
+        Some(Box::new(self.help.as_ref()?))
+    }
+
+    fn source_code(&self) -> Option<&dyn SourceCode> {
+        self.source.as_ref().map(|source| source as &dyn SourceCode)
+    }
+
+    fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
+        if self.labels.is_empty() {
+            return None;
+        }
+        Some(Box::new(self.labels.iter().cloned()))
+    }
+
+    fn related<'a>(&'a self) -> Option<Box<dyn Iterator<Item = &'a dyn Diagnostic> + 'a>> {
+        if self.related.is_empty() {
+            return None;
+        }
+        Some(Box::new(self.related.iter().map(|report| report as &dyn Diagnostic)))
+    }
+}
