@@ -11,10 +11,10 @@
 //! |---|---|---|---|
 //! | `coordinator` | `parameter_prefix`, `config {key: text}`, `tags {}` | `prefix` | the prefix |
 //! | `repository` | `name`, `tag_mutability` (`immutable`, `mutable`), `scan_on_push`, `keep_images`, `lifecycle_policy` (JSON text, instead of `keep_images`), `policy` (JSON text), `kms_key`, `force_delete`, `tags {}` | `name`, `arn`, `uri`, `registry_id` | the name |
-//! | `image` | `source` (as written), `repository` (literal ECR name) and `reference` (tag or `sha256:…`) when it lives in the registry of the environment, `fallback {image, port, health_check}`; once settled also `uri` (pinned by digest where one is known), `digest`, `fallback_active` | `uri`, `digest`, `fallback_active` | the uri |
+//! | `image` | `source` (as written), `repository` (literal ECR name) and `reference` (tag or `sha256:…`) when it lives in the registry of the environment, `fallback {image, port, health_check, command, desired_count}`; once settled also `uri` (pinned by digest where one is known), `digest`, `fallback_active` | `uri`, `digest`, `fallback_active` | the uri |
 //! | `parameter` | `name`, `type`, `value` (text, or a secret), `description`, `tier`, `key_id`, `allowed_pattern`, `data_type`, `tags {}` | `name`, `arn`, `version` (number), `last_modified` (seconds) | the name |
 //! | `stack` | `name`, `template` (the text), `parameters {}`, `tags {}`, `capabilities []`, `termination_protection`, `role_arn`, `stack_policy` (JSON text) | `name`, `arn`, `status`, `last_updated` (seconds), `outputs {}` | the name |
-//! | `cluster` | `name`, `container_insights` (`enabled`, `disabled`, `enhanced`), `capacity_providers []`, `tags {}` | `name`, `arn` | the name |
+//! | `cluster` | `name`, `container_insights` (`enabled`, `disabled`, `enhanced`), `capacity_providers []`, `default_capacity_provider_strategy []` (AWS's spelling, sorted), `tags {}` | `name`, `arn` | the name |
 //! | `service` | see below | `name`, `arn`, `task_definition` (ARN), `deployment` (id or ARN that was proven), `proven` (text: how) | `cluster/name` |
 //!
 //! **Service.** `name`, `cluster` (literal name), `desired_count`, `tags {}`,
@@ -24,11 +24,20 @@
 //! - `task_definition`: RegisterTaskDefinition in AWS's spelling, without
 //!   `tags`, with `containerDefinitions` replaced by `containers {name: definition}`;
 //!   in each definition `environment {name: value}` and `secrets {name: valueFrom}`
-//!   are maps, `portMappings`, `mountPoints`, `volumesFrom`, `environmentFiles`,
+//!   are maps, `portMappings`, `mountPoints`, `volumesFrom`,
 //!   `systemControls`, `ulimits` are sorted, `command`, `entryPoint`, `dependsOn`, `links` are
-//!   not; `cpu` and `memory` of the task are text.
+//!   not, nor are `environmentFiles`, of which the first that has a variable counts; `cpu` and `memory` of the task are text.
 //! - `service`: CreateService in AWS's spelling, without `serviceName`, `cluster`,
 //!   `taskDefinition`, `desiredCount`, `clientToken`, `tags`; sets sorted.
+//!
+//! [`crate::service`] converts both from what ECS answers and to what it is asked.
+//!
+//! **Image.** `source` is text as written, with `${repository.web.uri}` in it where the
+//! repository is one of the manifest: the edge is in `depends_on`, so that planning
+//! does not wait for the repository.
+//!
+//! **Stack.** `capabilities` are sent with every change and are no property of the
+//! stack: AWS sees no change in them alone, so what is recorded counts as observed.
 //!
 //! A secret is [`bfd_core::Secret`]; a value that cannot be read back and is
 //! known to have changed is `{"$changed_outside": "version 4"}`, which equals nothing.

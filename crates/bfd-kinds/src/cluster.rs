@@ -69,6 +69,7 @@ pub static SPEC: KindSpec = KindSpec {
     default_output: Some("name"),
     key: &["name"],
     exact: &[],
+    sets: &["capacity_providers", "default_capacity_provider_strategy"],
     lower,
     settle: None,
     effect: |path| if path == ["name"] { Effect::Replaces } else { Effect::None },

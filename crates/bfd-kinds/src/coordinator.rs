@@ -46,6 +46,7 @@ pub static SPEC: KindSpec = KindSpec {
     default_output: Some("prefix"),
     key: &["parameter_prefix"],
     exact: &[],
+    sets: &[],
     lower,
     settle: None,
     effect,

@@ -64,6 +64,7 @@ pub static SPEC: KindSpec = KindSpec {
     default_output: Some("uri"),
     key: &[],
     exact: &[],
+    sets: &[],
     lower,
     settle: Some(settle),
     effect: |_| Effect::None,

@@ -76,6 +76,7 @@ pub static SPEC: KindSpec = KindSpec {
     default_output: Some("name"),
     key: &["name"],
     exact: &[],
+    sets: &[],
     lower,
     settle: None,
     effect: |path| match path {

@@ -81,6 +81,7 @@ pub static SPEC: KindSpec = KindSpec {
     default_output: Some("uri"),
     key: &["name"],
     exact: &[],
+    sets: &[],
     lower,
     settle: None,
     effect: |path| match path {

@@ -30,6 +30,10 @@ pub struct KindSpec {
     /// Canonical maps whose undeclared entries count as a difference, such as
     /// `task_definition.containers.*.environment`. `*` stands for one name.
     pub exact: &'static [&'static str],
+    /// Canonical lists whose order means nothing. They are sorted where their values
+    /// are known; what was a reference is in the place of its name until it is
+    /// resolved, so a comparison must not rely on the order.
+    pub sets: &'static [&'static str],
     /// Turns what was written into the canonical form. Fields were checked
     /// against [`Type`] before; what needs more than one field is checked here.
     pub lower: fn(&mut Lower<'_>) -> Inputs,
@@ -239,11 +243,12 @@ impl KindSpec {
 
     /// Whether undeclared entries of the map at `path` count as a difference.
     pub fn is_exact(&self, path: &[&str]) -> bool {
-        self.exact.iter().any(|pattern| {
-            let parts: Vec<&str> = pattern.split('.').collect();
-            parts.len() == path.len()
-                && parts.iter().zip(path).all(|(p, part)| *p == "*" || p == part)
-        })
+        self.exact.iter().any(|pattern| covers(pattern, path))
+    }
+
+    /// Whether the order of the list at `path` means nothing.
+    pub fn is_set(&self, path: &[&str]) -> bool {
+        self.sets.iter().any(|pattern| covers(pattern, path))
     }
 
     /// The outputs that are already known from settled inputs.
@@ -257,4 +262,11 @@ impl KindSpec {
         };
         self.outputs.iter().filter_map(known).collect()
     }
+}
+
+/// Whether a path is one that a pattern stands for; `*` is any one part.
+fn covers(pattern: &str, path: &[&str]) -> bool {
+    let mut path = path.iter();
+    pattern.split('.').all(|part| path.next().is_some_and(|name| part == "*" || part == *name))
+        && path.next().is_none()
 }

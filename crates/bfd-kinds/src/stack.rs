@@ -84,6 +84,7 @@ pub static SPEC: KindSpec = KindSpec {
     default_output: None,
     key: &["name"],
     exact: &[],
+    sets: &["capabilities"],
     lower,
     settle: None,
     effect: |path| if path == ["name"] { Effect::Replaces } else { Effect::None },

@@ -21,6 +21,7 @@ pub(crate) static THING: KindSpec = KindSpec {
     default_output: None,
     key: &["name"],
     exact: &[],
+    sets: &[],
     lower: |lower| lower.fields.clone(),
     settle: None,
     effect: |path| if matches!(path, ["zone" | "name"]) { Effect::Replaces } else { Effect::None },
