@@ -1,1 +1,53 @@
 //! Reads manifests: TOML text to resources, with a place for every message.
+//!
+//! Nothing here touches a file, the environment or a secret: [`Options`] says how.
+//! What may be written in a kind's table is data in `bfd-kinds`; the checks, the
+//! JSON Schema and the reference are all derived from it. [`load`] goes through
+//! the modules in this order:
+//!
+//! | module | from … to |
+//! |---|---|
+//! | `syntax` | text → `node`s, each with its place |
+//! | `extends` | a chain of files → one tree |
+//! | `variables` | `[vars]`, `--var`, environment → values |
+//! | `settings` | `[environment]`, `[provider]`, `[state]`, `[rollback]`, `[guard]` → [`Manifest`] |
+//! | `declared` | kinds' tables → addresses |
+//! | `fields` | one table and its description → inputs; `template`, `scope` for `${…}` in it |
+//! | `common` | `depends_on`, `adopt`, `protect` |
+//! | `resources` | inputs → the kind's canonical form |
+//! | `duplicates`, `cycles` | what no single resource can know |
+//!
+//! [`schema`] and [`reference`] describe all of it, for editors and for people.
+mod common;
+mod cycles;
+mod declared;
+mod duplicates;
+mod duration;
+mod extends;
+mod fields;
+mod load;
+mod manifest;
+mod nearest;
+mod node;
+mod options;
+mod quoted;
+mod reference;
+mod resources;
+mod schema;
+mod scope;
+mod sections;
+mod settings;
+mod sources;
+mod syntax;
+mod template;
+mod variables;
+mod words;
+
+pub use load::{Failed, load};
+pub use manifest::{
+    Approval, Backend, Deletes, Guard, Manifest, ProviderKind, ProviderSettings, StateSettings,
+};
+pub use options::Options;
+pub use reference::reference;
+pub use schema::schema;
+pub use sources::{Source, Sources};

@@ -1,0 +1,86 @@
+use crate::sources::Sources;
+use bfd_core::{Environment, Problem, Resource, plan::Rollback};
+use std::{collections::BTreeMap, path::PathBuf};
+
+/// A manifest without mistakes.
+#[derive(Clone, Debug)]
+pub struct Manifest {
+    pub path: PathBuf,
+    pub environment: Environment,
+    /// Set on every object that takes tags.
+    pub tags: BTreeMap<String, String>,
+    pub provider: ProviderSettings,
+    pub state: StateSettings,
+    pub rollback: Rollback,
+    pub guard: Guard,
+    /// By address.
+    pub resources: Vec<Resource>,
+    /// What the spans in it point into.
+    pub sources: Sources,
+    pub warnings: Vec<Problem>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ProviderSettings {
+    pub kind: ProviderKind,
+    /// Where calls go instead of AWS's own endpoints.
+    pub endpoint_url: Option<String>,
+    /// A profile of AWS's shared configuration files.
+    pub profile: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ProviderKind {
+    #[default]
+    Aws,
+    /// The embedded AWS.
+    Sandbox,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StateSettings {
+    pub backend: Backend,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Backend {
+    /// By default `.bfd/<name>` beside the manifest.
+    Local {
+        directory: PathBuf,
+    },
+    S3 {
+        bucket: String,
+        prefix: String,
+    },
+}
+
+/// What a plan may do, and what apply asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Guard {
+    pub deletes: Deletes,
+    /// Whether an image may stand in for one that is not there yet.
+    pub fallback_images: bool,
+    pub approval: Approval,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Deletes {
+    Allow,
+    #[default]
+    Confirm,
+    Forbid,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Approval {
+    #[default]
+    None,
+    /// Apply takes only a saved plan.
+    SavedPlan,
+}
+
+impl Default for Guard {
+    fn default() -> Self {
+        Self { deletes: Deletes::default(), fallback_images: true, approval: Approval::default() }
+    }
+}

@@ -1,0 +1,20 @@
+use bfd_core::{Address, Environment, SecretSource};
+use bfd_kinds::KindSpec;
+use std::{collections::BTreeMap, io, path::Path};
+
+/// What reading a manifest needs from the world around it.
+#[expect(missing_debug_implementations, reason = "holds functions")]
+#[derive(Clone, Copy)]
+pub struct Options<'a> {
+    /// Reads a file: the manifest, what it extends, templates.
+    pub read: &'a dyn Fn(&Path) -> io::Result<String>,
+    /// Looks up an environment variable.
+    pub env: &'a dyn Fn(&str) -> Option<String>,
+    /// Variables given on the command line; they win over `[vars]`.
+    pub vars: &'a BTreeMap<String, String>,
+    /// Digests the current plaintext of a secret, or says why it cannot be read.
+    /// The path of a file is relative to the manifest's directory.
+    pub secret_digest: &'a dyn Fn(&SecretSource, &Environment, &Address) -> Result<String, String>,
+    /// What may be declared.
+    pub kinds: &'a [&'static KindSpec],
+}

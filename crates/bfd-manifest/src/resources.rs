@@ -1,0 +1,114 @@
+use crate::{
+    common::{self, Common},
+    declared::Declared,
+    fields::{Edge, Reader, Why},
+    scope::Scope,
+};
+use bfd_core::{Address, Environment, Expr, Inputs, Problem, Resource, Severity, Span};
+use bfd_kinds::{KindSpec, spec::Lower};
+use std::collections::BTreeMap;
+
+const COORDINATOR: &str = "coordinator";
+
+/// A resource whose fields were read.
+pub(crate) struct Checked {
+    pub(crate) address: Address,
+    spec: &'static KindSpec,
+    fields: Inputs,
+    common: Common,
+    pub(crate) edges: Vec<Edge>,
+    spans: BTreeMap<String, Span>,
+    pub(crate) place: Span,
+    failed: bool,
+}
+
+/// Reads the fields of every resource.
+pub(crate) fn check(
+    declared: &[Declared<'_>],
+    scope: &Scope<'_>,
+    problems: &mut Vec<Problem>,
+) -> Vec<Checked> {
+    let coordinator = scope.declared.find(COORDINATOR);
+    let check = |declared: &Declared<'_>| {
+        let Declared { address, spec, table, place } = declared;
+        let mut reader = Reader::new(scope, spec.name, Some(address));
+        let mut fields = reader.table(table, place, &[spec.fields, common::FIELDS]);
+        let mut common = Common::take(&mut fields, &mut reader, scope.declared);
+        if let Some(first) = coordinator.filter(|first| *first != address) {
+            common.depends_on.insert(first.clone());
+            let (to, place) = (first.clone(), place.clone());
+            reader.edges.push(Edge { to, place, why: Why::Coordinator });
+        }
+        let links = reader.edges.iter().filter(|edge| edge.why == Why::Link);
+        common.depends_on.extend(links.map(|edge| edge.to.clone()));
+        problems.append(&mut reader.problems);
+        Checked {
+            address: address.clone(),
+            spec,
+            fields,
+            common,
+            edges: reader.edges,
+            spans: reader.spans,
+            place: place.clone(),
+            failed: reader.failed,
+        }
+    };
+    declared.iter().map(check).collect()
+}
+
+/// Turns every resource without mistakes into its kind's canonical form.
+///
+/// Adds the dependencies that only the kind knows to the edges.
+pub(crate) fn lower(
+    checked: &mut [Checked],
+    environment: &Environment,
+    tags: &BTreeMap<String, String>,
+    problems: &mut Vec<Problem>,
+) -> Vec<Resource> {
+    let index: BTreeMap<Address, usize> =
+        checked.iter().enumerate().map(|(at, one)| (one.address.clone(), at)).collect();
+    let mut resources = Vec::with_capacity(checked.len());
+    for at in 0..checked.len() {
+        if checked[at].failed {
+            continue;
+        }
+        let mut depends_on = std::mem::take(&mut checked[at].common.depends_on);
+        let one = &checked[at];
+        let others = |address: &Address, field: &str| -> Option<Expr> {
+            checked[*index.get(address)?].fields.get(field).cloned()
+        };
+        let inputs = (one.spec.lower)(&mut Lower {
+            address: &one.address,
+            environment,
+            fields: one.fields.clone(),
+            tags,
+            others: &others,
+            depends_on: &mut depends_on,
+            spans: &one.spans,
+            span: &one.place,
+            problems,
+        });
+        let one = &mut checked[at];
+        let resource = Resource {
+            address: one.address.clone(),
+            inputs,
+            depends_on,
+            adopt: one.common.adopt,
+            protect: one.common.protect,
+            span: one.place.clone(),
+            spans: std::mem::take(&mut one.spans),
+        };
+        let implied = resource.dependencies().into_iter().filter(|to| {
+            // What a kind waits for has to be there, or the graph has a hole in it.
+            index.contains_key(to) && !one.edges.iter().any(|edge| edge.to == *to)
+        });
+        let implied = implied.map(|to| Edge { to, place: resource.span.clone(), why: Why::Kind });
+        let implied: Vec<Edge> = implied.collect();
+        one.edges.extend(implied);
+        resources.push(resource);
+    }
+    if problems.iter().all(|problem| problem.severity != Severity::Error) {
+        resources.sort_by(|a, b| a.address.cmp(&b.address));
+    }
+    resources
+}
