@@ -6,6 +6,13 @@ use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 /// The narrowest column text is squeezed into, whatever the terminal says.
 const MIN_COLUMN: usize = 24;
 
+/// A space at which no line is broken. User text never holds it: it is shown as an escape.
+pub(crate) const GLUE: char = '\u{e000}';
+/// Text up to this width may be kept together.
+const GLUED: usize = 36;
+/// Where a word that is longer than a line is best broken: after one of these.
+const BREAKS: [char; 8] = [',', '/', '?', '&', ';', ':', '=', '|'];
+
 /// Some text in one colour.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Piece {
@@ -23,6 +30,15 @@ pub(crate) fn plain(text: impl Into<String>) -> Piece {
 
 pub(crate) fn faint(text: impl Into<String>) -> Piece {
     styled(palette::FAINT, text)
+}
+
+/// Keeps short text on one line.
+pub(crate) fn glued(text: &str) -> String {
+    if width(text) <= GLUED {
+        text.replace(' ', GLUE.encode_utf8(&mut [0; 4]))
+    } else {
+        text.to_owned()
+    }
 }
 
 pub(crate) fn width(text: &str) -> usize {
@@ -95,9 +111,9 @@ impl Page {
         self.out.push_str(&" ".repeat(indent));
         let mut rest = pieces.iter().peekable();
         while let Some(piece) = rest.next() {
-            let mut text = piece.text.clone();
+            let mut text = piece.text.replace(GLUE, " ");
             while let Some(next) = rest.next_if(|next| next.style == piece.style) {
-                text.push_str(&next.text);
+                text.push_str(&next.text.replace(GLUE, " "));
             }
             if self.style.color && piece.style != palette::PLAIN && !text.is_empty() {
                 self.out.push_str(&format!("{}{text}{:#}", piece.style, piece.style));
@@ -119,7 +135,12 @@ fn wrap(pieces: &[Piece], columns: usize, indent: usize, hang: usize) -> Vec<Vec
     };
     let mut lines: Vec<Vec<Piece>> = vec![Vec::new()];
     let mut used = 0;
-    for word in words(pieces) {
+    // What would not fit on a line of its own anyway may be broken where it stands.
+    let longest = columns.saturating_sub(hang).max(MIN_COLUMN);
+    let words = words(pieces)
+        .into_iter()
+        .flat_map(|word| if width_of(&word) > longest { parts(&word) } else { vec![word] });
+    for word in words {
         let wide = width_of(&word);
         let blank = word.iter().all(|piece| piece.text.trim_matches(' ').is_empty());
         if used > 0 && used + wide > room(lines.len() - 1) {
@@ -173,6 +194,27 @@ fn words(pieces: &[Piece]) -> Vec<Vec<Piece>> {
     words
 }
 
+/// A long word as the parts between which it is best broken.
+fn parts(word: &[Piece]) -> Vec<Vec<Piece>> {
+    let mut parts = vec![Vec::new()];
+    let mut after_break = false;
+    for piece in word {
+        for character in piece.text.chars() {
+            let is_break = BREAKS.contains(&character);
+            if after_break && !is_break {
+                parts.push(Vec::new());
+            }
+            after_break = is_break;
+            let part: &mut Vec<Piece> = parts.last_mut().expect("there is a part");
+            match part.last_mut().filter(|last| last.style == piece.style) {
+                Some(last) => last.text.push(character),
+                None => part.push(styled(piece.style, character)),
+            }
+        }
+    }
+    parts
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -195,6 +237,12 @@ mod tests {
         let text = page(30, 2, 4, &[plain("see "), plain(&*long)]);
         assert!(text.lines().all(|line| width(line) <= 30), "{text}");
         assert_eq!(text.matches('x').count(), 100);
+    }
+
+    #[test]
+    fn a_long_address_is_broken_where_it_has_a_joint() {
+        let text = page(24, 0, 2, &[plain("- https://one.example/two,https://three.example/four")]);
+        assert_eq!(text, "- https://one.example/\n  two,https://\n  three.example/four\n");
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Values as people read them: quoted where it matters, short where nothing is lost.
 
+use super::layout::GLUE;
 use bfd_core::{Environment, Secret, Value};
 use std::{borrow::Cow, collections::BTreeMap, fmt::Write as _};
 
@@ -39,7 +40,7 @@ pub(crate) fn visible_line(line: &str) -> String {
 fn is_deceptive(character: char) -> bool {
     character.is_control()
         || matches!(character,
-            '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+            '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}' | GLUE)
 }
 
 pub(crate) fn quoted(text: &str) -> String {
@@ -95,19 +96,43 @@ pub(crate) fn redacted(value: &Value) -> Value {
 }
 
 /// Over several lines, with sorted keys, for a line-by-line comparison.
+///
+/// Every item ends with a comma, also the last, so that one that is added
+/// changes no line but its own.
 pub(crate) fn pretty(value: &Value) -> String {
-    // Sorted here, because a dependency may switch serde_json to insertion order.
-    fn sorted(value: &Value) -> Value {
-        match value {
-            Value::Array(all) => all.iter().map(sorted).collect(),
-            Value::Object(all) => {
-                let ordered: BTreeMap<_, _> = all.iter().map(|(k, v)| (k, sorted(v))).collect();
-                ordered.into_iter().map(|(k, v)| (k.clone(), v)).collect()
-            }
-            scalar => scalar.clone(),
+    let mut out = String::new();
+    write_pretty(&mut out, &redacted(value), 0);
+    out.push('\n');
+    out
+}
+
+fn write_pretty(out: &mut String, value: &Value, depth: usize) {
+    let indent = "  ".repeat(depth + 1);
+    let (open, close) = match value {
+        Value::Array(all) if !all.is_empty() => ('[', ']'),
+        Value::Object(all) if !all.is_empty() => ('{', '}'),
+        scalar => return out.push_str(&scalar.to_string()),
+    };
+    out.push(open);
+    out.push('\n');
+    let mut item = |name: Option<&String>, value: &Value| {
+        out.push_str(&indent);
+        if let Some(name) = name {
+            let _ = write!(out, "{}: ", Value::from(name.as_str()));
         }
+        write_pretty(out, value, depth + 1);
+        out.push_str(",\n");
+    };
+    match value {
+        Value::Array(all) => all.iter().for_each(|value| item(None, value)),
+        Value::Object(all) => {
+            // Sorted here, because a dependency may switch serde_json to insertion order.
+            let sorted: BTreeMap<_, _> = all.iter().collect();
+            sorted.into_iter().for_each(|(name, value)| item(Some(name), value));
+        }
+        _ => {}
     }
-    serde_json::to_string_pretty(&sorted(&redacted(value))).unwrap_or_default()
+    let _ = write!(out, "{}{close}", "  ".repeat(depth));
 }
 
 /// Text that is a JSON document, pretty-printed.

@@ -1,7 +1,7 @@
 //! Line-by-line comparison of longer text: templates, policies, lists.
 
 use super::fields::{Leaf, Nature, Side};
-use crate::views::value::{pretty, pretty_json_text, visible_line};
+use crate::views::value::{compact, pretty, pretty_json_text, visible_line};
 use bfd_core::Value;
 use similar::{ChangeTag, DiffOp, TextDiff, udiff::UnifiedHunkHeader};
 
@@ -13,6 +13,8 @@ const EMPHASIZED: usize = 60;
 
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Line {
+    /// Something was left out between items of a list.
+    Gap,
     /// `@@ -1,4 +1,5 @@`
     Hunk(String),
     Kept(String),
@@ -28,6 +30,8 @@ pub(crate) struct Block {
     pub(crate) lines: Vec<Line>,
     pub(crate) added: usize,
     pub(crate) removed: usize,
+    /// The lines are the items of a list.
+    pub(crate) list: bool,
 }
 
 /// Compares as text over several lines, where either side is such text.
@@ -39,7 +43,31 @@ pub(crate) fn block(leaf: &Leaf) -> Option<Block> {
     if old.lines().count() < 2 && new.lines().count() < 2 {
         return None;
     }
-    Some(compare(&old, &new))
+    let mut block = compare(&old, &new);
+    if is_list(&leaf.before) && is_list(&leaf.after) {
+        block.list = true;
+        // Items have no line numbers worth telling.
+        if matches!(block.lines.first(), Some(Line::Hunk(_))) {
+            block.lines.remove(0);
+        }
+        for line in &mut block.lines {
+            if matches!(line, Line::Hunk(_)) {
+                *line = Line::Gap;
+            }
+        }
+    }
+    Some(block)
+}
+
+/// Whether it is a list of plain values, or nothing.
+fn is_list(side: &Side) -> bool {
+    match side {
+        Side::Absent => true,
+        Side::Value(Value::Array(all)) => {
+            all.iter().all(|item| !item.is_array() && !item.is_object())
+        }
+        _ => false,
+    }
 }
 
 /// The value over several lines; nothing where a side has no text to compare.
@@ -47,10 +75,8 @@ fn as_lines(side: &Side) -> Option<String> {
     Some(match side {
         Side::Absent => String::new(),
         Side::Value(Value::String(text)) => pretty_json_text(text).unwrap_or_else(|| text.clone()),
-        Side::Value(Value::Array(all))
-            if all.iter().all(|item| !item.is_array() && !item.is_object()) =>
-        {
-            all.iter().map(|item| crate::views::value::compact(item) + "\n").collect()
+        Side::Value(Value::Array(all)) if is_list(side) => {
+            all.iter().map(|item| compact(item) + "\n").collect()
         }
         Side::Value(value @ (Value::Array(_) | Value::Object(_))) => pretty(value),
         Side::Value(scalar) => scalar.to_string(),
@@ -151,6 +177,7 @@ mod tests {
             .lines
             .iter()
             .map(|line| match line {
+                Line::Gap => "...".to_owned(),
                 Line::Hunk(header) => header.clone(),
                 Line::Kept(kept) => format!(" {kept}"),
                 Line::Removed(parts) => format!("-{}", text(parts)),

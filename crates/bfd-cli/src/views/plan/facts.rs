@@ -78,11 +78,7 @@ impl Object<'_> {
                 self.flag("scan_on_push", "scans on push"),
             ],
             "image" => self.image(),
-            "parameter" => vec![
-                self.short("name"),
-                self.short("type").filter(|is| is != "String"),
-                self.value_of("value"),
-            ],
+            "parameter" => vec![self.assignment(), self.short("type").filter(|is| is != "String")],
             "stack" => vec![
                 self.short("name"),
                 self.lines("template"),
@@ -191,16 +187,16 @@ impl Object<'_> {
         })
     }
 
-    fn value_of(&self, path: &str) -> Option<String> {
-        let value = self.short(path)?;
-        if matches!(self.sides[path], Side::Secret | Side::Unknown) {
-            return Some(value);
-        }
-        if value.chars().count() <= SHORT {
-            Some(format!("value {value}"))
-        } else {
-            Some(format!("a value of {}", count(value.chars().count(), "character")))
-        }
+    /// `/bellyfed/dev/api/url = https://…`; of a long value only the length.
+    fn assignment(&self) -> Option<String> {
+        let name = self.short("name")?;
+        Some(match self.short("value") {
+            None => name,
+            Some(value) if value.chars().count() <= SHORT => format!("{name} = {value}"),
+            Some(value) => {
+                format!("{name} = ({})", count(value.chars().count(), "character"))
+            }
+        })
     }
 
     fn lines(&self, path: &str) -> Option<String> {

@@ -7,7 +7,7 @@ use super::{
     fields::{Direction, Leaf, Node, Side, tree},
     order::{ACTIONS, changes, deletes_first, heading, restarts_tasks},
     summary::counts,
-    text::{pair, side_text},
+    values::{pair, side_text},
 };
 use crate::views::words::{count, list};
 use bfd_core::{
@@ -118,7 +118,7 @@ impl Page {
                 let nodes = tree(&change.fields);
                 let listed =
                     !matches!(action, Action::Create | Action::Delete) && !nodes.is_empty();
-                if !listed && change.notes.is_empty() {
+                if !listed {
                     continue;
                 }
                 let summary = format!(
@@ -232,11 +232,25 @@ fn row(plan: &Plan, change: &Change) -> String {
         }
         _ => what.push(prose(&limited(&labels(&tree(&change.fields)), CELL))),
     }
-    match change.undo {
-        Undo::Exact => {}
-        Undo::Approximate => what.push("a rollback restores this only approximately".to_owned()),
-        Undo::None => what.push("a rollback cannot restore this".to_owned()),
-    }
+    let undo = match change.undo {
+        Undo::Exact => "",
+        Undo::Approximate => "a rollback restores this only approximately",
+        Undo::None => "a rollback cannot restore this",
+    };
+    // What has no details of its own says why here.
+    let folded = change.fields.is_empty()
+        || matches!(change.action, Action::Create | Action::Delete);
+    let notes: Vec<String> = if folded {
+        change.notes.iter().map(|note| message(&limited(note, CELL))).collect()
+    } else {
+        Vec::new()
+    };
+    let why = notes.join("; ");
+    what.push(if undo.is_empty() || why.is_empty() {
+        format!("{undo}{why}")
+    } else {
+        format!("{undo}: {why}")
+    });
     what.retain(|part| !part.is_empty());
     format!("| {action} | {address} | {} |\n", what.join("; "))
 }
@@ -327,6 +341,7 @@ fn field(
             parts.iter().map(|(_, text)| text.as_str()).collect::<String>()
         };
         out.extend(block.lines.iter().map(|line| match line {
+            Line::Gap => format!("# {indent}…"),
             Line::Hunk(header) => header.clone(),
             Line::Kept(kept) => format!("  {indent}  {kept}"),
             Line::Removed(parts) => format!("- {indent}  {}", text(parts)),

@@ -9,6 +9,8 @@ mod order;
 mod schema;
 mod summary;
 mod text;
+mod tree;
+mod values;
 
 pub use json::json;
 pub use markdown::markdown;

@@ -1,1 +1,25 @@
-//! Promises of the views, as snapshots.
+//! What people see, as snapshots, and the promises that hold for any plan.
+mod fixture;
+mod plan;
+mod problems;
+mod progress;
+mod promises;
+mod records;
+
+use super::Style;
+
+/// Every way a view is seen: narrow and wide, with colour, without Unicode.
+pub(crate) fn styles() -> [(&'static str, Style); 4] {
+    let style = |width, color, unicode| Style { width, color, unicode };
+    [
+        ("80", style(80, false, true)),
+        ("120", style(120, false, true)),
+        ("ascii", style(80, false, false)),
+        ("color", style(100, true, true)),
+    ]
+}
+
+/// Escape sequences as text, so that a snapshot can be read.
+pub(crate) fn legible(text: &str) -> String {
+    text.replace('\u{1b}', "␛")
+}

@@ -1,0 +1,184 @@
+//! Changed fields, nested, on one line each where they fit.
+
+use super::{
+    block::{Block, Line, block, words},
+    fields::{Direction, Leaf, Node, Side},
+    values::{pair, sides},
+};
+use crate::views::{
+    layout::{Page, Piece, faint, padding, plain, styled, width},
+    palette,
+    words::count,
+};
+use bfd_core::{Environment, Value, plan::Effect};
+
+/// Lines of one field's comparison; the rest is counted.
+const BLOCK_LINES: usize = 300;
+/// Labels are aligned up to this width; a longer one pushes its own value.
+pub(crate) const ALIGNED: usize = 28;
+
+/// Writes a tree of changed fields.
+///
+/// `told` is an effect that a line above has announced for everything below.
+pub(crate) fn write(
+    page: &mut Page,
+    environment: &Environment,
+    indent: usize,
+    nodes: &[Node],
+    told: Option<Effect>,
+) {
+    Tree { page, environment }.nodes(indent, nodes, told);
+}
+
+struct Tree<'a> {
+    page: &'a mut Page,
+    environment: &'a Environment,
+}
+
+impl Tree<'_> {
+    fn nodes(&mut self, indent: usize, nodes: &[Node], told: Option<Effect>) {
+        let column = nodes
+            .iter()
+            .filter(|node| node.leaf.is_some() && width(&node.label) <= ALIGNED)
+            .map(|node| width(&node.label))
+            .max()
+            .unwrap_or(0);
+        for node in nodes {
+            if let Some(leaf) = &node.leaf {
+                self.leaf(indent, node, leaf, column, effect(node.effect, told));
+            } else {
+                let here = node.uniform_effect();
+                self.heading(indent, node, here.and_then(|here| effect(here, told)));
+                self.nodes(indent + 2, &node.children, here.or(told));
+            }
+        }
+    }
+
+    fn heading(&mut self, indent: usize, node: &Node, says: Option<Piece>) {
+        // A whole container that comes or goes is news; in a map the entries say it.
+        let whole = node.children.iter().any(|child| child.label == "image");
+        let sign = node.direction().filter(|is| whole && *is != Direction::Changed);
+        let mut line: Vec<Piece> = sign.map(|sign| self.sign(sign)).into_iter().collect();
+        line.push(plain(&*node.label));
+        line.extend(says);
+        self.page.line(indent, indent + 4, &line);
+    }
+
+    fn sign(&self, direction: Direction) -> Piece {
+        let symbols = self.page.style().symbols();
+        match direction {
+            Direction::Added => styled(palette::ADDED, format!("{} ", symbols.create)),
+            Direction::Removed => styled(palette::REMOVED, format!("{} ", symbols.delete)),
+            Direction::Changed => styled(palette::CHANGED, format!("{} ", symbols.update)),
+        }
+    }
+
+    fn leaf(
+        &mut self,
+        indent: usize,
+        node: &Node,
+        leaf: &Leaf,
+        column: usize,
+        says: Option<Piece>,
+    ) {
+        let start = [self.sign(leaf.direction()), plain(&*node.label)];
+        let block = block(leaf);
+        if block.as_ref().is_none_or(|block| block.list) {
+            let becomes = format!(" {} ", self.page.style().symbols().becomes);
+            let line = |gap: String| -> Vec<Piece> {
+                let sides = sides(leaf, self.environment, &becomes);
+                let start = start.iter().cloned().chain([plain(gap)]);
+                start.chain(sides).chain(says.clone()).collect()
+            };
+            // Aligned if possible, on one line in any case, below each other as a last resort.
+            let aligned = line(padding(&node.label, column) + "  ");
+            let close = line("  ".to_owned());
+            let fitting = [&aligned, &close].into_iter().find(|line| self.page.fits(indent, line));
+            let texts = matches!(
+                (&leaf.before, &leaf.after),
+                (Side::Value(Value::String(_)), Side::Value(Value::String(_)))
+            );
+            if let Some(line) = fitting.or((block.is_none() && !texts).then_some(&close)) {
+                self.page.line(indent, indent + 6, line);
+                return;
+            }
+        }
+        let size = faint(block.as_ref().map(size).unwrap_or_default());
+        let line: Vec<Piece> = start.into_iter().chain([size]).chain(says).collect();
+        self.page.line(indent, indent + 4, &line);
+        match block {
+            Some(block) => self.block(indent + 4, &block),
+            None => self.below(indent + 4, leaf),
+        }
+    }
+
+    /// Two texts that do not fit side by side, one below the other.
+    fn below(&mut self, indent: usize, leaf: &Leaf) {
+        if let (Side::Value(Value::String(old)), Side::Value(Value::String(new))) =
+            (&leaf.before, &leaf.after)
+        {
+            let (old, new) = pair(old, new, leaf.nature, self.environment);
+            let (before, after) = words(&old, &new);
+            let removed = marked("- ", &before, palette::REMOVED, palette::REMOVED_WORDS);
+            let added = marked("+ ", &after, palette::ADDED, palette::ADDED_WORDS);
+            self.page.line(indent, indent + 2, &removed);
+            self.page.line(indent, indent + 2, &added);
+        }
+    }
+
+    fn block(&mut self, indent: usize, block: &Block) {
+        let more = self.page.style().symbols().more;
+        for line in block.lines.iter().take(BLOCK_LINES) {
+            let pieces = match line {
+                Line::Gap => vec![faint(more)],
+                Line::Hunk(header) => vec![styled(palette::ADOPTED, &**header)],
+                Line::Kept(text) => vec![plain(format!("  {text}"))],
+                Line::Removed(parts) => {
+                    marked("- ", parts, palette::REMOVED, palette::REMOVED_WORDS)
+                }
+                Line::Added(parts) => marked("+ ", parts, palette::ADDED, palette::ADDED_WORDS),
+                Line::Remark(remark) => vec![faint(format!("({remark})"))],
+            };
+            self.page.line(indent, indent + 4, &pieces);
+        }
+        let rest = block.lines.len().saturating_sub(BLOCK_LINES);
+        if rest > 0 {
+            let text = format!("{more} {}; `--format json` has them all", count(rest, "more line"));
+            self.page.line(indent, indent + 4, &[faint(text)]);
+        }
+    }
+}
+
+fn effect(effect: Effect, told: Option<Effect>) -> Option<Piece> {
+    match effect {
+        Effect::Replaces => Some(styled(palette::REPLACED, "  forces replacement")),
+        Effect::RestartsTasks if told != Some(Effect::RestartsTasks) => {
+            Some(styled(palette::CAUTION, "  restarts tasks"))
+        }
+        _ => None,
+    }
+}
+
+fn size(block: &Block) -> String {
+    let noun = if block.list { "item" } else { "line" };
+    match (block.added, block.removed) {
+        (0, 0) => String::new(),
+        (added, 0) => format!("  {} added", count(added, noun)),
+        (0, removed) => format!("  {} removed", count(removed, noun)),
+        (added, removed) => format!("  {} added, {removed} removed", count(added, noun)),
+    }
+}
+
+fn marked(
+    start: &str,
+    parts: &[(bool, String)],
+    style: anstyle::Style,
+    emphasis: anstyle::Style,
+) -> Vec<Piece> {
+    // Where everything differs, nothing stands out.
+    let some_kept = parts.iter().any(|(differs, text)| !differs && !text.trim().is_empty());
+    let part = |(differs, text): &(bool, String)| {
+        styled(if *differs && some_kept { emphasis } else { style }, &**text)
+    };
+    std::iter::once(styled(style, start)).chain(parts.iter().map(part)).collect()
+}

@@ -1,0 +1,246 @@
+use super::{
+    fixture::{Does, empty, recorded, step},
+    legible,
+};
+use crate::views::{Style, events::Events, progress::Reporter};
+use bfd_core::{
+    journal::{Entry, Event, Failure},
+    plan::{Plan, StepId},
+};
+use indicatif::{InMemoryTerm, ProgressDrawTarget};
+use std::{
+    io::{self, Write},
+    sync::{Arc, Mutex},
+};
+
+pub(crate) fn run() -> Plan {
+    Plan {
+        steps: vec![
+            step(0, "coordinator.main", &Does::Create, &[], 400),
+            step(1, "parameter.api-url", &Does::Update, &[0], 3),
+            step(2, "stack.network", &Does::Adopt, &[0], 300),
+            step(3, "service.web", &Does::Update, &[2], 120),
+            step(4, "service.search", &Does::Create, &[2], 90),
+            step(5, "parameter.legacy", &Does::Delete, &[], 1),
+        ],
+        ..empty()
+    }
+}
+
+/// Entries from `(seconds, step, event)`.
+pub(crate) fn entries(events: Vec<(u64, Option<u32>, Event)>) -> Vec<Entry> {
+    let entry = |(seq, (seconds, step, event)): (u64, (u64, Option<u32>, Event))| Entry {
+        seq,
+        at: format!("2026-11-23T10:{:02}:{:02}Z", seconds / 60, seconds % 60),
+        step: step.map(StepId),
+        event,
+    };
+    (0..).zip(events).map(entry).collect()
+}
+
+pub(crate) fn succeeded(address: &str) -> Event {
+    Event::Succeeded { result: Some(recorded(address, address)) }
+}
+
+pub(crate) fn progress(message: &str) -> Event {
+    Event::Progress { message: message.into() }
+}
+
+pub(crate) fn failure() -> Failure {
+    Failure {
+        message: "the deployment did not become healthy: container web exited with 1".into(),
+        operation: Some("ecs:UpdateService".into()),
+        request_id: Some("8b1c2d3e-4f50".into()),
+        details: vec![
+            "task 5f2a9c stopped: Essential container in task exited".into(),
+            "last log lines of container web:\n  Error: Cannot find module 'next'\n  code: 'MODULE_NOT_FOUND'".into(),
+        ],
+        hint: Some("run the image with `docker run` to see it fail on its own".into()),
+    }
+}
+
+fn failed(address: &str) -> Event {
+    Event::Failed { failure: failure(), left: Some(recorded(address, "bellyfed-web")) }
+}
+
+fn undone(address: &str) -> Event {
+    Event::UndoSucceeded { result: Some(recorded(address, address)) }
+}
+
+/// The beginning of a run that goes well so far.
+fn beginning() -> Vec<(u64, Option<u32>, Event)> {
+    vec![
+        (0, Some(0), Event::Started),
+        (2, Some(0), succeeded("coordinator.main")),
+        (2, Some(1), Event::Started),
+        (2, Some(2), Event::Started),
+        (3, Some(1), succeeded("parameter.api-url")),
+        (9, Some(2), progress("reading the stack")),
+        (9, Some(2), progress("reading the stack")),
+        (12, Some(2), succeeded("stack.network")),
+        (12, Some(3), Event::Started),
+        (12, Some(4), Event::Started),
+        (40, Some(3), progress("1 of 2 tasks running")),
+        (45, Some(4), progress("pulling typesense/typesense:27.1")),
+    ]
+}
+
+fn applied() -> Vec<(u64, Option<u32>, Event)> {
+    let mut all = beginning();
+    all.extend([
+        (54, Some(3), succeeded("service.web")),
+        (70, Some(4), succeeded("service.search")),
+        (70, Some(5), Event::Started),
+        (71, Some(5), Event::Succeeded { result: None }),
+    ]);
+    all
+}
+
+pub(crate) fn rolled_back() -> Vec<(u64, Option<u32>, Event)> {
+    let mut all = beginning();
+    let canceled = Failure { message: "the run turned back".into(), ..Failure::default() };
+    all.extend([
+        (75, Some(3), failed("service.web")),
+        (76, Some(4), Event::Failed { failure: canceled, left: Some(recorded("service.search", "typesense-dev")) }),
+        (76, Some(4), Event::UndoStarted),
+        (76, Some(3), Event::UndoStarted),
+        (78, Some(3), progress("stopping the deployment")),
+        (90, Some(4), Event::UndoSucceeded { result: None }),
+        (99, Some(3), undone("service.web")),
+        (99, Some(2), Event::UndoStarted),
+        (99, Some(1), Event::UndoStarted),
+        (100, Some(2), undone("stack.network")),
+        (100, Some(1), undone("parameter.api-url")),
+        (100, Some(0), Event::UndoStarted),
+        (101, Some(0), Event::UndoSucceeded { result: None }),
+    ]);
+    all
+}
+
+pub(crate) fn canceled() -> Vec<(u64, Option<u32>, Event)> {
+    let mut all = beginning();
+    all.push((50, None, Event::Canceled));
+    all
+}
+
+/// A writer whose text can be read afterwards.
+#[derive(Clone, Debug, Default)]
+struct Shared(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Shared {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn lines(style: Style, events: Vec<(u64, Option<u32>, Event)>) -> String {
+    let (plan, out) = (run(), Shared::default());
+    let mut reporter = Reporter::lines(&plan, style, Box::new(out.clone()));
+    for entry in entries(events) {
+        reporter.on_entry(entry.step.map(|id| plan.step(id)), &entry);
+    }
+    reporter.finish();
+    String::from_utf8(out.0.lock().unwrap().clone()).unwrap()
+}
+
+/// The screen after each of the events from `from` on.
+fn screens(style: Style, events: Vec<(u64, Option<u32>, Event)>, from: usize) -> String {
+    let (plan, terminal) = (run(), InMemoryTerm::new(40, u16::try_from(style.width).unwrap()));
+    let target = ProgressDrawTarget::term_like(Box::new(terminal.clone()));
+    let mut reporter = Reporter::live(&plan, style, target, None);
+    let mut seen = String::new();
+    for (number, entry) in entries(events).iter().enumerate() {
+        reporter.on_entry(entry.step.map(|id| plan.step(id)), entry);
+        if number >= from {
+            seen.push_str(&format!("── {}\n{}\n", entry.at, terminal.contents()));
+        }
+    }
+    reporter.finish();
+    seen.push_str(&format!("── finished\n{}\n", terminal.contents()));
+    seen
+}
+
+#[test]
+fn lines_tell_a_run_that_applies() {
+    insta::assert_snapshot!("lines_applied", lines(Style::PLAIN, applied()));
+}
+
+#[test]
+fn lines_tell_a_run_that_rolls_back() {
+    insta::assert_snapshot!("lines_rolled_back", lines(Style::PLAIN, rolled_back()));
+    let ascii = Style { unicode: false, ..Style::PLAIN };
+    insta::assert_snapshot!("lines_rolled_back_ascii", lines(ascii, rolled_back()));
+    let color = Style { color: true, ..Style::PLAIN };
+    insta::assert_snapshot!("lines_rolled_back_color", legible(&lines(color, rolled_back())));
+}
+
+#[test]
+fn lines_tell_that_a_run_is_canceled() {
+    let text = lines(Style::PLAIN, canceled());
+    assert!(text.ends_with("canceled: waiting for the calls that are under way\n"), "{text}");
+}
+
+#[test]
+fn a_terminal_shows_what_is_under_way() {
+    insta::assert_snapshot!("live_applied", screens(Style::PLAIN, applied(), 9));
+}
+
+#[test]
+fn a_terminal_shows_a_rollback() {
+    insta::assert_snapshot!("live_rolled_back", screens(Style::PLAIN, rolled_back(), 13));
+}
+
+#[test]
+fn the_same_entries_make_the_same_screen() {
+    let twice = || screens(Style::PLAIN, rolled_back(), 0);
+    assert_eq!(twice(), twice());
+}
+
+#[test]
+fn what_an_earlier_process_did_counts_but_is_not_shown_again() {
+    let (plan, out) = (run(), Shared::default());
+    let all = entries(applied());
+    let (earlier, later) = all.split_at(8);
+    let mut reporter =
+        Reporter::lines(&plan, Style::PLAIN, Box::new(out.clone())).after(&plan, earlier);
+    for entry in later {
+        reporter.on_entry(entry.step.map(|id| plan.step(id)), entry);
+    }
+    let text = String::from_utf8(out.0.lock().unwrap().clone()).unwrap();
+    assert!(!text.contains("coordinator.main"), "{text}");
+    assert!(text.contains("[4/6] ✓ service.web updated (42s)"), "{text}");
+    let durable = all.iter().filter(|entry| entry.event.must_be_durable()).count();
+    assert_eq!(reporter.entries().len(), durable);
+}
+
+#[test]
+fn events_are_one_json_line_each_without_secrets() {
+    let plan = run();
+    let mut written = Vec::new();
+    let mut events = Events::new(&mut written);
+    let mut with_secret = recorded("service.web", "web");
+    with_secret.inputs.insert("key".into(), super::fixture::secret("the-digest"));
+    let all = entries(vec![
+        (0, Some(3), Event::Started),
+        (1, Some(3), Event::Succeeded { result: Some(with_secret) }),
+        (2, None, Event::Canceled),
+    ]);
+    for entry in &all {
+        events.on_entry(entry.step.map(|id| plan.step(id)), entry).unwrap();
+    }
+    let text = String::from_utf8(written).unwrap();
+    assert!(!text.contains("the-digest"), "{text}");
+    let lines: Vec<serde_json::Value> =
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines.len(), 3);
+    assert_eq!(lines[0]["address"], "service.web");
+    assert_eq!(lines[0]["op"], "update");
+    assert_eq!(lines[0]["event"], "started");
+    let first: Entry = serde_json::from_str(text.lines().next().unwrap()).unwrap();
+    assert_eq!(first, all[0]);
+    assert_eq!(lines[2].get("address"), None);
+}
