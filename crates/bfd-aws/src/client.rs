@@ -1,13 +1,13 @@
 use crate::{
     Settings, Transport, error,
     rate::Rates,
-    transport::{Counting, RequestCount, https},
+    transport::{Counting, RequestCount, https, with_attempts},
 };
 use aws_config::{BehaviorVersion, Region, SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_smithy_async::{
     rt::sleep::{AsyncSleep, SharedAsyncSleep, TokioSleep},
-    time::{SharedTimeSource, SystemTimeSource, TimeSource},
+    time::{SharedTimeSource, SystemTimeSource},
 };
 use aws_smithy_runtime::client::retries::{RetryPartition, TokenBucket};
 use aws_smithy_runtime_api::client::{
@@ -15,7 +15,7 @@ use aws_smithy_runtime_api::client::{
     stalled_stream_protection::StalledStreamProtectionConfig,
 };
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
-use bfd_provider::{ProviderError, Secrets};
+use bfd_provider::{Context, ErrorClass, ProviderError, Secrets};
 use std::{
     future::Future,
     sync::Arc,
@@ -45,6 +45,14 @@ pub struct Aws {
     time: SharedTimeSource,
     rates: Rates,
     count: RequestCount,
+}
+
+/// What came of a request to create something.
+#[derive(Debug)]
+pub(crate) enum Made<T> {
+    Surely(T),
+    /// It exists, and may be ours. Holds the refusal, for when it turns out not to be.
+    Perhaps(ProviderError),
 }
 
 /// Configures a client whose retries share no budget with other connections of the process.
@@ -97,20 +105,55 @@ impl Aws {
     ///
     /// `operation` is spelled as IAM spells it, such as `ecs:CreateService`: it is what the
     /// limit is looked up by, and what an error names.
-    pub(crate) async fn call<T, E>(
+    pub(crate) fn call<T, E>(
         &self,
         operation: &'static str,
         send: impl Future<Output = Result<T, SdkError<E, HttpResponse>>> + Send,
-    ) -> Result<T, ProviderError>
+    ) -> impl Future<Output = Result<T, ProviderError>> + Send
     where
+        T: Send,
         E: std::error::Error + ProvideErrorMetadata + Send + Sync + 'static,
     {
-        let wait = self.rates.take(operation, self.now());
-        if !wait.is_zero() {
-            self.sleep(wait).await;
+        // The SDK's futures are large, and the engine holds many of them.
+        let send = Box::pin(send);
+        async move {
+            let wait = self.rates.take(operation, self.now());
+            if !wait.is_zero() {
+                self.sleep(wait).await;
+            }
+            send.await.map_err(|refusal| error::translate(operation, self, &refusal))
         }
-        // The SDK's futures are large; the engine holds many of them.
-        Box::pin(send).await.map_err(|refusal| error::translate(operation, self, &refusal))
+    }
+
+    /// Sends a request that creates something under a name.
+    ///
+    /// An answer "exists already" may be about an earlier attempt of this very request, whose
+    /// own answer was lost, or about the same call of a process that died. Then it is no error
+    /// yet, but [`Made::Perhaps`]: the caller reads the object back and compares.
+    pub(crate) fn make<T, E>(
+        &self,
+        operation: &'static str,
+        context: &Context,
+        send: impl Future<Output = Result<T, SdkError<E, HttpResponse>>> + Send,
+    ) -> impl Future<Output = Result<Made<T>, ProviderError>> + Send
+    where
+        T: Send,
+        E: std::error::Error + ProvideErrorMetadata + Send + Sync + 'static,
+    {
+        let call = self.call(operation, send);
+        async move {
+            let (answer, attempts) = with_attempts(call).await;
+            match answer {
+                Ok(made) => Ok(Made::Surely(made)),
+                Err(exists)
+                    if exists.class == ErrorClass::AlreadyExists
+                        && (attempts > 1 || context.repeated) =>
+                {
+                    Ok(Made::Perhaps(exists))
+                }
+                Err(refused) => Err(refused),
+            }
+        }
     }
 
     /// Waits on the connection's clock: virtual time where that is virtual.
@@ -126,6 +169,15 @@ impl Aws {
     /// Such as `ap-southeast-1`.
     pub fn region(&self) -> &str {
         &self.settings.region
+    }
+
+    /// The partition of the region, as ARNs begin with.
+    pub(crate) fn partition(&self) -> &'static str {
+        match self.region() {
+            region if region.starts_with("cn-") => "aws-cn",
+            region if region.starts_with("us-gov-") => "aws-us-gov",
+            _ => "aws",
+        }
     }
 
     /// The account of the environment.

@@ -10,17 +10,21 @@
 //! | `transport` | HTTP, and the count of requests |
 //! | `rate` | client-side rate limits, on the connection's own clock |
 //! | `error` | from the SDK's errors to the engine's |
+//! | `inputs`, `tags` | reading canonical properties |
+//! | `shapes` | AWS's own JSON to and from the SDK's types |
 //! | `kinds` | one module per kind |
 mod client;
 mod error;
+mod inputs;
 mod kinds;
 mod provider;
 mod rate;
 mod settings;
+mod shapes;
 mod tags;
 mod transport;
 
 pub use client::Aws;
-pub use kinds::service::{ServiceStatus, service_status};
+pub use kinds::service::ServiceStatus;
 pub use provider::AwsProvider;
 pub use settings::{Settings, Transport};

@@ -54,6 +54,15 @@ pub(crate) fn owner(tags: &Tags) -> Owner {
     if telling.is_empty() { Owner::Unknown } else { Owner::Tags(telling) }
 }
 
+/// The same, as part of a sentence.
+pub(crate) fn says(owner: &Owner) -> String {
+    match owner {
+        Owner::Stack(stack) => format!("it belongs to the CloudFormation stack `{stack}`"),
+        Owner::Tags(tags) => format!("its tags say `{}`", tags.join("`, `")),
+        Owner::Unknown => "nothing tells who made it".to_owned(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

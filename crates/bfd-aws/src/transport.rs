@@ -12,10 +12,28 @@ use aws_smithy_runtime_api::client::{
     orchestrator::HttpRequest,
     runtime_components::RuntimeComponents,
 };
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    cell::Cell,
+    future::Future,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
 };
+
+tokio::task_local! {
+    /// Attempts of the request under way.
+    static ATTEMPTS: Cell<u32>;
+}
+
+/// Sends one request and tells how many attempts the SDK made of it.
+pub(crate) async fn with_attempts<F: Future>(send: F) -> (F::Output, u32) {
+    let counted = async {
+        let output = send.await;
+        (output, ATTEMPTS.with(Cell::get))
+    };
+    ATTEMPTS.scope(Cell::new(0), counted).await
+}
 
 /// The HTTP client for AWS itself: rustls over aws-lc, and `http://` for emulators.
 ///
@@ -78,6 +96,9 @@ impl HttpClient for Counting<SharedHttpClient> {
 impl HttpConnector for Counting<SharedHttpConnector> {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         self.count.0.fetch_add(1, Ordering::Relaxed);
+        // The SDK polls its connector inside the request's own future. Requests
+        // for credentials come from elsewhere, and are nobody's attempts.
+        let _ = ATTEMPTS.try_with(|attempts| attempts.set(attempts.get() + 1));
         self.inner.call(request)
     }
 }

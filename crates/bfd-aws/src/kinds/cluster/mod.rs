@@ -1,17 +1,16 @@
-//! The calls of `cluster`.
+//! The calls of `cluster`: clusters in ECS.
+
+mod change;
+mod observe;
 
 use super::{KindCalls, Reading};
 use crate::Aws;
 use async_trait::async_trait;
 use bfd_core::{Address, Object, Observation, Properties, ResourceState};
-use bfd_provider::{Context, ErrorClass, ProviderError, Wanted};
+use bfd_provider::{Context, ProviderError, Wanted};
 
 #[derive(Debug)]
 pub(crate) struct Cluster;
-
-fn unsupported(operation: &str) -> ProviderError {
-    ProviderError::new(operation, ErrorClass::InvalidRequest, "not written yet")
-}
 
 #[async_trait]
 impl KindCalls for Cluster {
@@ -20,49 +19,48 @@ impl KindCalls for Cluster {
         reading: &Reading<'_>,
         wanted: &[Wanted<'_>],
     ) -> Result<Observation, ProviderError> {
-        let _ = reading;
-        Ok(wanted.iter().map(|wanted| (wanted.address.clone(), None)).collect())
+        observe::observe(reading, wanted).await
     }
 
     async fn create(
         &self,
-        _aws: &Aws,
+        aws: &Aws,
         _address: &Address,
-        _inputs: &Properties,
-        _context: &Context,
+        inputs: &Properties,
+        context: &Context,
     ) -> Result<Object, ProviderError> {
-        Err(unsupported("cluster:create"))
+        change::create(aws, inputs, context).await
     }
 
     async fn update(
         &self,
-        _aws: &Aws,
+        aws: &Aws,
         _address: &Address,
-        _prior: &ResourceState,
-        _inputs: &Properties,
-        _context: &Context,
+        prior: &ResourceState,
+        inputs: &Properties,
+        context: &Context,
     ) -> Result<Object, ProviderError> {
-        Err(unsupported("cluster:update"))
+        change::converge(aws, prior, inputs, context).await
     }
 
     async fn restore(
         &self,
-        _aws: &Aws,
+        aws: &Aws,
         _address: &Address,
-        _current: &ResourceState,
-        _prior: &ResourceState,
-        _context: &Context,
+        current: &ResourceState,
+        prior: &ResourceState,
+        context: &Context,
     ) -> Result<Object, ProviderError> {
-        Err(unsupported("cluster:restore"))
+        change::converge(aws, current, &prior.inputs, context).await
     }
 
     async fn delete(
         &self,
-        _aws: &Aws,
+        aws: &Aws,
         _address: &Address,
-        _prior: &ResourceState,
-        _context: &Context,
+        prior: &ResourceState,
+        context: &Context,
     ) -> Result<(), ProviderError> {
-        Err(unsupported("cluster:delete"))
+        change::delete(aws, &prior.id, context).await
     }
 }

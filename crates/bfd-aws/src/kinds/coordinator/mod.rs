@@ -1,17 +1,30 @@
-//! The calls of `coordinator`.
+//! The calls of `coordinator`: its configuration, and the record of the last deployment.
 
-use super::{KindCalls, Reading};
-use crate::Aws;
+mod change;
+mod observe;
+mod record;
+
+pub(crate) use record::record_deployment;
+
+use super::{
+    KindCalls, Reading,
+    parameter::{write, written::Written},
+};
+use crate::{Aws, inputs, tags::text_map};
 use async_trait::async_trait;
-use bfd_core::{Address, Object, Observation, Properties, ResourceState};
-use bfd_provider::{Context, ErrorClass, ProviderError, Wanted};
+use bfd_core::{Address, Object, Observation, Properties, ResourceState, Value};
+use bfd_kinds::coordinator::{RECORD, parameter_name};
+use bfd_provider::{Context, ProviderError, Wanted};
+use serde_json::{Map, json};
+use std::collections::BTreeMap;
 
 #[derive(Debug)]
 pub(crate) struct Coordinator;
 
-fn unsupported(operation: &str) -> ProviderError {
-    ProviderError::new(operation, ErrorClass::InvalidRequest, "not written yet")
-}
+/// Which write each entry of the configuration is from, by key.
+///
+/// Kept in the outputs under `parameters`, so that unchanged values need not be read.
+type Writes = BTreeMap<String, Written>;
 
 #[async_trait]
 impl KindCalls for Coordinator {
@@ -20,57 +33,73 @@ impl KindCalls for Coordinator {
         reading: &Reading<'_>,
         wanted: &[Wanted<'_>],
     ) -> Result<Observation, ProviderError> {
-        let _ = reading;
-        Ok(wanted.iter().map(|wanted| (wanted.address.clone(), None)).collect())
+        observe::observe(reading, wanted).await
     }
 
     async fn create(
         &self,
-        _aws: &Aws,
+        aws: &Aws,
         _address: &Address,
-        _inputs: &Properties,
-        _context: &Context,
+        inputs: &Properties,
+        context: &Context,
     ) -> Result<Object, ProviderError> {
-        Err(unsupported("coordinator:create"))
+        let prefix = inputs::required(inputs, "parameter_prefix", write::PUT)?;
+        change::converge(aws, prefix, &Properties::new(), &Writes::new(), inputs, context).await
     }
 
     async fn update(
         &self,
-        _aws: &Aws,
+        aws: &Aws,
         _address: &Address,
-        _prior: &ResourceState,
-        _inputs: &Properties,
-        _context: &Context,
+        prior: &ResourceState,
+        inputs: &Properties,
+        context: &Context,
     ) -> Result<Object, ProviderError> {
-        Err(unsupported("coordinator:update"))
+        let writes = writes(&prior.outputs);
+        change::converge(aws, &prior.id, &prior.inputs, &writes, inputs, context).await
     }
 
     async fn restore(
         &self,
-        _aws: &Aws,
+        aws: &Aws,
         _address: &Address,
-        _current: &ResourceState,
-        _prior: &ResourceState,
-        _context: &Context,
+        current: &ResourceState,
+        prior: &ResourceState,
+        context: &Context,
     ) -> Result<Object, ProviderError> {
-        Err(unsupported("coordinator:restore"))
+        let writes = writes(&current.outputs);
+        change::converge(aws, &current.id, &current.inputs, &writes, &prior.inputs, context).await
     }
 
     async fn delete(
         &self,
-        _aws: &Aws,
+        aws: &Aws,
         _address: &Address,
-        _prior: &ResourceState,
+        prior: &ResourceState,
         _context: &Context,
     ) -> Result<(), ProviderError> {
-        Err(unsupported("coordinator:delete"))
+        let config = text_map(prior.inputs.get("config"));
+        let keys = config.keys().map(String::as_str).chain([RECORD]);
+        let names: Vec<String> = keys.map(|key| parameter_name(&prior.id, key)).collect();
+        write::delete(aws, &names).await
     }
 }
 
-pub(crate) async fn record_deployment(
-    _aws: &Aws,
-    _coordinator: &ResourceState,
-    _record: &bfd_core::Value,
-) -> Result<(), ProviderError> {
-    Err(unsupported("ssm:PutParameter"))
+fn writes(outputs: &Properties) -> Writes {
+    let parameters = outputs.get("parameters").and_then(Value::as_object);
+    let entry = |(key, value): (&String, &Value)| {
+        Some((key.clone(), Written::read(value.get("version"), value.get("last_modified"))?))
+    };
+    parameters.into_iter().flatten().filter_map(entry).collect()
+}
+
+fn outputs(prefix: &str, writes: &Writes) -> Properties {
+    let entry = |(key, written): (&String, &Written)| {
+        (key.clone(), json!({ "version": written.version, "last_modified": written.at }))
+    };
+    let parameters: Map<String, Value> = writes.iter().map(entry).collect();
+    Properties::from([
+        ("prefix".to_owned(), prefix.into()),
+        ("parameters".to_owned(), parameters.into()),
+    ])
 }

@@ -1,17 +1,21 @@
-//! The calls of `image`.
+//! The calls of `image`: which digest a tag stands for. Nothing is ever written.
+
+mod observe;
+
+pub(crate) use observe::repository_of;
 
 use super::{KindCalls, Reading};
-use crate::Aws;
+use crate::{
+    Aws,
+    inputs::{self, Collect},
+};
 use async_trait::async_trait;
-use bfd_core::{Address, Object, Observation, Properties, ResourceState};
+use aws_sdk_ecr::types::ImageIdentifier;
+use bfd_core::{Address, Object, Observation, Properties, ResourceState, Value};
 use bfd_provider::{Context, ErrorClass, ProviderError, Wanted};
 
 #[derive(Debug)]
 pub(crate) struct Image;
-
-fn unsupported(operation: &str) -> ProviderError {
-    ProviderError::new(operation, ErrorClass::InvalidRequest, "not written yet")
-}
 
 #[async_trait]
 impl KindCalls for Image {
@@ -20,29 +24,28 @@ impl KindCalls for Image {
         reading: &Reading<'_>,
         wanted: &[Wanted<'_>],
     ) -> Result<Observation, ProviderError> {
-        let _ = reading;
-        Ok(wanted.iter().map(|wanted| (wanted.address.clone(), None)).collect())
+        observe::observe(reading, wanted).await
     }
 
     async fn create(
         &self,
-        _aws: &Aws,
+        aws: &Aws,
         _address: &Address,
-        _inputs: &Properties,
+        inputs: &Properties,
         _context: &Context,
     ) -> Result<Object, ProviderError> {
-        Err(unsupported("image:create"))
+        verified(aws, inputs).await
     }
 
     async fn update(
         &self,
-        _aws: &Aws,
+        aws: &Aws,
         _address: &Address,
         _prior: &ResourceState,
-        _inputs: &Properties,
+        inputs: &Properties,
         _context: &Context,
     ) -> Result<Object, ProviderError> {
-        Err(unsupported("image:update"))
+        verified(aws, inputs).await
     }
 
     async fn restore(
@@ -50,10 +53,12 @@ impl KindCalls for Image {
         _aws: &Aws,
         _address: &Address,
         _current: &ResourceState,
-        _prior: &ResourceState,
+        prior: &ResourceState,
         _context: &Context,
     ) -> Result<Object, ProviderError> {
-        Err(unsupported("image:restore"))
+        // A rollback must not fail on an image that has gone: what runs may still run.
+        let (id, inputs, outputs) = (prior.id.clone(), prior.inputs.clone(), prior.outputs.clone());
+        Ok(Object { id, inputs, outputs })
     }
 
     async fn delete(
@@ -63,6 +68,35 @@ impl KindCalls for Image {
         _prior: &ResourceState,
         _context: &Context,
     ) -> Result<(), ProviderError> {
-        Err(unsupported("image:delete"))
+        // Images are the repository's.
+        Ok(())
     }
+}
+
+/// Makes sure that the planned digest is still there, before services are told to run it.
+async fn verified(aws: &Aws, inputs: &Properties) -> Result<Object, ProviderError> {
+    const OPERATION: &str = "ecr:DescribeImages";
+    let uri = inputs::required(inputs, "uri", OPERATION)?;
+    let fallback = inputs.get("fallback_active").and_then(Value::as_bool).unwrap_or_default();
+    if let (Some(repository), Some(digest), false) =
+        (inputs::text(inputs, "repository"), inputs::text(inputs, "digest"), fallback)
+    {
+        let id = ImageIdentifier::builder().image_digest(digest).build();
+        let request = aws.ecr.describe_images().repository_name(repository).image_ids(id);
+        aws.call(OPERATION, request.send()).await.map_err(|refused| {
+            if refused.class == ErrorClass::NotFound {
+                refused
+                    .detail(format!("`{repository}` no longer has the planned digest {digest}"))
+                    .hint("push the image again, and plan again")
+            } else {
+                refused
+            }
+        })?;
+    }
+    let outputs = Collect::default()
+        .with("uri", uri)
+        .maybe("digest", inputs.get("digest").cloned())
+        .with("fallback_active", fallback)
+        .done();
+    Ok(Object { id: uri.to_owned(), inputs: inputs.clone(), outputs })
 }

@@ -1,0 +1,176 @@
+use super::super::Reading;
+use crate::{
+    Aws,
+    inputs::{self, Collect},
+};
+use aws_sdk_ecr::types::{ImageDetail, ImageIdentifier, Repository};
+use bfd_core::{Object, Observation, Observed, Properties};
+use bfd_provider::{ErrorClass, ProviderError, Wanted};
+use futures_util::future::try_join_all;
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, BTreeSet},
+};
+
+/// The most images that DescribeImages takes by name.
+const IMAGES: usize = 100;
+const PAGE: i32 = 1000;
+/// How many tags a message about a missing one names.
+const NEWEST: usize = 5;
+
+/// The ECR repository that an image lives in, when that is the registry of the environment.
+pub(crate) fn repository_of(wanted: &Wanted<'_>) -> Option<String> {
+    current(wanted, "repository")
+}
+
+/// What is desired comes before what is recorded: an image is looked up, not compared.
+fn current(wanted: &Wanted<'_>, field: &str) -> Option<String> {
+    match wanted.inputs {
+        Some(inputs) => inputs.get(field)?.as_str().map(str::to_owned),
+        None => inputs::text(&wanted.prior?.inputs, field).map(str::to_owned),
+    }
+}
+
+pub(super) async fn observe(
+    reading: &Reading<'_>,
+    wanted: &[Wanted<'_>],
+) -> Result<Observation, ProviderError> {
+    let repositories = reading.repositories.get(reading.aws).await?;
+    let mut references: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for one in wanted {
+        if let (Some(repository), Some(reference)) = (repository_of(one), current(one, "reference"))
+        {
+            references.entry(repository).or_default().insert(reference);
+        }
+    }
+    let reads = references.iter().filter(|(name, _)| repositories.contains_key(*name)).map(
+        |(name, references)| async move {
+            Ok::<_, ProviderError>((name.clone(), look_up(reading.aws, name, references).await?))
+        },
+    );
+    let found: BTreeMap<String, Found> = try_join_all(reads).await?.into_iter().collect();
+    let observed = |wanted: &Wanted<'_>| {
+        let name = repository_of(wanted)?;
+        let reference = current(wanted, "reference")?;
+        Some(as_observed(wanted, repositories.get(&name)?, found.get(&name)?, &reference))
+    };
+    Ok(wanted.iter().map(|wanted| (wanted.address.clone(), observed(wanted))).collect())
+}
+
+fn as_observed(
+    wanted: &Wanted<'_>,
+    repository: &Repository,
+    found: &Found,
+    reference: &str,
+) -> Observed {
+    let outputs = Collect::default()
+        .maybe("repository_uri", repository.repository_uri.clone())
+        .maybe("digest", found.digests.get(reference).cloned())
+        .maybe("empty", found.listed.then_some(found.empty))
+        .maybe("newest_tags", found.listed.then(|| found.newest.clone()))
+        .done();
+    let inputs = wanted.prior.map_or_else(Properties::new, |prior| prior.inputs.clone());
+    let id = wanted.prior.map(|prior| prior.id.clone());
+    let id = id.unwrap_or_else(|| {
+        format!("{}:{reference}", repository.repository_uri.as_deref().unwrap_or_default())
+    });
+    Observed { object: Object { id, inputs, outputs }, owner: None, notes: Vec::new() }
+}
+
+/// What a repository has of what was asked for.
+#[derive(Debug, Default)]
+struct Found {
+    /// By tag, and by digest.
+    digests: BTreeMap<String, String>,
+    /// The whole repository was read, because something was missing.
+    listed: bool,
+    empty: bool,
+    /// The newest first.
+    newest: Vec<String>,
+}
+
+async fn look_up(
+    aws: &Aws,
+    repository: &str,
+    references: &BTreeSet<String>,
+) -> Result<Found, ProviderError> {
+    let mut found = Found::default();
+    let references: Vec<&String> = references.iter().collect();
+    for references in references.chunks(IMAGES) {
+        let ids = references.iter().map(|reference| identifier(reference)).collect();
+        match describe(aws, repository, Some(ids)).await {
+            Ok(images) => found.add(&images),
+            // One missing image fails the whole call. The listing tells of the others, and
+            // whether the repository is empty.
+            Err(missing) if missing.class == ErrorClass::NotFound => {
+                let images = describe(aws, repository, None).await?;
+                found.list(images);
+                break;
+            }
+            Err(refused) => return Err(refused),
+        }
+    }
+    Ok(found)
+}
+
+fn identifier(reference: &str) -> ImageIdentifier {
+    let builder = ImageIdentifier::builder();
+    if reference.starts_with("sha256:") {
+        builder.image_digest(reference).build()
+    } else {
+        builder.image_tag(reference).build()
+    }
+}
+
+async fn describe(
+    aws: &Aws,
+    repository: &str,
+    ids: Option<Vec<ImageIdentifier>>,
+) -> Result<Vec<ImageDetail>, ProviderError> {
+    let mut images = Vec::new();
+    let mut next = None;
+    loop {
+        let request = aws
+            .ecr
+            .describe_images()
+            .repository_name(repository)
+            .set_max_results(ids.is_none().then_some(PAGE))
+            .set_image_ids(ids.clone())
+            .set_next_token(next);
+        let answer = aws.call("ecr:DescribeImages", request.send()).await;
+        let answer = match answer {
+            // Deleted since it was listed.
+            Err(gone) if gone.class == ErrorClass::NotFound && ids.is_none() => return Ok(images),
+            other => other?,
+        };
+        images.extend(answer.image_details.unwrap_or_default());
+        next = answer.next_token;
+        if next.is_none() {
+            return Ok(images);
+        }
+    }
+}
+
+impl Found {
+    fn add(&mut self, images: &[ImageDetail]) {
+        for image in images {
+            let Some(digest) = &image.image_digest else { continue };
+            self.digests.insert(digest.clone(), digest.clone());
+            for tag in image.image_tags() {
+                self.digests.insert(tag.clone(), digest.clone());
+            }
+        }
+    }
+
+    fn list(&mut self, mut images: Vec<ImageDetail>) {
+        self.add(&images);
+        self.listed = true;
+        self.empty = images.is_empty();
+        images.sort_by_key(|image| {
+            let pushed = image.image_pushed_at.map(|at| (at.secs(), at.subsec_nanos()));
+            (Reverse(pushed), image.image_digest.clone())
+        });
+        let tags = images.iter().flat_map(|image| image.image_tags().iter().cloned());
+        self.newest = tags.take(NEWEST).collect();
+    }
+}
