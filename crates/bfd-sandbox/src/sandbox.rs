@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::client::Client;
 use crate::clock::Clock;
-use crate::ecr;
+use crate::{cloudformation, ecr};
 use crate::fault::{Fault, RequestLog, Script};
 use crate::image::Behaviour;
 use crate::options::Options;
@@ -119,6 +119,17 @@ impl Sandbox {
     /// The file cannot be written.
     pub fn behave(&self, image: &str, behaviour: Behaviour) {
         self.change(|world, _| world.behaviours.set(image, behaviour));
+    }
+
+    /// Makes a resource of a stack fail with this reason whenever it is made or changed.
+    ///
+    /// `Id:delete` makes its deletion fail, `Id:rollback` its way back after a failed update;
+    /// an empty reason takes the failure away.
+    ///
+    /// # Panics
+    /// The file cannot be written.
+    pub fn fail_resource(&self, stack: &str, logical_id: &str, reason: &str) {
+        self.change(|world, _| cloudformation::script_failure(world, stack, logical_id, reason));
     }
 
     /// Makes an image known that any account can pull: `name:tag`, or `name:*` for every tag.

@@ -166,6 +166,7 @@ impl Prepared {
 
 /// What `Ref` and `Fn::GetAtt` give for the resources of a stack.
 pub(super) fn lookup(
+    world: &World,
     resources: &BTreeMap<String, Resource>,
     name: &str,
     attribute: Option<&str>,
@@ -175,7 +176,7 @@ pub(super) fn lookup(
         return Some(Value::String(resource.physical_id.clone()));
     };
     if let Some(value) = resource.attributes.get(attribute) {
-        return Some(value.clone());
+        return Some(open_attribute(world, value));
     }
     let (first, rest) = attribute.split_once('.').unwrap_or((attribute, ""));
     let nested = rest.split('.').fold(resource.attributes.get(first), |value, part| {
@@ -187,6 +188,34 @@ pub(super) fn lookup(
             .cloned()
             .unwrap_or_else(|| Value::String(format!("{}-{attribute}", resource.physical_id))),
     )
+}
+
+/// Attributes to be kept: texts sealed where a secret may be in them.
+pub(super) fn seal_attributes(
+    world: &mut World,
+    secret: bool,
+    mut attributes: BTreeMap<String, Value>,
+) -> BTreeMap<String, Value> {
+    for value in attributes.values_mut().filter(|_| secret) {
+        if let Value::String(text) = value {
+            *text = world.seal(text);
+        }
+    }
+    attributes
+}
+
+pub(super) fn open_attributes(
+    world: &World,
+    attributes: &BTreeMap<String, Value>,
+) -> BTreeMap<String, Value> {
+    attributes.iter().map(|(name, value)| (name.clone(), open_attribute(world, value))).collect()
+}
+
+fn open_attribute(world: &World, value: &Value) -> Value {
+    match value {
+        Value::String(text) => Value::String(world.unseal(text)),
+        other => other.clone(),
+    }
 }
 
 /// Parameters with their secrets sealed, to be kept.

@@ -89,17 +89,3 @@ fn acyclic(dependencies: &Dependencies) -> Result<(), QueryError> {
         bracketed(left.keys().copied())
     )))
 }
-
-/// The same graph with every edge turned round: what has to go before a resource goes.
-pub(super) fn reversed(dependencies: &Dependencies) -> Dependencies {
-    let mut reversed: Dependencies =
-        dependencies.keys().map(|name| (name.clone(), BTreeSet::new())).collect();
-    for (name, waits) in dependencies {
-        for on in waits {
-            if let Some(before) = reversed.get_mut(on) {
-                before.insert(name.clone());
-            }
-        }
-    }
-    reversed
-}

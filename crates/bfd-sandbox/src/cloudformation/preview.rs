@@ -68,7 +68,11 @@ pub(super) fn changes(
     let mut unsettled: BTreeSet<String> = BTreeSet::new();
     for logical_id in in_order(&prepared) {
         let wanted = prepared.properties(&logical_id, &|name, attribute| {
-            if unsettled.contains(name) { None } else { lookup(&stack.resources, name, attribute) }
+            if unsettled.contains(name) {
+                None
+            } else {
+                lookup(world, &stack.resources, name, attribute)
+            }
         });
         let existing = stack.resources.get(&logical_id).filter(|resource| resource.exists());
         let declared = &prepared.template.resources[&logical_id];
@@ -132,7 +136,11 @@ pub(super) fn changes(
         found.insert(logical_id.clone(), change);
     }
     let outputs = prepared.outputs(&|name, attribute| {
-        if unsettled.contains(name) { None } else { lookup(&stack.resources, name, attribute) }
+        if unsettled.contains(name) {
+            None
+        } else {
+            lookup(world, &stack.resources, name, attribute)
+        }
     })?;
     let differs =
         !found.is_empty() || outputs != stack.outputs || settings.tags != stack.settings.tags;

@@ -70,7 +70,7 @@ fn outputs(world: &World, stack: &Stack) -> Result<Outcome, String> {
     let prepared = Prepared::new(world, &stack.id, &stack.name, &stack.settings)
         .map_err(|error| error.message)?;
     let outputs = prepared
-        .outputs(&|name, attribute| lookup(&stack.resources, name, attribute))
+        .outputs(&|name, attribute| lookup(world, &stack.resources, name, attribute))
         .map_err(|error| error.message)?;
     let imports = prepared.imports().map_err(|error| error.message)?;
     let others = world.stacks.exports();

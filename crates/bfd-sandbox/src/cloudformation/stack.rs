@@ -155,10 +155,6 @@ impl Stack {
         self.status == "DELETE_COMPLETE"
     }
 
-    pub(super) fn in_progress(&self) -> bool {
-        self.status.ends_with("_IN_PROGRESS") && self.status != "REVIEW_IN_PROGRESS"
-    }
-
     /// When something next happens to the stack by itself.
     pub(super) fn next_due(&self) -> Option<f64> {
         let pending = self.change_sets.iter().filter_map(|set| set.ready_at);

@@ -3,7 +3,9 @@
 use serde_json::Value;
 
 use super::difference::{self, Difference};
-use super::evaluation::{Prepared, lookup, open_properties, seal_properties};
+use super::evaluation::{
+    Prepared, lookup, open_attributes, open_properties, seal_attributes, seal_properties,
+};
 use super::operation::{Doomed, Job, Phase, State};
 use super::resources::{self, Made, Readiness, Subject};
 use super::stack::{Resource, Stack};
@@ -166,8 +168,8 @@ fn fail(stack: &mut Stack, key: &str, at: f64, reason: &str) {
 
 fn apply(world: &mut World, stack: &mut Stack, prepared: &Prepared, key: &str, at: f64) {
     let declared = &prepared.template.resources[key];
-    let wanted =
-        prepared.properties(key, &|name, attribute| lookup(&stack.resources, name, attribute));
+    let wanted = prepared
+        .properties(key, &|name, attribute| lookup(world, &stack.resources, name, attribute));
     let existing = stack.resources.get(key).filter(|resource| resource.exists()).cloned();
     let (properties, shown) = match &wanted {
         Ok(wanted) => (wanted.properties.clone(), wanted.shown.clone()),
@@ -255,13 +257,16 @@ fn act_apply(world: &mut World, stack: &mut Stack, key: &str, at: f64) -> Result
     let existing = stack.resources.get(key).filter(|resource| resource.exists()).cloned();
     let Some(old) = existing else {
         let made = make(world, stack, &subject, &properties, at)?;
-        install(stack, key, target, made);
+        install(world, stack, key, target, made);
         events::resource(stack, key, at, "CREATE_IN_PROGRESS", Some("Resource creation Initiated"));
         return Ok(seconds);
     };
     let difference = compare(world, &old, &target);
     let old_properties = open_properties(world, &old.properties);
-    let made = Made { physical_id: old.physical_id.clone(), attributes: old.attributes.clone() };
+    let made = Made {
+        physical_id: old.physical_id.clone(),
+        attributes: open_attributes(world, &old.attributes),
+    };
     if difference.replaces() {
         let named = resources::chosen_id(&target.kind, &properties);
         if named.is_some() && named == resources::chosen_id(&target.kind, &old_properties) {
@@ -271,7 +276,7 @@ fn act_apply(world: &mut World, stack: &mut Stack, key: &str, at: f64) -> Result
             ));
         }
         let made = make(world, stack, &subject, &properties, at)?;
-        install(stack, key, target, made);
+        install(world, stack, key, target, made);
         events::resource(stack, key, at, "UPDATE_IN_PROGRESS", Some("Resource creation Initiated"));
         if let Some(operation) = &mut stack.operation {
             let logical_id = key.to_owned();
@@ -284,7 +289,7 @@ fn act_apply(world: &mut World, stack: &mut Stack, key: &str, at: f64) -> Result
         made.attributes =
             resources::update(world, at, &subject, &made, &old_properties, &properties)?;
     }
-    install(stack, key, target, made);
+    install(world, stack, key, target, made);
     Ok(seconds / 2.0)
 }
 
@@ -312,7 +317,8 @@ fn make(
     resources::create(world, at, subject, properties)
 }
 
-fn install(stack: &mut Stack, key: &str, target: Resource, made: Made) {
+fn install(world: &mut World, stack: &mut Stack, key: &str, target: Resource, made: Made) {
+    let secret = target.properties.is_string();
     let (status, reason) = stack
         .resources
         .get(key)
@@ -320,7 +326,7 @@ fn install(stack: &mut Stack, key: &str, target: Resource, made: Made) {
         .unwrap_or_default();
     let resource = Resource {
         physical_id: made.physical_id,
-        attributes: made.attributes,
+        attributes: seal_attributes(world, secret, made.attributes),
         status,
         reason,
         ..target
@@ -346,8 +352,10 @@ fn act_restore(
     let seconds = resources::duration(&before.kind, &properties) / 2.0;
     if current.physical_id == before.physical_id {
         let subject = subject(stack, logical_id, &before);
-        let made =
-            Made { physical_id: before.physical_id.clone(), attributes: before.attributes.clone() };
+        let made = Made {
+            physical_id: before.physical_id.clone(),
+            attributes: open_attributes(world, &before.attributes),
+        };
         let changed = open_properties(world, &current.properties);
         resources::update(world, at, &subject, &made, &changed, &properties)?;
     }

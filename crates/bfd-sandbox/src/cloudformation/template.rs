@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Map, Value};
 
 use super::errors::{bracketed, template_error, template_format, validation};
-use super::parameters::Declaration;
+use super::parameters::{Declaration, scalar};
 use super::references::{self, Reference};
 use super::{registry, yaml};
 use crate::error::QueryError;
@@ -239,12 +239,11 @@ fn resource(name: &str, value: &Value) -> Result<Resource, QueryError> {
             )));
         }
     };
-    let text = |member: &str| members.get(member).and_then(Value::as_str).map(str::to_owned);
     Ok(Resource {
         kind: kind.to_owned(),
         properties,
         depends_on: depends_on(members)?,
-        condition: text("Condition"),
+        condition: members.get("Condition").and_then(scalar),
         deletion_policy: policy(name, kind, members, "DeletionPolicy")?,
         replace_policy: policy(name, kind, members, "UpdateReplacePolicy")?,
         metadata: members.get("Metadata").cloned(),
@@ -315,7 +314,7 @@ fn outputs(sections: &Map<String, Value>) -> Result<BTreeMap<String, Output>, Qu
                 })?,
                 description: text("Description"),
                 export: members.get("Export").map(|export| export["Name"].clone()),
-                condition: text("Condition"),
+                condition: members.get("Condition").and_then(scalar),
             };
             if output.export.as_ref().is_some_and(Value::is_null) {
                 return Err(template_format(format!(
@@ -351,8 +350,8 @@ fn no_nulls(value: &Value, path: &mut String) -> Result<(), QueryError> {
 
 /// Everything that refers to nothing.
 fn check(template: &Template) -> Result<(), QueryError> {
-    for (name, condition) in &template.conditions {
-        check_condition(template, name, condition)?;
+    for condition in template.conditions.values() {
+        check_condition(template, condition)?;
     }
     let mut missing = BTreeSet::new();
     for resource in template.resources.values() {
@@ -400,7 +399,7 @@ fn check_condition_exists(
     }
 }
 
-fn check_condition(template: &Template, name: &str, value: &Value) -> Result<(), QueryError> {
+fn check_condition(template: &Template, value: &Value) -> Result<(), QueryError> {
     let mut found = Vec::new();
     references::collect(value, None, &mut found)?;
     let mut resources = BTreeSet::new();
@@ -413,7 +412,7 @@ fn check_condition(template: &Template, name: &str, value: &Value) -> Result<(),
             Reference::Attribute { resource, .. } => {
                 resources.insert(resource);
             }
-            Reference::Condition(other) => known_condition(template, &other, name)?,
+            Reference::Condition(other) => known_condition(template, &other)?,
         }
     }
     if resources.is_empty() {
@@ -425,7 +424,7 @@ fn check_condition(template: &Template, name: &str, value: &Value) -> Result<(),
     )))
 }
 
-fn known_condition(template: &Template, name: &str, _within: &str) -> Result<(), QueryError> {
+fn known_condition(template: &Template, name: &str) -> Result<(), QueryError> {
     if template.conditions.contains_key(name) {
         return Ok(());
     }
@@ -448,7 +447,7 @@ fn check_references(template: &Template, value: &Value) -> Result<BTreeSet<Strin
                     missing.insert(name);
                 }
             }
-            Reference::Condition(name) => known_condition(template, &name, "")?,
+            Reference::Condition(name) => known_condition(template, &name)?,
             Reference::Attribute { resource, attribute, by_sub } => {
                 check_attribute(template, &resource, &attribute, by_sub)?;
             }

@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 pub(crate) use self::image::push_minimal_image;
 use self::layer::Upload;
 use self::repository::Repository;
+pub(crate) use self::repository::add_system_tags;
 use crate::error::JsonError;
 use crate::world::World;
 use crate::{image as images, json};

@@ -185,6 +185,13 @@ pub(super) fn tag(world: &mut World, body: &Value) -> Result<Value, JsonError> {
     Ok(json!({}))
 }
 
+/// Adds the tags that only AWS itself may write.
+pub(crate) fn add_system_tags(world: &mut World, name: &str, tags: Tags) {
+    if let Some(repository) = world.ecr.repositories.get_mut(name) {
+        repository.tags.extend(tags);
+    }
+}
+
 pub(super) fn untag(world: &mut World, body: &Value) -> Result<Value, JsonError> {
     let repository = by_arn(world, body)?;
     tags::remove(&mut repository.tags, &json::strings(body, "tagKeys"));

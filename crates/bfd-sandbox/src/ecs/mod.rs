@@ -27,6 +27,7 @@ use serde_json::Value;
 
 use self::cluster::Cluster;
 use self::service::Service;
+pub(crate) use self::tag::add_system_tags;
 use self::task::Task;
 use self::task_definition::Family;
 use crate::error::JsonError;

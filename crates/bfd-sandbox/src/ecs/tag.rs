@@ -20,6 +20,13 @@ pub(super) fn list(world: &mut World, body: &Value) -> Result<Value, JsonError> 
     Ok(json!({ "tags": tags::write(find(world, body)?, tags::LOWER) }))
 }
 
+/// Adds the tags that only AWS itself may write to the object of an ARN.
+pub(crate) fn add_system_tags(world: &mut World, arn: &str, tags: Tags) {
+    if let Ok(own) = find(world, &json!({ "resourceArn": arn })) {
+        own.extend(tags);
+    }
+}
+
 /// The tags of the cluster, service, task or task definition that an ARN names.
 fn find<'a>(world: &'a mut World, body: &Value) -> Result<&'a mut Tags, JsonError> {
     let arn = json::required(body, "resourceArn", INVALID)?;

@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+pub(crate) use self::tag::add_system_tags;
 use crate::error::JsonError;
 use crate::json;
 use crate::tags::Tags;

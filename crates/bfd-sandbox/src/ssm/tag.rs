@@ -3,7 +3,7 @@ use serde_json::{Value, json};
 use super::{INVALID, Parameter, select};
 use crate::error::JsonError;
 use crate::json;
-use crate::tags;
+use crate::tags::{self, Tags};
 use crate::world::World;
 
 pub(super) fn add(world: &mut World, body: &Value) -> Result<Value, JsonError> {
@@ -18,6 +18,13 @@ pub(super) fn remove(world: &mut World, body: &Value) -> Result<Value, JsonError
 
 pub(super) fn list(world: &mut World, body: &Value) -> Result<Value, JsonError> {
     Ok(json!({ "TagList": tags::write(&find(world, body)?.tags, tags::UPPER) }))
+}
+
+/// Adds the tags that only AWS itself may write.
+pub(crate) fn add_system_tags(world: &mut World, name: &str, tags: Tags) {
+    if let Some(parameter) = world.ssm.0.get_mut(name) {
+        parameter.tags.extend(tags);
+    }
 }
 
 fn find<'a>(world: &'a mut World, body: &Value) -> Result<&'a mut Parameter, JsonError> {

@@ -49,7 +49,7 @@ pub(super) fn create(
         let _ = ecr::handle(world, now, "DeleteRepository", &json!({ "repositoryName": name }));
         return Err(service_message(world, "Ecr", &error));
     }
-    system_tags(world, &name, subject.system_tags());
+    ecr::add_system_tags(world, &name, subject.system_tags());
     let repository = &answer["repository"];
     let attributes = BTreeMap::from([
         ("Arn".to_owned(), repository["repositoryArn"].clone()),
@@ -154,5 +154,3 @@ fn document(value: &Value) -> String {
 fn list(tags: &Tags) -> Value {
     tags.iter().map(|(key, value)| json!({ "Key": key, "Value": value })).collect()
 }
-
-fn system_tags(_world: &mut World, _name: &str, _tags: Tags) {}

@@ -43,8 +43,9 @@ pub(super) fn create_cluster(
     request["tags"] = list(&subject.tags(properties));
     let answer = ecs::handle(world, now, "CreateCluster", &request)
         .map_err(|error| service_message(world, "Ecs", &error))?;
-    system_tags(world, &name, subject.system_tags());
-    let attributes = BTreeMap::from([("Arn".to_owned(), answer["cluster"]["clusterArn"].clone())]);
+    let arn = &answer["cluster"]["clusterArn"];
+    ecs::add_system_tags(world, &text(arn), subject.system_tags());
+    let attributes = BTreeMap::from([("Arn".to_owned(), arn.clone())]);
     Ok(Made { physical_id: name, attributes })
 }
 
@@ -104,7 +105,7 @@ pub(super) fn register(
     let answer = ecs::handle(world, now, "RegisterTaskDefinition", &request)
         .map_err(|error| service_message(world, "Ecs", &error))?;
     let arn = &answer["taskDefinition"]["taskDefinitionArn"];
-    system_tags(world, &text(arn), subject.system_tags());
+    ecs::add_system_tags(world, &text(arn), subject.system_tags());
     let attributes = BTreeMap::from([("TaskDefinitionArn".to_owned(), arn.clone())]);
     Ok(Made { physical_id: text(arn), attributes })
 }
@@ -135,7 +136,7 @@ pub(super) fn create_service(
         .map_err(|error| service_message(world, "Ecs", &error))?;
     let service = &answer["service"];
     let arn = text(&service["serviceArn"]);
-    system_tags(world, &arn, subject.system_tags());
+    ecs::add_system_tags(world, &arn, subject.system_tags());
     let attributes = BTreeMap::from([
         ("Name".to_owned(), service["serviceName"].clone()),
         ("ServiceArn".to_owned(), service["serviceArn"].clone()),
@@ -302,5 +303,3 @@ fn lower_first(name: &str) -> String {
     let mut letters = name.chars();
     letters.next().map_or_else(String::new, |first| first.to_lowercase().chain(letters).collect())
 }
-
-fn system_tags(_world: &mut World, _name: &str, _tags: Tags) {}

@@ -32,7 +32,7 @@ pub(super) fn create(
             service_message(world, "Ssm", &error)
         }
     })?;
-    system_tags(world, &name, subject.system_tags());
+    ssm::add_system_tags(world, &name, subject.system_tags());
     Ok(Made { attributes: attributes(&name, properties), physical_id: name })
 }
 
@@ -50,7 +50,7 @@ pub(super) fn update(
         .map_err(|error| service_message(world, "Ssm", &error))?;
     retag(world, now, name, &subject.tags(properties))
         .map_err(|error| service_message(world, "Ssm", &error))?;
-    system_tags(world, name, subject.system_tags());
+    ssm::add_system_tags(world, name, subject.system_tags());
     Ok(attributes(name, properties))
 }
 
@@ -117,5 +117,3 @@ fn retag(
     }
     Ok(())
 }
-
-fn system_tags(_world: &mut World, _name: &str, _tags: Tags) {}
