@@ -302,7 +302,7 @@ fn role(lower: &mut Lower<'_>, field: &str) -> Option<Expr> {
             "is neither a name nor an ARN",
             "write `\"my-role\"` or `\"arn:aws:iam::123456789012:role/my-role\"`",
         );
-        return None;
+        return Some(value);
     }
     let partition = match lower.environment.region.split('-').next() {
         Some("cn") => "aws-cn",

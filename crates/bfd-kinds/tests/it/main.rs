@@ -1,0 +1,8 @@
+//! What each kind promises, from the outside.
+mod arbitrary;
+mod conversion;
+mod harness;
+mod image;
+mod service;
+mod simple;
+mod table;
