@@ -2,5 +2,24 @@
 //!
 //! | module | what |
 //! |---|---|
+//! | [`cli`] | the command line |
+//! | [`commands`] | one file per command |
+//! | [`exit`] | errors and exit codes |
+//! | [`load`], [`connect`], [`planning`], [`running`] | what commands share, in the order they use it |
+//! | [`saved`] | plans in files |
+//! | [`host`], [`screen`] | the machine and its terminal |
 //! | [`views`] | what people see: plans, problems, progress, outcomes |
+pub mod cli;
+pub mod commands;
+pub mod connect;
+pub mod exit;
+pub mod host;
+pub mod load;
+pub mod planning;
+mod run;
+pub mod running;
+pub mod saved;
+pub mod screen;
 pub mod views;
+
+pub use run::run;

@@ -36,7 +36,8 @@ impl Graph {
         for (from, &node) in &index {
             for to in inner[node].dependencies() {
                 if let Some(&dependency) = index.get(&to) {
-                    inner.update_edge(dependency, node, ());
+                    // Dependencies are a set, so no edge is added twice.
+                    inner.add_edge(dependency, node, ());
                 } else {
                     let problem = Problem::error(
                         "plan::unknown_reference",
@@ -73,7 +74,7 @@ impl Graph {
     }
 
     /// Every resource with what it waits for directly, by address.
-    pub fn edges(&self) -> Vec<(Address, BTreeSet<Address>)> {
+    pub fn edges(&self) -> BTreeMap<Address, BTreeSet<Address>> {
         let edges = self.index.iter().map(|(address, &node)| {
             let before = self.inner.neighbors_directed(node, Direction::Incoming);
             (address.clone(), before.map(|n| self.inner[n].address.clone()).collect())

@@ -75,28 +75,24 @@ impl<'a> View<'a> {
     }
 
     fn head(&mut self, color: anstyle::Style, symbol: &str, says: &str, rest: &str) {
-        let line = [styled(color, format!("{symbol} {says}")), plain(rest)];
+        let line = [styled(color, format!("{symbol} {says}")), plain(format!(": {rest}"))];
         self.page.line(0, 2, &line);
     }
 
     fn applied(&mut self) {
-        let rest = format!("{}: {}", self.took(), self.counts());
         let symbol = self.page.style().symbols().done;
-        self.head(palette::GOOD, symbol, &format!("applied {}", self.name()), &rest);
+        let says = format!("applied {}{}", self.name(), self.took(" in"));
+        self.head(palette::GOOD, symbol, &says, &self.counts());
     }
 
     fn cleanup_pending(&mut self) {
-        let rest = format!("{}: {}", self.took(), self.counts());
         let symbol = self.page.style().symbols().warning;
-        let says = format!("applied {}, cleanup pending", self.name());
-        self.head(palette::CAUTION, symbol, &says, &rest);
+        let says = format!("applied {}{}, cleanup pending", self.name(), self.took(" in"));
+        self.head(palette::CAUTION, symbol, &says, &self.counts());
         let left = self.steps(|_, status| !matches!(status, Status::Succeeded { .. }));
         self.page.blank();
-        self.page.line(
-            0,
-            2,
-            &[plain("What was declared is live. Still there, and not needed any more:")],
-        );
+        let says = "Everything declared is live. Still there, and not needed any more:";
+        self.page.line(0, 2, &[plain(says)]);
         for step in left {
             self.left(step);
         }
@@ -107,13 +103,8 @@ impl<'a> View<'a> {
     fn rolled_back(&mut self) {
         let undone = self.steps(|_, status| matches!(status, Status::Undone { .. }));
         let symbol = self.page.style().symbols().undone;
-        let says = format!("{} and rolled back", self.what_happened());
-        self.head(
-            palette::BAD,
-            symbol,
-            &says,
-            &format!("{}: {}", self.took(), self.as_it_was(&undone)),
-        );
+        let says = format!("{} and rolled back{}", self.what_happened(), self.took(" in"));
+        self.head(palette::BAD, symbol, &says, &self.as_it_was(&undone));
         self.causes();
         self.undone(&undone);
     }
@@ -139,9 +130,8 @@ impl<'a> View<'a> {
 
     fn stopped(&mut self) {
         let symbol = self.page.style().symbols().failed;
-        let says = format!("{}, not rolled back", self.what_happened());
-        let rest = format!("{}: rolling back was switched off", self.took());
-        self.head(palette::BAD, symbol, &says, &rest);
+        let says = format!("{}{}, not rolled back", self.what_happened(), self.took(" after"));
+        self.head(palette::BAD, symbol, &says, "rolling back was switched off");
         self.causes();
         let done = self.steps(|_, status| {
             matches!(status, Status::Succeeded { .. } | Status::Failed { left: Some(_) })
@@ -160,7 +150,7 @@ impl<'a> View<'a> {
             }
         }
         let manifest = self.ending.manifest;
-        self.help(&format!("after the cause is gone, `bfd apply {manifest}` continues from here"));
+        self.help(&format!("`bfd apply {manifest}` continues, once the cause is gone"));
     }
 
     fn stuck(&mut self) {
@@ -173,8 +163,8 @@ impl<'a> View<'a> {
             Some(Unended::Aborted) => "it was aborted with calls under way".to_owned(),
             Some(Unended::UndoFailed) | None => "an undo failed".to_owned(),
         };
-        let says = format!("stuck: {why}");
-        let rest = format!("{}; {} is neither as it was nor as planned", self.took(), self.name());
+        let says = format!("stuck{}", self.took(" after"));
+        let rest = format!("{why}; {} is neither as it was nor as planned", self.name());
         self.head(palette::BAD, symbol, &says, &rest);
         self.causes();
         let left = self.steps(|step, status| match status {
@@ -186,7 +176,7 @@ impl<'a> View<'a> {
         });
         if !left.is_empty() {
             self.page.blank();
-            self.page.line(0, 2, &[styled(palette::HEADING, "Left as it is now")]);
+            self.page.line(0, 2, &[styled(palette::HEADING, "Left to look at")]);
             // What was started last is undone first, so it is read first.
             for step in left.into_iter().rev() {
                 self.left(step);
@@ -303,13 +293,14 @@ impl<'a> View<'a> {
         }
     }
 
-    fn took(&self) -> String {
+    /// ` in 1m 12s`; nothing if the entries carry no time.
+    fn took(&self, word: &str) -> String {
         let entries = self.ending.entries;
         let seconds = match (entries.first(), entries.last()) {
             (Some(first), Some(last)) => seconds_between(&first.at, &last.at),
             _ => None,
         };
-        seconds.map_or_else(String::new, |seconds| format!(" in {}", duration(seconds)))
+        seconds.map_or_else(String::new, |seconds| format!("{word} {}", duration(seconds)))
     }
 
     /// `3 created, 1 updated and 1 deleted`.

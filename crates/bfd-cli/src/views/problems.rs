@@ -34,7 +34,7 @@ pub fn problems(problems: &[Problem], sources: Sources<'_>, style: &Style) -> St
         // Writing to a string cannot fail; a source that cannot be read is reported in the text.
         let _ = handler.render_report(&mut text, &Report::new(problem, sources));
         page.blank();
-        page.raw(&without_trailing_spaces(&text));
+        page.raw(&tidied(&text));
     }
     if !problems.is_empty() {
         let errors = problems.iter().any(|problem| problem.severity == Severity::Error);
@@ -60,8 +60,12 @@ fn total(problems: &[Problem]) -> String {
     }
 }
 
-fn without_trailing_spaces(text: &str) -> String {
-    text.trim_start_matches('\n').lines().map(|line| line.trim_end().to_owned() + "\n").collect()
+/// Without trailing spaces, and without the severity that miette writes above a
+/// related report: it is a second place, not a second problem.
+fn tidied(text: &str) -> String {
+    let text = text.replace("\nAdvice: \n", "\n");
+    let lines = text.trim_start_matches('\n').lines();
+    lines.map(|line| line.trim_end().to_owned() + "\n").collect()
 }
 
 /// A problem as miette wants it: one source per report, the others as related reports.
@@ -101,7 +105,7 @@ impl Report {
         }
         for (id, labels) in by_source {
             let mut elsewhere = Self {
-                headline: "the other place".to_owned(),
+                headline: "together with".to_owned(),
                 code: None,
                 severity: miette::Severity::Advice,
                 help: None,

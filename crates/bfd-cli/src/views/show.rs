@@ -4,7 +4,7 @@ use super::{
     Style,
     layout::{Page, faint, padding, plain, styled, width},
     palette,
-    value::{SECRET, compact, is_absent, pretty_json_text, visible, visible_line},
+    value::{SECRET, compact, is_absent, json_text, pretty, visible, visible_line},
     words::count,
 };
 use bfd_core::{Address, Properties, ResourceState, Secret, State, Value};
@@ -91,7 +91,7 @@ fn entries(page: &mut Page, indent: usize, all: &[(&String, &Value)]) {
 fn is_nested(value: &Value) -> bool {
     match value {
         Value::Object(_) => Secret::from_value(value).is_none(),
-        Value::String(text) => text.contains('\n') || pretty_json_text(text).is_some(),
+        Value::String(text) => text.contains('\n') || json_text(text).is_some(),
         _ => false,
     }
 }
@@ -111,7 +111,7 @@ fn entry(page: &mut Page, indent: usize, name: &str, column: usize, value: &Valu
             entries(page, indent + 2, &fields);
         }
         Value::String(text) if is_nested(value) => {
-            let text = pretty_json_text(text).unwrap_or_else(|| text.clone());
+            let text = json_text(text).map_or_else(|| text.clone(), |value| pretty(&value));
             let size = faint(format!("  {}", count(text.lines().count(), "line")));
             page.line(indent, indent + 4, &[plain(label), size]);
             for line in text.lines() {

@@ -96,7 +96,12 @@ fn row(service: &ServiceStatus, style: &Style) -> [String; 5] {
     [
         name,
         tasks,
-        format!("{symbol} {}", visible(says)),
+        // Without Unicode the marks are words themselves, and there are enough words.
+        if style.unicode {
+            format!("{symbol} {}", visible(says))
+        } else {
+            visible(says).into_owned()
+        },
         service.since.map(age).unwrap_or_default(),
         images.join("\n"),
     ]

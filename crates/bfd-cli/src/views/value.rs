@@ -95,11 +95,23 @@ pub(crate) fn redacted(value: &Value) -> Value {
     }
 }
 
-/// Over several lines, with sorted keys, for a line-by-line comparison.
+/// Over several lines, with sorted keys.
+pub(crate) fn pretty(value: &Value) -> String {
+    let lines = comparable(value);
+    let mut out = String::new();
+    for (line, next) in lines.lines().zip(lines.lines().skip(1).chain([""])) {
+        let last = next.trim_start().starts_with([']', '}']);
+        out.push_str(if last { line.strip_suffix(',').unwrap_or(line) } else { line });
+        out.push('\n');
+    }
+    out
+}
+
+/// As [`pretty`], for a line-by-line comparison.
 ///
 /// Every item ends with a comma, also the last, so that one that is added
 /// changes no line but its own.
-pub(crate) fn pretty(value: &Value) -> String {
+pub(crate) fn comparable(value: &Value) -> String {
     let mut out = String::new();
     write_pretty(&mut out, &redacted(value), 0);
     out.push('\n');
@@ -135,13 +147,10 @@ fn write_pretty(out: &mut String, value: &Value, depth: usize) {
     let _ = write!(out, "{}{close}", "  ".repeat(depth));
 }
 
-/// Text that is a JSON document, pretty-printed.
-pub(crate) fn pretty_json_text(text: &str) -> Option<String> {
+/// What text says that is a JSON document: an object or an array.
+pub(crate) fn json_text(text: &str) -> Option<Value> {
     let trimmed = text.trim_start();
-    if !trimmed.starts_with(['{', '[']) {
-        return None;
-    }
-    Some(pretty(&serde_json::from_str(trimmed).ok()?))
+    if trimmed.starts_with(['{', '[']) { serde_json::from_str(trimmed).ok() } else { None }
 }
 
 /// Whether canonical forms treat the value as not there.

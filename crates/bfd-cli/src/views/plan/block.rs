@@ -1,7 +1,7 @@
 //! Line-by-line comparison of longer text: templates, policies, lists.
 
 use super::fields::{Leaf, Nature, Side};
-use crate::views::value::{compact, pretty, pretty_json_text, visible_line};
+use crate::views::value::{compact, comparable, json_text, visible_line};
 use bfd_core::Value;
 use similar::{ChangeTag, DiffOp, TextDiff, udiff::UnifiedHunkHeader};
 
@@ -74,11 +74,13 @@ fn is_list(side: &Side) -> bool {
 fn as_lines(side: &Side) -> Option<String> {
     Some(match side {
         Side::Absent => String::new(),
-        Side::Value(Value::String(text)) => pretty_json_text(text).unwrap_or_else(|| text.clone()),
+        Side::Value(Value::String(text)) => {
+            json_text(text).map_or_else(|| text.clone(), |value| comparable(&value))
+        }
         Side::Value(Value::Array(all)) if is_list(side) => {
             all.iter().map(|item| compact(item) + "\n").collect()
         }
-        Side::Value(value @ (Value::Array(_) | Value::Object(_))) => pretty(value),
+        Side::Value(value @ (Value::Array(_) | Value::Object(_))) => comparable(value),
         Side::Value(scalar) => scalar.to_string(),
         Side::Secret | Side::Unknown | Side::ChangedOutside(_) => return None,
     })

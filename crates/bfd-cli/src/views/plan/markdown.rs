@@ -238,8 +238,8 @@ fn row(plan: &Plan, change: &Change) -> String {
         Undo::None => "a rollback cannot restore this",
     };
     // What has no details of its own says why here.
-    let folded = change.fields.is_empty()
-        || matches!(change.action, Action::Create | Action::Delete);
+    let folded =
+        change.fields.is_empty() || matches!(change.action, Action::Create | Action::Delete);
     let notes: Vec<String> = if folded {
         change.notes.iter().map(|note| message(&limited(note, CELL))).collect()
     } else {

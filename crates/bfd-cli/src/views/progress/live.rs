@@ -78,6 +78,9 @@ impl Live {
                 Event::Canceled => {}
             }
         }
+        if !self.ticking {
+            self.running.values().for_each(ProgressBar::tick);
+        }
         self.total(tally);
     }
 
@@ -85,7 +88,7 @@ impl Live {
     fn begin(&mut self, at: Timestamp) {
         self.began = Some(at);
         let template = "{bar:24} {pos}/{len} {clock}{msg}";
-        let chars = if self.style.unicode { "█▌░" } else { "#>-" };
+        let chars = if self.style.unicode { "█░" } else { "#-" };
         let style = self.clocked(template, at).progress_chars(chars);
         self.total = self.bars.add(self.total.clone().with_style(style));
         if self.ticking {

@@ -125,6 +125,7 @@ impl Reporter {
     }
 
     fn turned_back(&self, page: &mut Page) {
+        page.raw("\n");
         let (why, steps) = (self.tally.why(), self.tally.to_undo());
         let steps = super::words::count(steps, "step");
         page.line(

@@ -101,7 +101,14 @@ pub(crate) fn rolled_back() -> Vec<(u64, Option<u32>, Event)> {
     let canceled = Failure { message: "the run turned back".into(), ..Failure::default() };
     all.extend([
         (75, Some(3), failed("service.web")),
-        (76, Some(4), Event::Failed { failure: canceled, left: Some(recorded("service.search", "typesense-dev")) }),
+        (
+            76,
+            Some(4),
+            Event::Failed {
+                failure: canceled,
+                left: Some(recorded("service.search", "typesense-dev")),
+            },
+        ),
         (76, Some(4), Event::UndoStarted),
         (76, Some(3), Event::UndoStarted),
         (78, Some(3), progress("stopping the deployment")),

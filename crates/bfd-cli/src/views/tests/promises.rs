@@ -1,1 +1,305 @@
+//! What holds for any plan, however odd.
 
+use super::fixture::{at, empty, rich, secret};
+use crate::views::{Style, plan};
+use bfd_core::{
+    Value,
+    plan::{Action, Change, Drift, Effect, FieldChange, Plan, Undo, Warning},
+};
+use proptest::{collection::vec, prelude::*};
+use serde_json::json;
+use std::collections::BTreeSet;
+use unicode_width::UnicodeWidthStr;
+
+/// Stands for what must never be seen; no other text holds it.
+const PLAINTEXT_DIGEST: &str = "DIGEST-OF-A-SECRET";
+
+fn nasty() -> impl Strategy<Value = String> {
+    prop_oneof![
+        Just("```\n````\n</details>".to_owned()),
+        Just("| a | `b` | @team #1 <script>".to_owned()),
+        Just("\u{1b}[31mred\u{1b}[0m \u{202e}evil".to_owned()),
+        Just("日本語".repeat(30)),
+        Just("x".repeat(5_000)),
+        Just("`".repeat(700)),
+        Just("line\n".repeat(400)),
+        Just("{\"a\": [1, {\"b\": \"```\"}]}".to_owned()),
+        Just(String::new()),
+        "[ -~]{0,60}",
+        "\\PC{0,40}",
+    ]
+}
+
+fn value() -> impl Strategy<Value = Option<Value>> {
+    prop_oneof![
+        2 => Just(None),
+        6 => nasty().prop_map(|text| Some(Value::from(text))),
+        1 => any::<i64>().prop_map(|number| Some(Value::from(number))),
+        1 => vec(nasty(), 0..4).prop_map(|all| Some(json!(all))),
+        1 => nasty().prop_map(|text| Some(json!({"inner": {"text": text, "key": secret(PLAINTEXT_DIGEST)}}))),
+        1 => Just(Some(secret(PLAINTEXT_DIGEST))),
+        1 => Just(Some(json!({"$changed_outside": "version 4"}))),
+    ]
+}
+
+fn path() -> impl Strategy<Value = String> {
+    prop_oneof![
+        Just("name".to_owned()),
+        Just("template".to_owned()),
+        Just("task_definition.containers.web.image".to_owned()),
+        Just("task_definition.containers.web.environment.API_URL".to_owned()),
+        Just("service.networkConfiguration.awsvpcConfiguration.subnets".to_owned()),
+        "[a-z.]{1,20}",
+        nasty(),
+    ]
+}
+
+fn field() -> impl Strategy<Value = FieldChange> {
+    let effect =
+        prop_oneof![Just(Effect::None), Just(Effect::RestartsTasks), Just(Effect::Replaces)];
+    (path(), value(), value(), any::<bool>(), any::<bool>(), effect).prop_map(
+        |(path, before, after, sensitive, known, effect)| FieldChange {
+            path,
+            before,
+            after,
+            sensitive,
+            known,
+            effect,
+        },
+    )
+}
+
+fn change() -> impl Strategy<Value = Change> {
+    let action = prop_oneof![
+        Just(Action::Create),
+        Just(Action::Update),
+        Just(Action::Replace),
+        Just(Action::Delete),
+        Just(Action::Adopt)
+    ];
+    let undo = prop_oneof![Just(Undo::Exact), Just(Undo::Approximate), Just(Undo::None)];
+    let address = "(service|stack|parameter|image|repository|cluster)\\.[a-z-]{1,40}";
+    (address, action, vec(field(), 0..6), undo, vec(nasty(), 0..2)).prop_map(
+        |(address, action, fields, undo, notes)| Change {
+            kind: at(&address).kind().clone(),
+            address: at(&address),
+            action,
+            fields,
+            undo,
+            notes,
+        },
+    )
+}
+
+fn any_plan() -> impl Strategy<Value = Plan> {
+    let drift = ("parameter\\.[a-z]{1,9}", any::<bool>(), vec(field(), 0..4))
+        .prop_map(|(address, gone, fields)| Drift { address: at(&address), gone, fields });
+    let warning = (nasty(), proptest::option::of(nasty())).prop_map(|(message, help)| Warning {
+        address: None,
+        message,
+        help,
+    });
+    // How often the changes are repeated: some plans are far too long for a comment.
+    (nasty(), vec(change(), 0..12), vec(drift, 0..3), vec(warning, 0..4), 1_usize..60).prop_map(
+        |(name, changes, drift, warnings, times)| {
+            let mut plan = empty();
+            plan.environment.name = name;
+            plan.changes = (0..times).flat_map(|_| changes.clone()).collect();
+            plan.drift = drift;
+            plan.warnings = warnings;
+            plan
+        },
+    )
+}
+
+/// Whether every fence and every folded section that opens also closes.
+fn check_markdown(text: &str) {
+    let mut fence: Option<usize> = None;
+    let mut folds = 0_i32;
+    for line in text.lines() {
+        let ticks = line.chars().take_while(|c| *c == '`').count();
+        let only = ticks == line.len();
+        match fence {
+            Some(open) if ticks >= open && only => fence = None,
+            Some(_) => {}
+            None if ticks >= 3 && line[ticks..].chars().all(char::is_alphanumeric) => {
+                fence = Some(ticks);
+            }
+            None if line.starts_with("<details") => folds += 1,
+            None if line == "</details>" => folds -= 1,
+            None => {}
+        }
+        assert!((0..=1).contains(&folds), "a fold within a fold at {line:?}");
+    }
+    assert_eq!((fence, folds), (None, 0), "something stays open in:\n{text}");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_comment_is_never_refused(plan in any_plan()) {
+        let text = plan::markdown(&plan);
+        prop_assert!(text.len() < 65_536, "{} bytes", text.len());
+        check_markdown(&text);
+        prop_assert!(!text.chars().any(|c| c.is_control() && c != '\n'));
+        prop_assert!(!text.contains(PLAINTEXT_DIGEST));
+    }
+
+    #[test]
+    fn every_change_is_shown_or_counted(plan in any_plan()) {
+        let text = plan::markdown(&plan);
+        let addresses: BTreeSet<_> = plan.changes.iter().map(|c| c.address.to_string()).collect();
+        let all = addresses.iter().all(|address| text.contains(&format!("`{address}`")));
+        prop_assert!(all || text.contains("**Not shown, for want of room:**"));
+    }
+
+    #[test]
+    fn text_keeps_its_width_and_its_secrets(plan in any_plan(), width in 60_usize..140) {
+        let text = plan::text(&plan, &Style { width, ..Style::PLAIN });
+        for line in text.lines() {
+            prop_assert!(UnicodeWidthStr::width(line) <= width, "{line:?}");
+            prop_assert!(!line.ends_with(' '), "{line:?}");
+        }
+        prop_assert!(!text.chars().any(|c| c.is_control() && c != '\n'));
+        prop_assert!(!text.contains(PLAINTEXT_DIGEST));
+    }
+
+    #[test]
+    fn colour_changes_no_word(plan in any_plan()) {
+        let plain = plan::text(&plan, &Style::PLAIN);
+        let coloured = plan::text(&plan, &Style { color: true, ..Style::PLAIN });
+        prop_assert_eq!(anstream::adapter::strip_str(&coloured).to_string(), plain);
+    }
+
+    #[test]
+    fn json_keeps_its_contract(plan in any_plan()) {
+        let json = plan::json(&plan);
+        check_schema(&plan::schema(), &json);
+        prop_assert!(!json.to_string().contains(PLAINTEXT_DIGEST));
+    }
+}
+
+/// Checks a value against the part of JSON Schema that the plan's schema uses.
+fn check_schema(schema: &Value, value: &Value) {
+    if let Err(why) = conforms(schema, schema, value, "$") {
+        panic!("{why}");
+    }
+}
+
+fn conforms(root: &Value, schema: &Value, value: &Value, at: &str) -> Result<(), String> {
+    for (keyword, wanted) in schema.as_object().expect("a schema is an object") {
+        let fits = match keyword.as_str() {
+            "$ref" => {
+                let pointer = wanted.as_str().and_then(|r| r.strip_prefix('#')).expect("local");
+                conforms(root, root.pointer(pointer).expect("defined"), value, at)?;
+                true
+            }
+            "type" => match wanted {
+                Value::Array(all) => all.iter().any(|one| has_type(value, one)),
+                one => has_type(value, one),
+            },
+            "const" => value == wanted,
+            "enum" => wanted.as_array().expect("a list").contains(value),
+            "minimum" => value.as_f64() >= wanted.as_f64(),
+            "anyOf" => {
+                let any = wanted.as_array().expect("a list");
+                any.iter().any(|one| conforms(root, one, value, at).is_ok())
+            }
+            "required" => {
+                let names = wanted.as_array().expect("a list");
+                names.iter().all(|name| value.get(name.as_str().expect("a name")).is_some())
+            }
+            "properties" => {
+                for (name, schema) in wanted.as_object().expect("properties") {
+                    if let Some(value) = value.get(name) {
+                        conforms(root, schema, value, &format!("{at}.{name}"))?;
+                    }
+                }
+                true
+            }
+            "items" => {
+                for item in value.as_array().expect("a list") {
+                    conforms(root, wanted, item, &format!("{at}[]"))?;
+                }
+                true
+            }
+            "$schema" | "title" | "description" | "definitions" | "pattern" => true,
+            other => return Err(format!("{at}: the check does not know `{other}`")),
+        };
+        if !fits {
+            return Err(format!("{at}: {value} is not {keyword} {wanted}"));
+        }
+    }
+    Ok(())
+}
+
+fn has_type(value: &Value, name: &Value) -> bool {
+    match name.as_str().expect("a type") {
+        "object" => value.is_object(),
+        "array" => value.is_array(),
+        "string" => value.is_string(),
+        "integer" => value.is_u64() || value.is_i64(),
+        "boolean" => value.is_boolean(),
+        "null" => value.is_null(),
+        other => panic!("unknown type {other}"),
+    }
+}
+
+#[test]
+fn the_contract_has_every_promised_field() {
+    let json = plan::json(&rich());
+    check_schema(&plan::schema(), &json);
+    let has = |at: &str, names: &[&str]| {
+        let object = json.pointer(at).unwrap_or_else(|| panic!("{at} is missing"));
+        for name in names {
+            assert!(object.get(name).is_some(), "{at} lacks {name}");
+        }
+    };
+    has(
+        "",
+        &[
+            "format_version",
+            "environment",
+            "base",
+            "summary",
+            "changes",
+            "steps",
+            "drift",
+            "warnings",
+        ],
+    );
+    has("/base", &["lineage", "serial"]);
+    has("/summary", &["create", "update", "replace", "delete", "adopt", "unchanged"]);
+    has("/changes/0", &["address", "kind", "action", "fields", "undo"]);
+    has("/changes/0/fields/0", &["path", "before", "after", "sensitive", "known", "effect"]);
+    has("/steps/0", &["id", "address", "op", "phase", "after"]);
+    has("/drift/0", &["address", "fields"]);
+}
+
+#[test]
+fn a_check_that_cannot_fail_is_no_check() {
+    let mut json = plan::json(&rich());
+    json["changes"][0]["action"] = "explode".into();
+    let schema = plan::schema();
+    assert!(conforms(&schema, &schema, &json, "$").is_err());
+}
+
+#[test]
+fn what_does_not_fit_is_counted() {
+    let mut plan = rich();
+    plan.changes = (0..600).flat_map(|_| rich().changes).collect();
+    let text = plan::markdown(&plan);
+    let last = text.lines().last().unwrap_or_default();
+    assert!(last.starts_with("**Not shown, for want of room:** "), "{last}");
+    assert!(last.contains(" rows") && last.contains("the details of "), "{last}");
+}
+
+#[test]
+fn a_big_plan_is_shown_in_no_time() {
+    // A thousand resources are common; quadratic work would take minutes here.
+    let mut plan = rich();
+    plan.changes = (0..200).flat_map(|_| rich().changes).collect();
+    let text = plan::text(&plan, &Style::PLAIN);
+    assert!(text.lines().count() > 10_000);
+}

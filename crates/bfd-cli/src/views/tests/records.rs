@@ -77,10 +77,7 @@ fn pending_cleanup_names_what_is_still_there() {
 
 #[test]
 fn a_rollback_says_why_and_what_was_undone() {
-    insta::assert_snapshot!(
-        "outcome_rolled_back",
-        ended(rolled_back(), Outcome::RolledBack, None)
-    );
+    insta::assert_snapshot!("outcome_rolled_back", ended(rolled_back(), Outcome::RolledBack, None));
 }
 
 #[test]
@@ -155,9 +152,14 @@ fn services_fit_a_table() {
     };
     let services = [
         service("service.search", "typesense-dev", Rollout::Proven("SUCCESSFUL".into()), &[]),
-        service("service.web", "web", Rollout::UnderWay("IN_PROGRESS".into()), &[
-            "12m ago: CannotPullContainerError: pull image manifest has been retried 5 time(s): failed to resolve ref",
-        ]),
+        service(
+            "service.web",
+            "web",
+            Rollout::UnderWay("IN_PROGRESS".into()),
+            &[
+                "12m ago: CannotPullContainerError: pull image manifest has been retried 5 time(s): failed to resolve ref",
+            ],
+        ),
         ServiceStatus {
             since: None,
             images: vec![],
@@ -179,7 +181,10 @@ fn state_is_shown_without_secrets() {
         json!({"cpu": "256", "containers": {"web": {"image": "nginx", "environment": {"JWT": secret("the-digest"), "URL": "https://x"}}}}),
     );
     web.inputs.insert("policy".into(), json!("{\"Version\":\"2012-10-17\"}"));
-    web.outputs.insert("arn".into(), json!("arn:aws:ecs:ap-southeast-1:123456789012:service/bellyfed-dev-cluster/bellyfed-dev"));
+    web.outputs.insert(
+        "arn".into(),
+        json!("arn:aws:ecs:ap-southeast-1:123456789012:service/bellyfed-dev-cluster/bellyfed-dev"),
+    );
     web.depends_on.insert(at("cluster.main"));
     let text = show::resource(&at("service.web"), &web, &Style::PLAIN);
     assert!(!text.contains("the-digest"), "{text}");

@@ -1,0 +1,245 @@
+//! The command line, as clap reads it.
+
+use bfd_core::Address;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+/// Deploys an environment of container services to AWS from one TOML manifest.
+///
+/// `plan` shows what would change, `apply` does exactly that, and either
+/// everything ends proven healthy or the environment is put back as it was.
+#[derive(Debug, Parser)]
+#[command(name = "bfd", version, max_term_width = 100, propagate_version = true)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+    /// When to use colour.
+    #[arg(long, global = true, value_enum, default_value_t = Color::Auto)]
+    pub color: Color,
+    /// Show what bfd does beneath, on stderr; twice for the SDK as well.
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Check a manifest: every mistake at once, without a network.
+    Validate(ManifestArgs),
+    /// Show what apply would do.
+    Plan(PlanArgs),
+    /// Carry out a manifest or a saved plan; roll back on failure.
+    Apply(ApplyArgs),
+    /// Delete everything that bfd made in an environment.
+    Destroy(DestroyArgs),
+    /// Finish a run that did not end: forward, or back.
+    Recover(RecoverArgs),
+    /// Show what is recorded of an environment, or a saved plan.
+    Show(ShowArgs),
+    /// Draw what depends on what.
+    Graph(GraphArgs),
+    /// Show services as they run: tasks, rollout, last stop reasons.
+    Status(ManifestArgs),
+    /// Look at and mend the recorded state.
+    #[command(subcommand)]
+    State(StateCommand),
+    /// Explain who holds the lock, and take it from the dead.
+    Unlock(ManifestArgs),
+    /// The embedded AWS.
+    #[command(subcommand)]
+    Sandbox(SandboxCommand),
+    /// Print the JSON Schema of manifests, for editors.
+    Schema(SchemaArgs),
+    /// Print a completion script for a shell.
+    Completions { shell: clap_complete::Shell },
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct ManifestArgs {
+    /// The manifest, such as `environments/dev.toml`.
+    pub manifest: PathBuf,
+    /// Set a variable of the manifest; wins over its default and its environment variable.
+    #[arg(long = "var", value_name = "NAME=VALUE", value_parser = variable)]
+    pub vars: Vec<(String, String)>,
+}
+
+#[derive(Debug, Args)]
+pub struct PlanArgs {
+    #[command(flatten)]
+    pub manifest: ManifestArgs,
+    /// Save the plan, for `bfd apply FILE`.
+    #[arg(short, long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    #[arg(long, value_enum, default_value_t = PlanFormat::Text)]
+    pub format: PlanFormat,
+    /// Exit with 2 when there are changes.
+    #[arg(long)]
+    pub detailed_exitcode: bool,
+    /// Only this resource and what it depends on; may be given more than once.
+    #[arg(long = "target", value_name = "ADDRESS")]
+    pub targets: Vec<Address>,
+    /// Compare with the recorded state only; no network.
+    #[arg(long)]
+    pub offline: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum PlanFormat {
+    Text,
+    Markdown,
+    Json,
+}
+
+#[derive(Debug, Args)]
+pub struct ApplyArgs {
+    /// A manifest, or a plan saved with `bfd plan -o`.
+    #[command(flatten)]
+    pub manifest: ManifestArgs,
+    /// Do not ask.
+    #[arg(long)]
+    pub yes: bool,
+    /// Leave a failed run where it stopped.
+    #[arg(long)]
+    pub no_rollback: bool,
+    /// How many steps may run at once.
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub parallelism: u16,
+    /// Write every event as a line of JSON.
+    #[arg(long, value_name = "FILE")]
+    pub events: Option<PathBuf>,
+    /// Only this resource and what it depends on; may be given more than once.
+    #[arg(long = "target", value_name = "ADDRESS")]
+    pub targets: Vec<Address>,
+}
+
+#[derive(Debug, Args)]
+pub struct DestroyArgs {
+    #[command(flatten)]
+    pub manifest: ManifestArgs,
+    /// Do not ask.
+    #[arg(long)]
+    pub yes: bool,
+    /// How many steps may run at once.
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub parallelism: u16,
+    /// Write every event as a line of JSON.
+    #[arg(long, value_name = "FILE")]
+    pub events: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct RecoverArgs {
+    #[command(flatten)]
+    pub manifest: ManifestArgs,
+    /// Close the run as it is, calling nothing: for when you have seen to the rest yourself.
+    #[arg(long)]
+    pub abandon: bool,
+    /// Write every event as a line of JSON.
+    #[arg(long, value_name = "FILE")]
+    pub events: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct ShowArgs {
+    /// A manifest, or a plan saved with `bfd plan -o`.
+    #[command(flatten)]
+    pub manifest: ManifestArgs,
+}
+
+#[derive(Debug, Args)]
+pub struct GraphArgs {
+    #[command(flatten)]
+    pub manifest: ManifestArgs,
+    #[arg(long, value_enum, default_value_t = GraphFormat::Dot)]
+    pub format: GraphFormat,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum GraphFormat {
+    Dot,
+    Mermaid,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum StateCommand {
+    /// List what is recorded.
+    List(ManifestArgs),
+    /// Show one recorded resource.
+    Show {
+        #[command(flatten)]
+        manifest: ManifestArgs,
+        address: Address,
+    },
+    /// Forget a resource; its object stays where it is.
+    Rm {
+        #[command(flatten)]
+        manifest: ManifestArgs,
+        address: Address,
+    },
+    /// Rename a resource; its object stays as it is.
+    Mv {
+        #[command(flatten)]
+        manifest: ManifestArgs,
+        from: Address,
+        to: Address,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum SandboxCommand {
+    /// Answer AWS clients on 127.0.0.1 until interrupted.
+    Serve {
+        /// The manifest whose sandbox to serve.
+        #[arg(default_value = "environments/local.toml")]
+        manifest: PathBuf,
+        /// 0 picks a free port; the address is printed on the first line.
+        #[arg(long, default_value_t = 4566)]
+        port: u16,
+    },
+    /// Empty the sandbox.
+    Reset {
+        /// The manifest whose sandbox to empty.
+        #[arg(default_value = "environments/local.toml")]
+        manifest: PathBuf,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct SchemaArgs {
+    /// Markdown is the reference for people.
+    #[arg(long, value_enum, default_value_t = SchemaFormat::Json)]
+    pub format: SchemaFormat,
+    /// The schema of `bfd plan --format json` instead.
+    #[arg(long)]
+    pub plan: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum SchemaFormat {
+    Json,
+    Markdown,
+}
+
+fn variable(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("expected NAME=VALUE".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,63 @@
+use crate::{
+    cli::DestroyArgs,
+    connect::connect,
+    exit::{CommandError, Exit},
+    load::load,
+    planning::{self, Scope},
+    running::{self, Options, Stop},
+    screen::Screen,
+    views,
+};
+use bfd_plan::Graph;
+
+/// Deletes everything that is recorded, dependents first.
+pub async fn run(args: &DestroyArgs, screen: Screen) -> Result<Exit, CommandError> {
+    let loaded = load(&args.manifest)?;
+    let protected: Vec<String> = loaded
+        .graph
+        .resources()
+        .filter(|resource| resource.protect)
+        .map(|resource| format!("`{}`", resource.address))
+        .collect();
+    if !protected.is_empty() {
+        return Err(CommandError::refused_with(
+            format!("protected: {}", protected.join(", ")),
+            "remove `protect` from them first",
+        ));
+    }
+    let connection = connect(&loaded).await?;
+    let stop = Stop::on_signals(screen)?;
+    let options = Options {
+        command: "bfd destroy",
+        parallelism: usize::from(args.parallelism),
+        events: args.events.as_deref(),
+    };
+    let mut guard =
+        match running::lock_and_recover(&loaded, &connection, options, &stop, screen).await? {
+            Ok(guard) => guard,
+            Err(exit) => return Ok(exit),
+        };
+    let nothing = Graph::build(Vec::new()).expect("an empty graph has no problems");
+    let scope = Scope { targets: &[], rollback: loaded.manifest.rollback };
+    let plan =
+        planning::plan(&loaded, &nothing, guard.snapshot(), Some(&connection), scope).await?;
+    if plan.is_empty() {
+        screen.data(&format!("{} is empty already\n", loaded.manifest.environment.name));
+        return Ok(Exit::Done);
+    }
+    screen.data(&views::plan::text(&plan, &screen.stdout_style()));
+    if !args.yes {
+        let name = &loaded.manifest.environment.name;
+        if !screen.can_ask() {
+            return Err(CommandError::refused_with(
+                "there is no terminal to ask on",
+                "destroy with `--yes`",
+            ));
+        }
+        if !screen.confirmed(&format!("Delete all of this? Type `{name}` to go on: "), name) {
+            screen.say("nothing was changed\n");
+            return Ok(Exit::Refused);
+        }
+    }
+    running::run(&mut *guard, plan, &loaded, &connection, options, &stop, screen).await
+}

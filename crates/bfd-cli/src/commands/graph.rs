@@ -1,0 +1,18 @@
+use crate::{
+    cli::{GraphArgs, GraphFormat},
+    exit::{CommandError, Exit},
+    load::load,
+    screen::Screen,
+    views,
+};
+
+/// Draws what waits for what.
+pub fn run(args: &GraphArgs, screen: Screen) -> Result<Exit, CommandError> {
+    let loaded = load(&args.manifest)?;
+    let edges = loaded.graph.edges();
+    screen.data(&match args.format {
+        GraphFormat::Dot => views::graph::dot(&edges),
+        GraphFormat::Mermaid => views::graph::mermaid(&edges),
+    });
+    Ok(Exit::Done)
+}

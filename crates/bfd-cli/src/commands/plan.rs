@@ -1,0 +1,37 @@
+use crate::{
+    cli::{PlanArgs, PlanFormat},
+    connect::connect,
+    exit::{CommandError, Exit},
+    load::load,
+    planning::{self, Scope},
+    saved,
+    screen::Screen,
+    views,
+};
+
+/// Shows what apply would do. Writes nothing but the file it was asked for.
+pub async fn run(args: &PlanArgs, screen: Screen) -> Result<Exit, CommandError> {
+    let loaded = load(&args.manifest)?;
+    let connection = if args.offline { None } else { Some(connect(&loaded).await?) };
+    if loaded.store.unfinished().await?.is_some() {
+        screen.say("warning: an earlier run did not finish; `bfd recover` or the next apply will finish it\n");
+    }
+    let snapshot = loaded.store.load().await?;
+    let scope = Scope { targets: &args.targets, rollback: loaded.manifest.rollback };
+    let plan =
+        planning::plan(&loaded, &loaded.graph, &snapshot, connection.as_ref(), scope).await?;
+    screen.data(&match args.format {
+        PlanFormat::Text => views::plan::text(&plan, &screen.stdout_style()),
+        PlanFormat::Markdown => views::plan::markdown(&plan),
+        PlanFormat::Json => {
+            let json = views::plan::json(&plan);
+            serde_json::to_string_pretty(&json).expect("a plan is plain data") + "\n"
+        }
+    });
+    if let Some(file) = &args.out {
+        saved::save(file, &args.manifest.manifest, &plan)?;
+        screen.say(&format!("saved; apply it with `bfd apply {}`\n", file.display()));
+    }
+    let changes = args.detailed_exitcode && !plan.is_empty();
+    Ok(if changes { Exit::Changes } else { Exit::Done })
+}

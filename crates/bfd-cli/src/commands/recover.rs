@@ -1,0 +1,32 @@
+use crate::{
+    cli::RecoverArgs,
+    connect::connect,
+    exit::{CommandError, Exit},
+    load::{self, load},
+    running::{self, Options, Stop},
+    screen::Screen,
+};
+
+/// How many steps of a recovery may run at once.
+const PARALLELISM: usize = 10;
+
+/// Finishes a run that did not end, or closes it as it is.
+pub async fn run(args: &RecoverArgs, screen: Screen) -> Result<Exit, CommandError> {
+    let loaded = load(&args.manifest)?;
+    let mut guard = loaded.store.lock(load::holder("bfd recover")).await?;
+    if guard.unfinished().is_none() {
+        screen.data("there is nothing to recover: the last run ended\n");
+        return Ok(Exit::Done);
+    }
+    if args.abandon {
+        bfd_apply::abandon(&mut *guard).await?;
+        screen.data("the run is closed as it is; `bfd plan` shows what differs\n");
+        return Ok(Exit::Done);
+    }
+    let connection = connect(&loaded).await?;
+    let stop = Stop::on_signals(screen)?;
+    let events = args.events.as_deref();
+    let options = Options { command: "bfd recover", parallelism: PARALLELISM, events };
+    let ended = running::finish(&mut *guard, &loaded, &connection, options, &stop, screen).await?;
+    Ok(ended.as_ref().map_or(Exit::Done, Exit::from))
+}

@@ -1,0 +1,104 @@
+use crate::{
+    cli::{ManifestArgs, StateCommand},
+    exit::{CommandError, Exit},
+    load::{self, Loaded, load},
+    screen::Screen,
+    views,
+};
+use bfd_core::{Address, State};
+use bfd_store::StateGuard;
+
+/// Looks at and mends the recorded state. Objects are never touched.
+pub async fn run(command: &StateCommand, screen: Screen) -> Result<Exit, CommandError> {
+    match command {
+        StateCommand::List(manifest) => list(manifest, screen).await,
+        StateCommand::Show { manifest, address } => show(manifest, address, screen).await,
+        StateCommand::Rm { manifest, address } => remove(manifest, address, screen).await,
+        StateCommand::Mv { manifest, from, to } => rename(manifest, from, to, screen).await,
+    }
+}
+
+async fn list(manifest: &ManifestArgs, screen: Screen) -> Result<Exit, CommandError> {
+    let snapshot = load(manifest)?.store.load().await?;
+    screen.data(&views::show::list(&snapshot.state, &screen.stdout_style()));
+    Ok(Exit::Done)
+}
+
+async fn show(
+    manifest: &ManifestArgs,
+    address: &Address,
+    screen: Screen,
+) -> Result<Exit, CommandError> {
+    let loaded = load(manifest)?;
+    let snapshot = loaded.store.load().await?;
+    let state = snapshot.state.resources.get(address);
+    let state = state.ok_or_else(|| not_recorded(&loaded, address))?;
+    screen.data(&views::show::resource(address, state, &screen.stdout_style()));
+    Ok(Exit::Done)
+}
+
+async fn remove(
+    manifest: &ManifestArgs,
+    address: &Address,
+    screen: Screen,
+) -> Result<Exit, CommandError> {
+    let loaded = load(manifest)?;
+    let (mut guard, mut state) = open(&loaded).await?;
+    if state.resources.remove(address).is_none() && state.deposed.remove(address).is_none() {
+        return Err(not_recorded(&loaded, address));
+    }
+    for resource in state.resources.values_mut() {
+        resource.depends_on.remove(address);
+    }
+    guard.commit(&loaded.manifest.environment, state).await?;
+    screen.data(&format!("`{address}` is no longer recorded; its object stays\n"));
+    Ok(Exit::Done)
+}
+
+async fn rename(
+    manifest: &ManifestArgs,
+    from: &Address,
+    to: &Address,
+    screen: Screen,
+) -> Result<Exit, CommandError> {
+    let loaded = load(manifest)?;
+    if from.kind() != to.kind() {
+        return Err(CommandError::refused("a resource keeps its kind"));
+    }
+    let (mut guard, mut state) = open(&loaded).await?;
+    if state.resources.contains_key(to) {
+        return Err(CommandError::refused(format!("`{to}` is recorded already")));
+    }
+    let resource = state.resources.remove(from).ok_or_else(|| not_recorded(&loaded, from))?;
+    state.resources.insert(to.clone(), resource);
+    if let Some(deposed) = state.deposed.remove(from) {
+        state.deposed.insert(to.clone(), deposed);
+    }
+    for resource in state.resources.values_mut() {
+        if resource.depends_on.remove(from) {
+            resource.depends_on.insert(to.clone());
+        }
+    }
+    guard.commit(&loaded.manifest.environment, state).await?;
+    screen.data(&format!("`{from}` is now recorded as `{to}`\n"));
+    Ok(Exit::Done)
+}
+
+async fn open(loaded: &Loaded) -> Result<(Box<dyn StateGuard>, State), CommandError> {
+    let guard = loaded.store.lock(load::holder("bfd state")).await?;
+    if guard.unfinished().is_some() {
+        return Err(CommandError::refused_with(
+            "an earlier run did not finish",
+            format!("finish it first: `bfd recover {}`", loaded.path.display()),
+        ));
+    }
+    let state = guard.snapshot().state.clone();
+    Ok((guard, state))
+}
+
+fn not_recorded(loaded: &Loaded, address: &Address) -> CommandError {
+    CommandError::refused_with(
+        format!("`{address}` is not recorded"),
+        format!("`bfd state list {}` lists what is", loaded.path.display()),
+    )
+}

@@ -1,0 +1,55 @@
+use crate::{
+    cli::ManifestArgs,
+    connect::connect,
+    exit::{CommandError, Exit},
+    load::load,
+    screen::Screen,
+    views::{
+        self,
+        status::{Rollout, ServiceStatus},
+    },
+};
+
+/// Shows services as they run now.
+pub async fn run(args: &ManifestArgs, screen: Screen) -> Result<Exit, CommandError> {
+    let loaded = load(args)?;
+    let connection = connect(&loaded).await?;
+    let snapshot = loaded.store.load().await?;
+    let services: Vec<_> = snapshot
+        .state
+        .resources
+        .iter()
+        .filter(|(address, _)| address.kind().as_str() == "service")
+        .collect();
+    if services.is_empty() {
+        screen.data(&format!("no service of {} is recorded\n", loaded.manifest.environment.name));
+        return Ok(Exit::Done);
+    }
+    let found = connection.provider.service_status(&services).await?;
+    let rows: Vec<_> = found.into_iter().map(row).collect();
+    screen.data(&views::status::status(&rows, &screen.stdout_style()));
+    Ok(Exit::Done)
+}
+
+fn row(found: bfd_aws::ServiceStatus) -> ServiceStatus {
+    let told = found.rollout_reason.unwrap_or_default();
+    let rollout = match found.rollout.as_deref() {
+        _ if !found.exists => Rollout::Missing,
+        Some("FAILED") => Rollout::Failed(told),
+        Some("COMPLETED") if found.running >= found.desired => Rollout::Proven(told),
+        Some(_) => Rollout::UnderWay(told),
+        // A server that tells nothing of rollouts: counting is all there is.
+        None if found.running >= found.desired => Rollout::Proven("all tasks run".to_owned()),
+        None => Rollout::UnderWay(format!("{} pending", found.pending)),
+    };
+    ServiceStatus {
+        address: found.address,
+        name: found.name,
+        desired: found.desired,
+        running: found.running,
+        rollout,
+        since: found.since,
+        images: found.images.into_values().collect(),
+        stopped: found.stopped,
+    }
+}

@@ -1,0 +1,119 @@
+//! From a manifest to a cloud: AWS, another endpoint, or the embedded sandbox.
+
+use crate::{exit::CommandError, host, load::Loaded};
+use aws_smithy_async::rt::sleep::AsyncSleep;
+use bfd_apply::Clock;
+use bfd_aws::{AwsProvider, Settings, Transport};
+use bfd_core::Environment;
+use bfd_manifest::{Manifest, ProviderKind};
+use bfd_provider::Provider;
+use bfd_sandbox::Sandbox;
+use std::{io, path::PathBuf, pin::Pin, sync::Arc, time::Duration};
+
+/// Virtual seconds per second on the command line: a rollout is worth watching, not waiting for.
+const SPEED: f64 = 60.0;
+
+/// A provider, and the clock that goes with it.
+#[derive(Debug)]
+pub struct Connection {
+    pub provider: Arc<AwsProvider>,
+    pub clock: Arc<dyn Clock>,
+    /// Named in plans when it is not AWS's own.
+    pub endpoint: Option<String>,
+}
+
+/// Connects, and refuses credentials of another account.
+pub async fn connect(loaded: &Loaded) -> Result<Connection, CommandError> {
+    let manifest = &loaded.manifest;
+    let environment = &manifest.environment;
+    let (transport, clock, endpoint): (_, Arc<dyn Clock>, _) = match manifest.provider.kind {
+        ProviderKind::Sandbox => {
+            let sandbox = open_sandbox(manifest)?;
+            let transport =
+                Transport::new(sandbox.http_client(), sandbox.time_source(), sandbox.sleep());
+            (Some(transport), Arc::new(SandboxClock(sandbox)), None)
+        }
+        ProviderKind::Aws => {
+            let declared = manifest.provider.endpoint_url.clone();
+            let endpoint = declared.or_else(|| host::variable("AWS_ENDPOINT_URL"));
+            (None, Arc::new(host::WallClock), endpoint)
+        }
+    };
+    let settings = Settings {
+        account: environment.account.clone(),
+        region: environment.region.clone(),
+        endpoint_url: endpoint.clone(),
+        profile: manifest.provider.profile.clone(),
+        transport,
+    };
+    let provider = Arc::new(AwsProvider::connect(settings, loaded.secrets.clone()).await?);
+    check_account(&*provider, environment).await?;
+    let endpoint = match manifest.provider.kind {
+        ProviderKind::Sandbox => Some("the embedded sandbox".to_owned()),
+        ProviderKind::Aws => endpoint,
+    };
+    Ok(Connection { provider, clock, endpoint })
+}
+
+async fn check_account(
+    provider: &dyn Provider,
+    environment: &Environment,
+) -> Result<(), CommandError> {
+    let identity = provider.identity().await?;
+    if identity.account == environment.account {
+        return Ok(());
+    }
+    Err(CommandError::WrongAccount {
+        wanted: environment.account.clone(),
+        found: format!("{} ({})", identity.account, identity.arn),
+    })
+}
+
+/// Where the sandbox of a manifest keeps its world.
+pub fn sandbox_file(manifest: &Manifest) -> PathBuf {
+    host::directory_of(&manifest.path).join(".bfd/sandbox").join("world.json")
+}
+
+/// Opens the sandbox of a manifest, making its directory where there is none.
+pub fn open_sandbox(manifest: &Manifest) -> Result<Sandbox, CommandError> {
+    let file = sandbox_file(manifest);
+    let failed = |err: io::Error| {
+        CommandError::refused_with(
+            format!("the sandbox in {} cannot be opened: {err}", file.display()),
+            "empty it with `bfd sandbox reset`, or check the permissions of that path",
+        )
+    };
+    if let Some(directory) = file.parent() {
+        std::fs::create_dir_all(directory).map_err(failed)?;
+    }
+    let environment = &manifest.environment;
+    Sandbox::open(bfd_sandbox::Options {
+        account: environment.account.clone(),
+        region: environment.region.clone(),
+        file: Some(file.clone()),
+        speed: SPEED,
+        latency: Duration::from_millis(40),
+        seed: 1,
+        epoch: EPOCH,
+    })
+    .map_err(failed)
+}
+
+/// When an empty sandbox begins: 2026-01-01T00:00:00Z.
+const EPOCH: f64 = 1_767_225_600.0;
+
+/// The sandbox's own time, so that a run in it tells the same times twice.
+#[derive(Debug)]
+struct SandboxClock(Sandbox);
+
+impl Clock for SandboxClock {
+    fn now(&self) -> String {
+        #[expect(clippy::cast_possible_truncation, reason = "milliseconds of this century fit")]
+        let millis = (self.0.now() * 1000.0) as i64;
+        jiff::Timestamp::from_millisecond(millis).map_or_else(|_| String::new(), host::rfc3339)
+    }
+
+    fn sleep(&self, duration: Duration) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        Box::pin(self.0.sleep().sleep(duration))
+    }
+}

@@ -1,0 +1,136 @@
+//! Errors that end a command, and the exit code of each, in one place.
+
+use bfd_apply::{ApplyError, Ended};
+use bfd_core::{Environment, Outcome, Problem};
+use bfd_manifest::Sources;
+use bfd_provider::{ErrorClass, ProviderError};
+use bfd_store::StoreError;
+use thiserror::Error;
+
+/// What the process ends with. The table is in `docs/commands.md`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    Done = 0,
+    Refused = 1,
+    Changes = 2,
+    CleanupPending = 10,
+    RolledBack = 11,
+    Stuck = 12,
+    Locked = 20,
+    Stale = 21,
+    WrongAccount = 22,
+    Usage = 64,
+    Bug = 70,
+}
+
+impl From<Outcome> for Exit {
+    fn from(outcome: Outcome) -> Self {
+        match outcome {
+            Outcome::Applied => Self::Done,
+            Outcome::CleanupPending => Self::CleanupPending,
+            Outcome::RolledBack => Self::RolledBack,
+            // Half way is where a person must look, whoever asked for it.
+            Outcome::Stopped | Outcome::Stuck => Self::Stuck,
+        }
+    }
+}
+
+impl From<&Ended> for Exit {
+    fn from(ended: &Ended) -> Self {
+        ended.outcome.into()
+    }
+}
+
+#[derive(Debug, Error)]
+pub enum CommandError {
+    #[error("the manifest has problems")]
+    Problems { problems: Vec<Problem>, sources: Box<Sources> },
+    #[error("AWS refused")]
+    Provider(#[from] ProviderError),
+    #[error("the state is not available")]
+    Store(#[from] StoreError),
+    #[error("the run could not go on")]
+    Apply(#[from] ApplyError),
+    #[error("the credentials are for {found}, the manifest is for {wanted}")]
+    WrongAccount { wanted: String, found: String },
+    #[error("the state belongs to environment `{}` of account {}, {}", .found.name, .found.account, .found.region)]
+    WrongState { found: Environment },
+    /// Anything else a user can fix.
+    #[error("{message}")]
+    Refused { message: String, help: Option<String> },
+}
+
+impl CommandError {
+    pub fn refused(message: impl Into<String>) -> Self {
+        Self::Refused { message: message.into(), help: None }
+    }
+
+    pub fn refused_with(message: impl Into<String>, help: impl Into<String>) -> Self {
+        Self::Refused { message: message.into(), help: Some(help.into()) }
+    }
+
+    pub fn exit(&self) -> Exit {
+        match self {
+            Self::Store(StoreError::Locked { .. })
+            | Self::Apply(ApplyError::Store(StoreError::Locked { .. })) => Exit::Locked,
+            Self::Apply(ApplyError::StalePlan { .. }) => Exit::Stale,
+            Self::Apply(ApplyError::Journal(_)) => Exit::Bug,
+            // A run was under way when its journal could not be written.
+            Self::Apply(ApplyError::Store(_)) => Exit::Stuck,
+            Self::WrongAccount { .. } | Self::WrongState { .. } => Exit::WrongAccount,
+            Self::Problems { .. }
+            | Self::Provider(_)
+            | Self::Store(_)
+            | Self::Apply(ApplyError::UnfinishedRun)
+            | Self::Refused { .. } => Exit::Refused,
+        }
+    }
+
+    /// What the user may do about it.
+    pub fn help(&self) -> Option<String> {
+        match self {
+            Self::Refused { help, .. } => help.clone(),
+            Self::Provider(error) => error.hint.clone().or_else(|| hint(error.class)),
+            Self::Store(error) | Self::Apply(ApplyError::Store(error)) => store_help(error),
+            Self::Apply(ApplyError::StalePlan { .. }) => {
+                Some("something was applied since; make and review a new plan".to_owned())
+            }
+            Self::Apply(ApplyError::UnfinishedRun) => {
+                Some("finish it with `bfd recover`".to_owned())
+            }
+            Self::WrongAccount { .. } => {
+                Some("use credentials of that account, or another manifest".to_owned())
+            }
+            Self::WrongState { .. } => {
+                Some("give each environment a name of its own, or move its state".to_owned())
+            }
+            Self::Problems { .. } | Self::Apply(ApplyError::Journal(_)) => None,
+        }
+    }
+}
+
+fn hint(class: ErrorClass) -> Option<String> {
+    let hint = match class {
+        ErrorClass::Unauthenticated => {
+            "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, or sign in"
+        }
+        ErrorClass::NetworkFailure => "check the network and the endpoint",
+        ErrorClass::Throttling => "AWS is asked too often; try again in a minute",
+        _ => return None,
+    };
+    Some(hint.to_owned())
+}
+
+fn store_help(error: &StoreError) -> Option<String> {
+    let help = match error {
+        StoreError::Locked { .. } => "wait for it to end; `bfd unlock` explains",
+        StoreError::NewerFormat { .. } => "use the bfd that wrote it, or a newer one",
+        StoreError::Damaged { .. } => {
+            "nothing was changed; restore the file from a backup, see docs/recovery.md"
+        }
+        StoreError::Write { .. } | StoreError::Read { .. } => {
+            "check the disk and the permissions of that path"
+        }
+    };
+    Some(help.to_owned())
+}

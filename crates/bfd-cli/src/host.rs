@@ -1,0 +1,196 @@
+//! What bfd asks of the machine it runs on: environment, files, time, user.
+//!
+//! The only module, beside `main`, that reads the environment or a clock.
+
+use argon2::{Algorithm, Argon2, Params, Version};
+use bfd_apply::Clock;
+use bfd_core::{Address, Environment, Secret, SecretSource};
+use bfd_provider::{SecretUnavailable, Secrets};
+use sha2::{Digest, Sha256};
+use std::{
+    env,
+    fmt::Write as _,
+    fs,
+    path::{Path, PathBuf},
+    pin::Pin,
+    time::Duration,
+};
+use zeroize::Zeroizing;
+
+/// Memory in KiB and passes of the digest of a secret. OWASP's lower setting
+/// would double the time of every plan; the digest never leaves the state.
+const MEMORY: u32 = 7 * 1024;
+const PASSES: u32 = 2;
+
+pub fn variable(name: &str) -> Option<String> {
+    env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// User and host, for locks and journals.
+pub fn who() -> String {
+    let user = variable("USER").or_else(|| variable("LOGNAME")).unwrap_or_else(|| "unknown".into());
+    let host = variable("HOSTNAME")
+        .or_else(|| fs::read_to_string("/etc/hostname").ok().map(|name| name.trim().to_owned()))
+        .unwrap_or_else(|| "unknown".into());
+    format!("{user}@{host}")
+}
+
+/// A new identifier in lower case: 26 characters, sorted by time.
+pub fn new_id() -> String {
+    let now = jiff::Timestamp::now().as_millisecond();
+    let random = u128::from_be_bytes(random_bytes());
+    ulid::Ulid::from_parts(u64::try_from(now).unwrap_or(0), random).to_string().to_lowercase()
+}
+
+fn random_bytes() -> [u8; 16] {
+    // The standard library's only source of randomness: the keys of a new hasher.
+    use std::hash::{BuildHasher, RandomState};
+    let one = RandomState::new().hash_one(std::process::id()).to_be_bytes();
+    let two = RandomState::new().hash_one(jiff::Timestamp::now().as_nanosecond()).to_be_bytes();
+    let mut bytes = [0; 16];
+    bytes[..8].copy_from_slice(&one);
+    bytes[8..].copy_from_slice(&two);
+    bytes
+}
+
+pub fn now() -> String {
+    rfc3339(jiff::Timestamp::now())
+}
+
+pub fn rfc3339(at: jiff::Timestamp) -> String {
+    at.round(jiff::Unit::Millisecond).unwrap_or(at).to_string()
+}
+
+/// The clock on the wall.
+#[derive(Debug)]
+pub struct WallClock;
+
+impl Clock for WallClock {
+    fn now(&self) -> String {
+        now()
+    }
+
+    fn sleep(&self, duration: Duration) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        Box::pin(tokio::time::sleep(duration))
+    }
+}
+
+/// Reads secrets from the environment and from files beside the manifest.
+#[derive(Debug)]
+pub struct HostSecrets {
+    /// The manifest's directory.
+    pub directory: PathBuf,
+}
+
+impl HostSecrets {
+    fn read(&self, source: &SecretSource) -> Option<Zeroizing<String>> {
+        match source {
+            SecretSource::Env(name) => variable(name).map(Zeroizing::new),
+            SecretSource::File(path) => {
+                let text = fs::read_to_string(self.directory.join(path)).ok()?;
+                // Editors end files with a newline that nobody means.
+                Some(Zeroizing::new(text.strip_suffix('\n').unwrap_or(&text).to_owned()))
+            }
+        }
+    }
+
+    /// A salted digest of the current plaintext, or why there is none.
+    pub fn digest(
+        &self,
+        source: &SecretSource,
+        environment: &Environment,
+        address: &Address,
+    ) -> Result<String, String> {
+        let plain = self.read(source).ok_or_else(|| format!("the {source} is not there"))?;
+        Ok(digest(&plain, &salt(environment, address)))
+    }
+}
+
+impl Secrets for HostSecrets {
+    fn reveal(&self, secret: &Secret) -> Result<String, SecretUnavailable> {
+        let missing = || SecretUnavailable::Missing(secret.source.clone());
+        let plain = self.read(&secret.source).ok_or_else(missing)?;
+        let changed = || SecretUnavailable::Changed(secret.source.clone());
+        let salt = secret.digest.split('$').nth(1).and_then(unhex).ok_or_else(changed)?;
+        if digest(&plain, &salt) == secret.digest { Ok(plain.to_string()) } else { Err(changed()) }
+    }
+}
+
+/// The same secret has another digest in another place, and the same one in
+/// every plan of the same place.
+fn salt(environment: &Environment, address: &Address) -> [u8; 16] {
+    let Environment { name, account, region } = environment;
+    let hash = Sha256::digest(format!("bfd\n{account}\n{region}\n{name}\n{address}"));
+    let mut salt = [0; 16];
+    salt.copy_from_slice(&hash[..16]);
+    salt
+}
+
+fn digest(plain: &str, salt: &[u8]) -> String {
+    let params =
+        Params::new(MEMORY, PASSES, 1, Some(32)).expect("constants within argon2's bounds");
+    let mut out = [0_u8; 32];
+    Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
+        .hash_password_into(plain.as_bytes(), salt, &mut out)
+        .expect("salt and output have valid lengths");
+    format!("argon2id${}${}", hex(salt), hex(&out))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len() * 2);
+    for byte in bytes {
+        write!(text, "{byte:02x}").expect("writing to a string");
+    }
+    text
+}
+
+fn unhex(text: &str) -> Option<Vec<u8>> {
+    let pair = |index| u8::from_str_radix(text.get(index..index + 2)?, 16).ok();
+    (0..text.len()).step_by(2).map(pair).collect()
+}
+
+/// The directory in which a manifest stands.
+pub fn directory_of(manifest: &Path) -> PathBuf {
+    match manifest.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
+        _ => PathBuf::from("."),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn environment(name: &str) -> Environment {
+        Environment {
+            name: name.into(),
+            account: "123456789012".into(),
+            region: "eu-west-1".into(),
+        }
+    }
+
+    #[test]
+    fn a_digest_tells_nothing_and_depends_on_its_place() {
+        let address: Address = "parameter.jwt".parse().unwrap();
+        let one = digest("hunter2", &salt(&environment("dev"), &address));
+        let again = digest("hunter2", &salt(&environment("dev"), &address));
+        let elsewhere = digest("hunter2", &salt(&environment("prod"), &address));
+        assert_eq!(one, again);
+        assert_ne!(one, elsewhere);
+        assert!(!one.contains("hunter2"));
+    }
+
+    #[test]
+    fn a_secret_that_changed_since_the_plan_is_refused() {
+        let directory = tempfile::tempdir().unwrap();
+        let secrets = HostSecrets { directory: directory.path().to_owned() };
+        let source = SecretSource::File("jwt".into());
+        let address: Address = "parameter.jwt".parse().unwrap();
+        std::fs::write(directory.path().join("jwt"), "one\n").unwrap();
+        let digest = secrets.digest(&source, &environment("dev"), &address).unwrap();
+        let secret = Secret { source, digest };
+        assert_eq!(secrets.reveal(&secret).unwrap(), "one");
+        std::fs::write(directory.path().join("jwt"), "two\n").unwrap();
+        assert!(matches!(secrets.reveal(&secret), Err(SecretUnavailable::Changed(_))));
+    }
+}

@@ -1,0 +1,125 @@
+//! What `plan`, `apply` and `destroy` share: look, then decide.
+
+use crate::{
+    connect::Connection,
+    exit::CommandError,
+    load::{Loaded, in_manifest},
+};
+use bfd_core::{
+    Address, Observation, Problem, Severity, Snapshot,
+    plan::{Plan, Rollback, Warning},
+};
+use bfd_manifest::Deletes;
+use bfd_plan::{Graph, PlanInput};
+use bfd_provider::{Provider, Wanted};
+use std::collections::BTreeSet;
+
+/// What to plan for.
+#[derive(Clone, Copy, Debug)]
+pub struct Scope<'a> {
+    /// Empty: everything.
+    pub targets: &'a [Address],
+    pub rollback: Rollback,
+}
+
+/// Reads what is there. Writes nothing.
+pub async fn observe(
+    graph: &Graph,
+    snapshot: &Snapshot,
+    connection: &Connection,
+) -> Result<Observation, CommandError> {
+    let recorded = &snapshot.state.resources;
+    let desired = graph.resources().map(|resource| Wanted {
+        address: &resource.address,
+        inputs: Some(&resource.inputs),
+        prior: recorded.get(&resource.address),
+    });
+    let undeclared = recorded
+        .iter()
+        .filter(|(address, _)| graph.get(address).is_none())
+        .map(|(address, state)| Wanted { address, inputs: None, prior: Some(state) });
+    let mut wanted: Vec<Wanted<'_>> = desired.chain(undeclared).collect();
+    wanted.sort_by(|a, b| a.address.cmp(b.address));
+    Ok(connection.provider.observe(&wanted).await?)
+}
+
+/// Makes the plan; `connection` is absent for one that only reads the record.
+pub async fn plan(
+    loaded: &Loaded,
+    graph: &Graph,
+    snapshot: &Snapshot,
+    connection: Option<&Connection>,
+    scope: Scope<'_>,
+) -> Result<Plan, CommandError> {
+    let manifest = &loaded.manifest;
+    check_environment(loaded, snapshot)?;
+    let targets = targets(loaded, graph, snapshot, scope.targets)?;
+    let observation = match connection {
+        Some(connection) => Some(observe(graph, snapshot, connection).await?),
+        None => None,
+    };
+    let input = PlanInput {
+        environment: &manifest.environment,
+        endpoint: connection.and_then(|connection| connection.endpoint.clone()),
+        desired: graph,
+        current: snapshot,
+        observed: observation.as_ref(),
+        kinds: bfd_kinds::all(),
+        targets: targets.as_ref(),
+        fallback_images: manifest.guard.fallback_images,
+        deletes: manifest.guard.deletes != Deletes::Forbid,
+        rollback: scope.rollback,
+    };
+    let mut plan = bfd_plan::plan(&input).map_err(|problems| in_manifest(manifest, problems))?;
+    let warnings = manifest.warnings.iter().filter(|p| p.severity == Severity::Warning);
+    plan.warnings.extend(warnings.map(warning));
+    Ok(plan)
+}
+
+fn warning(problem: &Problem) -> Warning {
+    let label = problem.labels.first().map(|label| label.text.as_str()).unwrap_or_default();
+    let message = match label {
+        "" => problem.headline.clone(),
+        label => format!("{}: {label}", problem.headline),
+    };
+    Warning { address: None, message, help: problem.help.clone() }
+}
+
+/// Refuses a state that was made for another account or region.
+pub fn check_environment(loaded: &Loaded, snapshot: &Snapshot) -> Result<(), CommandError> {
+    match &snapshot.environment {
+        Some(found) if *found != loaded.manifest.environment => {
+            Err(CommandError::WrongState { found: found.clone() })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The targets with all they depend on; a recorded resource that is no longer
+/// declared may be a target too, to be deleted.
+fn targets(
+    loaded: &Loaded,
+    graph: &Graph,
+    snapshot: &Snapshot,
+    targets: &[Address],
+) -> Result<Option<BTreeSet<Address>>, CommandError> {
+    if targets.is_empty() {
+        return Ok(None);
+    }
+    let (declared, others): (BTreeSet<Address>, BTreeSet<Address>) =
+        targets.iter().cloned().partition(|target| graph.get(target).is_some());
+    let unknown: Vec<String> = others
+        .iter()
+        .filter(|target| !snapshot.state.resources.contains_key(target))
+        .map(|target| format!("`{target}`"))
+        .collect();
+    if !unknown.is_empty() {
+        return Err(CommandError::refused_with(
+            format!("no such target: {}", unknown.join(", ")),
+            format!("`bfd graph {}` lists the addresses", loaded.path.display()),
+        ));
+    }
+    let mut found = graph.closure(&declared).unwrap_or_default();
+    found.extend(others);
+    Ok(Some(found))
+}

@@ -1,0 +1,78 @@
+use crate::{
+    cli::Cli,
+    commands,
+    exit::{CommandError, Exit},
+    load::show,
+    screen::Screen,
+};
+use std::{error::Error as _, fmt::Write as _, panic};
+use tracing_subscriber::EnvFilter;
+
+/// Runs one command line and tells the exit code. The only place errors are shown.
+pub fn run(cli: &Cli) -> Exit {
+    let screen = Screen::new(cli.color);
+    log(cli.verbose, screen);
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(err) => {
+            screen.say(&format!("error: no runtime: {err}\n"));
+            return Exit::Bug;
+        }
+    };
+    let command =
+        panic::AssertUnwindSafe(|| runtime.block_on(commands::dispatch(&cli.command, screen)));
+    let exit = match panic::catch_unwind(command) {
+        Ok(Ok(exit)) => exit,
+        Ok(Err(error)) => {
+            screen.say(&explain(&error, screen));
+            error.exit()
+        }
+        Err(_) => {
+            screen.say("error: this is a bug in bfd; what had begun is in the journal\n");
+            Exit::Bug
+        }
+    };
+    // A request in flight must not hold back the end of the process.
+    runtime.shutdown_background();
+    exit
+}
+
+fn log(verbose: u8, screen: Screen) {
+    let filter = match verbose {
+        0 => return,
+        1 => "bfd=debug",
+        _ => "debug",
+    };
+    let ansi = screen.stderr_style().color;
+    tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_ansi(ansi)
+        .with_env_filter(EnvFilter::new(filter))
+        .init();
+}
+
+/// The chain of causes, each telling its own part, and the way out.
+fn explain(error: &CommandError, screen: Screen) -> String {
+    let style = screen.stderr_style();
+    if let CommandError::Problems { problems, sources } = error {
+        return show(problems, sources, &style);
+    }
+    let mut text = format!("error: {error}\n");
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        writeln!(text, "  because: {error}").expect("writing to a string");
+        cause = error.source();
+    }
+    if let CommandError::Provider(error) = error {
+        for detail in &error.details {
+            writeln!(text, "  {detail}").expect("writing to a string");
+        }
+        if let Some(id) = &error.request_id {
+            writeln!(text, "  request id: {id}").expect("writing to a string");
+        }
+    }
+    if let Some(help) = error.help() {
+        writeln!(text, "help: {help}").expect("writing to a string");
+    }
+    text
+}
