@@ -5,7 +5,7 @@
 use aws_smithy_json::codec::{JsonCodec, JsonCodecSettings};
 use aws_smithy_schema::{
     Schema,
-    codec::{Codec, FinishSerializer},
+    codec::Codec,
     serde::{SerdeError, SerializableStruct, ShapeDeserializer, ShapeSerializer},
 };
 use aws_smithy_types::date_time::Format;

@@ -1,30 +1,45 @@
 //! The calls of `service`.
+//!
+//! | module | what it does |
+//! |---|---|
+//! | `observe` | reads services into the canonical form |
+//! | `create`, `update`, `restore`, `delete` | one operation each |
+//! | `converge` | the one UpdateService call that an update and a restore share |
+//! | `revision` | task definitions: reused by content, registered, deregistered |
+//! | `scaling` | Application Auto Scaling |
+//! | `requests` | ECS's requests from AWS's own JSON |
+//! | `follow` | waits until a rollout is proven or has failed |
+//! | `look`, `verdict`, `causes` | what is read of a rollout; what that means; why tasks stopped |
+//! | `status` | how services are doing, for people |
+//! | `live` | services as ECS describes them |
+
+mod causes;
+mod converge;
+mod create;
+mod delete;
+mod follow;
+mod live;
+mod look;
+mod observe;
+mod requests;
+mod restore;
+mod revision;
+mod scaling;
+mod status;
+mod update;
+mod verdict;
+
+pub use status::ServiceStatus;
 
 use super::{KindCalls, Reading};
 use crate::Aws;
 use async_trait::async_trait;
-use bfd_core::{Address, Object, Observation, Properties, ResourceState};
-use bfd_provider::{Context, ErrorClass, ProviderError, Wanted};
+use bfd_core::{Address, Object, Observation, Properties, ResourceState, Value};
+use bfd_provider::{Context, ProviderError, Wanted};
+use std::collections::BTreeMap;
 
 #[derive(Debug)]
 pub(crate) struct Service;
-
-/// How a service is doing now, for `bfd status`.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ServiceStatus {}
-
-/// Reads how a recorded service is doing now.
-pub async fn service_status(
-    provider: &crate::AwsProvider,
-    service: &ResourceState,
-) -> Result<ServiceStatus, ProviderError> {
-    let _ = (provider, service);
-    Err(unsupported("ecs:DescribeServices"))
-}
-
-fn unsupported(operation: &str) -> ProviderError {
-    ProviderError::new(operation, ErrorClass::InvalidRequest, "not written yet")
-}
 
 #[async_trait]
 impl KindCalls for Service {
@@ -33,49 +48,103 @@ impl KindCalls for Service {
         reading: &Reading<'_>,
         wanted: &[Wanted<'_>],
     ) -> Result<Observation, ProviderError> {
-        let _ = reading;
-        Ok(wanted.iter().map(|wanted| (wanted.address.clone(), None)).collect())
+        observe::observe(reading.aws, wanted).await
     }
 
     async fn create(
         &self,
-        _aws: &Aws,
+        aws: &Aws,
         _address: &Address,
-        _inputs: &Properties,
-        _context: &Context,
+        inputs: &Properties,
+        context: &Context,
     ) -> Result<Object, ProviderError> {
-        Err(unsupported("service:create"))
+        create::create(aws, inputs, context).await
     }
 
     async fn update(
         &self,
-        _aws: &Aws,
+        aws: &Aws,
         _address: &Address,
-        _prior: &ResourceState,
-        _inputs: &Properties,
-        _context: &Context,
+        prior: &ResourceState,
+        inputs: &Properties,
+        context: &Context,
     ) -> Result<Object, ProviderError> {
-        Err(unsupported("service:update"))
+        update::update(aws, prior, inputs, context).await
     }
 
     async fn restore(
         &self,
-        _aws: &Aws,
+        aws: &Aws,
         _address: &Address,
-        _current: &ResourceState,
-        _prior: &ResourceState,
-        _context: &Context,
+        current: &ResourceState,
+        prior: &ResourceState,
+        context: &Context,
     ) -> Result<Object, ProviderError> {
-        Err(unsupported("service:restore"))
+        restore::restore(aws, current, prior, context).await
     }
 
     async fn delete(
         &self,
-        _aws: &Aws,
+        aws: &Aws,
         _address: &Address,
-        _prior: &ResourceState,
-        _context: &Context,
+        prior: &ResourceState,
+        context: &Context,
     ) -> Result<(), ProviderError> {
-        Err(unsupported("service:delete"))
+        delete::delete(aws, prior, context).await
     }
+}
+
+/// What names a service: its cluster and its own name.
+fn key(inputs: &Properties) -> (&str, &str) {
+    (text(inputs, "cluster"), text(inputs, "name"))
+}
+
+fn text<'a>(properties: &'a Properties, name: &str) -> &'a str {
+    properties.get(name).and_then(Value::as_str).unwrap_or_default()
+}
+
+/// An input that is there and not `null`.
+fn input<'a>(inputs: &'a Properties, name: &str) -> Option<&'a Value> {
+    inputs.get(name).filter(|value| !value.is_null())
+}
+
+/// The service as an object, before anything of its deployment is known.
+fn object(inputs: &Properties, arn: &str, task_definition: &str) -> Object {
+    let (cluster, name) = key(inputs);
+    let outputs = [("name", name), ("arn", arn), ("task_definition", task_definition)];
+    Object {
+        id: format!("{cluster}/{name}"),
+        inputs: inputs.clone(),
+        outputs: outputs
+            .into_iter()
+            .filter(|(_, value)| !value.is_empty())
+            .map(|(name, value)| (name.to_owned(), value.into()))
+            .collect(),
+    }
+}
+
+/// The same object with its deployment proven.
+fn proven(mut object: Object, proof: follow::Proof) -> Object {
+    object.outputs.insert("deployment".to_owned(), proof.deployment.into());
+    object.outputs.insert("proven".to_owned(), proof.text.into());
+    object
+}
+
+fn containers(inputs: &Properties) -> impl Iterator<Item = (&String, &Value)> {
+    let containers = inputs.get("task_definition").and_then(|it| it.get("containers"));
+    containers.and_then(Value::as_object).into_iter().flatten()
+}
+
+/// Images that are pinned by digest, by container.
+fn pinned_images(inputs: &Properties) -> BTreeMap<String, String> {
+    containers(inputs)
+        .filter_map(|(name, container)| Some((name, container.get("image")?.as_str()?)))
+        .filter(|(_, image)| image.contains("@sha256:"))
+        .map(|(name, image)| (name.clone(), image.to_owned()))
+        .collect()
+}
+
+/// Whether ECS decides by more than the running of a task that it is healthy.
+fn has_health_check(inputs: &Properties) -> bool {
+    containers(inputs).any(|(_, container)| container.get("healthCheck").is_some())
 }

@@ -1,0 +1,147 @@
+use super::{
+    follow::{Follow, is_passing, started},
+    has_health_check, key, live, object, pinned_images, proven, requests,
+    revision::{self, Revision},
+    scaling,
+    verdict::Goal,
+};
+use crate::{Aws, error, tags};
+use aws_sdk_ecs::types::Service;
+use bfd_core::{Object, Properties, Value};
+use bfd_kinds::service::create_service;
+use bfd_provider::{Context, ErrorClass, ProviderError};
+use std::time::Duration;
+
+const OPERATION: &str = "ecs:CreateService";
+/// How long a service of the same name may take to go away. Connections drain for up to
+/// five minutes behind a load balancer.
+const DRAINING: Duration = Duration::from_secs(6 * 60);
+/// How long a role that was made a moment ago may take to be known everywhere.
+const ROLES: Duration = Duration::from_secs(60);
+const INTERVAL: Duration = Duration::from_secs(5);
+
+pub(super) async fn create(
+    aws: &Aws,
+    inputs: &Properties,
+    context: &Context,
+) -> Result<Object, ProviderError> {
+    let task_definition = inputs.get("task_definition").unwrap_or(&Value::Null);
+    let revision = revision::ensure(aws, task_definition, &tags::declared(inputs)).await?;
+    let service = match send(aws, inputs, &revision, context).await {
+        Ok(service) => service,
+        Err(error) => return Err(give_up(aws, inputs, revision, error).await),
+    };
+    let created =
+        object(inputs, service.service_arn.as_deref().unwrap_or_default(), &revision.arn);
+    let rest = async {
+        let (cluster, name) = key(inputs);
+        scaling::set(aws, cluster, name, None, super::input(inputs, "autoscaling")).await?;
+        let follow = Follow {
+            aws,
+            context,
+            operation: OPERATION,
+            cluster,
+            name,
+            task_definition: &revision.arn,
+            goal: Goal::Proven,
+            is_new: true,
+            has_health_check: has_health_check(inputs),
+            images: pinned_images(inputs),
+        };
+        follow.follow(&started(OPERATION, &service)?).await
+    };
+    match rest.await {
+        Ok(proof) => Ok(proven(created, proof)),
+        Err(error) => Err(error.leaving(created)),
+    }
+}
+
+/// Creates the service, or finds the one that a lost answer was about.
+async fn send(
+    aws: &Aws,
+    inputs: &Properties,
+    revision: &Revision,
+    context: &Context,
+) -> Result<Service, ProviderError> {
+    let mut request = create_service(inputs, &revision.arn);
+    request["clientToken"] = context.token.0.as_str().into();
+    let begun = aws.now();
+    loop {
+        let call = requests::create_service(aws, &request)?;
+        let refused = match aws.call(OPERATION, call.send()).await {
+            Ok(answer) => match answer.service {
+                Some(service) => return Ok(service),
+                None => ProviderError::new(
+                    OPERATION,
+                    ErrorClass::ServiceInternalError,
+                    "ECS answered without the service",
+                ),
+            },
+            Err(refused) => refused,
+        };
+        let waited = aws.now().duration_since(begun).unwrap_or_default();
+        if retry_within(&refused).is_some_and(|limit| waited < limit) {
+            context.progress.tell(format!("waiting: {}", message(&refused)));
+            tokio::select! {
+                biased;
+                () = context.turn_back.cancelled() => return Err(refused),
+                () = aws.sleep(INTERVAL) => {}
+            }
+            continue;
+        }
+        let (cluster, name) = key(inputs);
+        if is_passing(refused.class) || is_taken(&refused) {
+            // What was created by an attempt whose answer was lost runs our revision.
+            if let Some(service) = live::find(aws, cluster, name).await?
+                && service.task_definition.as_deref() == Some(&revision.arn)
+            {
+                return Ok(service);
+            }
+        }
+        return Err(if is_taken(&refused) { taken(refused) } else { refused });
+    }
+}
+
+/// How long a refusal that passes by itself is worth waiting for.
+fn retry_within(refused: &ProviderError) -> Option<Duration> {
+    let message = message(refused).to_ascii_lowercase();
+    if message.contains("still draining") {
+        Some(DRAINING)
+    } else if message.contains("unable to assume") {
+        Some(ROLES)
+    } else {
+        None
+    }
+}
+
+fn message(refused: &ProviderError) -> &str {
+    error::message(refused).unwrap_or_default()
+}
+
+fn is_taken(refused: &ProviderError) -> bool {
+    let message = message(refused).to_ascii_lowercase();
+    refused.class == ErrorClass::AlreadyExists
+        || message.contains("not idempotent")
+        || message.contains("already exists")
+}
+
+fn taken(mut refused: ProviderError) -> ProviderError {
+    refused.class = ErrorClass::AlreadyExists;
+    refused.hint("a service of this name exists and is not ours: set `adopt = true`, or rename it")
+}
+
+/// Says what a refused creation has left: nothing, unless it may have been carried out.
+async fn give_up(
+    aws: &Aws,
+    inputs: &Properties,
+    revision: Revision,
+    error: ProviderError,
+) -> ProviderError {
+    if is_passing(error.class) && error.class != ErrorClass::Throttling {
+        return error.leaving(object(inputs, "", &revision.arn));
+    }
+    if revision.is_new {
+        revision::deregister(aws, &revision.arn).await;
+    }
+    error
+}
