@@ -11,10 +11,8 @@ use super::registry::{Type, replaces};
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Difference {
     pub(super) properties: BTreeSet<String>,
-    pub(super) metadata: bool,
-    pub(super) deletion_policy: bool,
-    pub(super) replace_policy: bool,
-    pub(super) tags: bool,
+    /// The rest, as change sets name it: `Metadata`, `Tags` and the policies.
+    pub(super) others: BTreeSet<&'static str>,
     /// The properties whose change makes a new object.
     pub(super) replacing: BTreeSet<String>,
 }
@@ -26,25 +24,24 @@ impl Difference {
 
     /// Whether the object itself has to change.
     pub(super) fn touches_object(&self) -> bool {
-        !self.properties.is_empty() || self.tags
+        !self.properties.is_empty() || self.others.contains("Tags")
     }
 
     pub(super) fn replaces(&self) -> bool {
         !self.replacing.is_empty()
     }
 
-    /// As change sets name the parts.
+    /// Adds a part other than the properties if it differs.
+    pub(super) fn note(&mut self, part: &'static str, differs: bool) {
+        if differs {
+            self.others.insert(part);
+        }
+    }
+
+    /// The parts as change sets name them.
     pub(super) fn scope(&self) -> Vec<&'static str> {
-        [
-            (!self.properties.is_empty(), "Properties"),
-            (self.metadata, "Metadata"),
-            (self.deletion_policy, "DeletionPolicy"),
-            (self.replace_policy, "UpdateReplacePolicy"),
-            (self.tags, "Tags"),
-        ]
-        .into_iter()
-        .filter_map(|(differs, name)| differs.then_some(name))
-        .collect()
+        let properties = (!self.properties.is_empty()).then_some("Properties");
+        properties.into_iter().chain(self.others.iter().copied()).collect()
     }
 }
 

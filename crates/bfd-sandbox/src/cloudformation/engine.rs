@@ -177,20 +177,17 @@ fn restore(stack: &mut Stack) -> Vec<(String, Task)> {
         .map(|(logical_id, _)| logical_id.clone())
         .collect();
     for (logical_id, before) in &operation.before {
-        match before {
-            Some(before) => {
-                let after = before.depends_on.intersection(&touched).cloned().collect();
-                tasks.push((logical_id.clone(), Task::new(Job::Restore, logical_id, after)));
-            }
-            None => {
-                let known = operation.doomed.iter().any(|doomed| doomed.logical_id == *logical_id);
-                if let Some(resource) = stack.resources.get(logical_id).filter(|_| !known) {
-                    operation.doomed.push(Doomed {
-                        logical_id: logical_id.clone(),
-                        resource: resource.clone(),
-                        replaced: false,
-                    });
-                }
+        if let Some(before) = before {
+            let after = before.depends_on.intersection(&touched).cloned().collect();
+            tasks.push((logical_id.clone(), Task::new(Job::Restore, logical_id, after)));
+        } else {
+            let known = operation.doomed.iter().any(|doomed| doomed.logical_id == *logical_id);
+            if let Some(resource) = stack.resources.get(logical_id).filter(|_| !known) {
+                operation.doomed.push(Doomed {
+                    logical_id: logical_id.clone(),
+                    resource: resource.clone(),
+                    replaced: false,
+                });
             }
         }
     }

@@ -1,5 +1,7 @@
 //! Names and ids in the shapes that `CloudFormation` gives them.
 
+use std::fmt::Write as _;
+
 use sha2::{Digest, Sha256};
 
 use crate::world::World;
@@ -26,5 +28,8 @@ pub(super) fn hex(world: &mut World, digits: usize) -> String {
 
 /// A short digest of text, to tell requests apart.
 pub(super) fn digest(text: &str) -> String {
-    Sha256::digest(text.as_bytes()).iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+    Sha256::digest(text.as_bytes()).iter().take(16).fold(String::new(), |mut hex, byte| {
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    })
 }

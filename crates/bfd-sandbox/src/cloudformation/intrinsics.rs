@@ -71,10 +71,10 @@ impl Scope<'_> {
     }
 
     fn evaluate(&self, value: &Value) -> Result<Option<Value>, QueryError> {
-        if let Some((name, argument)) = function(value) {
-            if name == "Ref" || name.starts_with("Fn::") {
-                return self.call(name, argument);
-            }
+        if let Some((name, argument)) = function(value)
+            && (name == "Ref" || name.starts_with("Fn::"))
+        {
+            return self.call(name, argument);
         }
         Ok(Some(match value {
             Value::Object(members) => {

@@ -138,11 +138,11 @@ impl Declaration {
     fn check(&self, name: &str, value: &str) -> Result<(), QueryError> {
         let items: Vec<&str> =
             if self.is_list() { value.split(',').map(str::trim).collect() } else { vec![value] };
-        if let Some(allowed) = &self.allowed_values {
-            if items.iter().any(|item| !allowed.iter().any(|each| each == item)) {
-                let rule = format!("must be one of AllowedValues");
-                return Err(self.refuse(name, &rule));
-            }
+        if let Some(allowed) = &self.allowed_values
+            && items.iter().any(|item| !allowed.iter().any(|each| each == item))
+        {
+            let rule = "must be one of AllowedValues".to_string();
+            return Err(self.refuse(name, &rule));
         }
         if matches!(self.kind.as_str(), "Number" | "List<Number>") {
             for item in &items {
@@ -151,27 +151,27 @@ impl Declaration {
         }
         if let Some(pattern) = &self.allowed_pattern {
             // A pattern that only Java's engine can read cannot be checked here.
-            if let Ok(regex) = Regex::new(&format!("^(?:{pattern})$")) {
-                if items.iter().any(|item| !regex.is_match(item)) {
-                    return Err(self.constraint.as_ref().map_or_else(
+            if let Ok(regex) = Regex::new(&format!("^(?:{pattern})$"))
+                && items.iter().any(|item| !regex.is_match(item))
+            {
+                return Err(self.constraint.as_ref().map_or_else(
                         || validation(format!(
                             "Parameter {name} failed to satisfy constraint: must match pattern {pattern}"
                         )),
                         |text| described(name, text),
                     ));
-                }
             }
         }
         let length = value.chars().count();
-        if let (Some(least), _) = self.lengths {
-            if length < least {
-                return Err(self.refuse(name, &format!("must contain at least {least} characters")));
-            }
+        if let (Some(least), _) = self.lengths
+            && length < least
+        {
+            return Err(self.refuse(name, &format!("must contain at least {least} characters")));
         }
-        if let (_, Some(most)) = self.lengths {
-            if length > most {
-                return Err(self.refuse(name, &format!("must contain at most {most} characters")));
-            }
+        if let (_, Some(most)) = self.lengths
+            && length > most
+        {
+            return Err(self.refuse(name, &format!("must contain at most {most} characters")));
         }
         Ok(())
     }

@@ -92,10 +92,10 @@ pub(super) fn changes(
         let Some(kind) = registry::find(&declared.kind) else { continue };
         let old_properties = open_properties(world, &old.properties);
         let mut difference = difference::properties(&kind, &old_properties, &wanted.properties);
-        difference.metadata = old.metadata != declared.metadata;
-        difference.deletion_policy = old.deletion_policy != declared.deletion_policy;
-        difference.replace_policy = old.replace_policy != declared.replace_policy;
-        difference.tags = kind.tags.is_some() && old.tags != settings.tags;
+        difference.note("Metadata", old.metadata != declared.metadata);
+        difference.note("DeletionPolicy", old.deletion_policy != declared.deletion_policy);
+        difference.note("UpdateReplacePolicy", old.replace_policy != declared.replace_policy);
+        difference.note("Tags", kind.tags.is_some() && old.tags != settings.tags);
         if difference.is_empty() {
             continue;
         }

@@ -76,10 +76,11 @@ pub(super) fn attribute_of(argument: &Value) -> Result<(&str, &Value), QueryErro
     }
 }
 
+/// The second argument of an `Fn::Sub`.
+type Variables = serde_json::Map<String, Value>;
+
 /// The text and the variables of an `Fn::Sub`.
-pub(super) fn sub_of(
-    argument: &Value,
-) -> Result<(&str, Option<&serde_json::Map<String, Value>>), QueryError> {
+pub(super) fn sub_of(argument: &Value) -> Result<(&str, Option<&Variables>), QueryError> {
     match argument {
         Value::String(text) => Ok((text, None)),
         Value::Array(items) => match items.as_slice() {

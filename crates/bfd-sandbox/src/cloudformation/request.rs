@@ -49,7 +49,8 @@ impl<'a> Request<'a> {
 
     /// How many members a list has: AWS numbers them from one without gaps.
     fn count(self, member: &str, inside: &str) -> usize {
-        (1..)
+        // No list of the API is longer.
+        (1..=1000)
             .take_while(|index| {
                 let exact = format!("{member}.member.{index}");
                 let nested = format!("{exact}.{inside}");

@@ -1,5 +1,7 @@
 //! What follows when the tasks of a phase are over.
 
+use std::fmt::Write as _;
+
 use super::engine::PAUSE;
 use super::evaluation::{Prepared, lookup};
 use super::operation::{Doomed, Kind, Operation, Phase};
@@ -132,7 +134,7 @@ fn deployed(world: &mut World, stack: &mut Stack, kind: Kind, at: f64) {
 /// `The following resource(s) failed to create: [A, B]. `
 fn failed_resources(stack: &Stack, operation: &Operation) -> String {
     let failed = operation.failed();
-    let named = |status: &str| -> Vec<&str> {
+    let with_status = |status: &str| -> Vec<&str> {
         failed
             .iter()
             .filter(|logical_id| {
@@ -145,12 +147,10 @@ fn failed_resources(stack: &Stack, operation: &Operation) -> String {
     for (status, verb) in
         [("CREATE_FAILED", "create"), ("UPDATE_FAILED", "update"), ("DELETE_FAILED", "delete")]
     {
-        let names = named(status);
+        let names = with_status(status);
         if !names.is_empty() {
-            text.push_str(&format!(
-                "The following resource(s) failed to {verb}: [{}]. ",
-                names.join(", ")
-            ));
+            let names = names.join(", ");
+            let _ = write!(text, "The following resource(s) failed to {verb}: [{names}]. ");
         }
     }
     text

@@ -190,14 +190,14 @@ fn apply(world: &mut World, stack: &mut Stack, prepared: &Prepared, key: &str, a
         tags: stack.settings.tags.clone(),
     };
     let difference = existing.as_ref().map(|old| compare(world, old, &target));
-    if let (Some(difference), Ok(_)) = (&difference, &wanted) {
-        if difference.is_empty() {
-            if let Some(resource) = stack.resources.get_mut(key) {
-                resource.depends_on = target.depends_on;
-                resource.tags = target.tags;
-            }
-            return set(stack, key, State::Done);
+    if let (Some(difference), Ok(_)) = (&difference, &wanted)
+        && difference.is_empty()
+    {
+        if let Some(resource) = stack.resources.get_mut(key) {
+            resource.depends_on = target.depends_on;
+            resource.tags = target.tags;
         }
+        return set(stack, key, State::Done);
     }
     if let Some(operation) = &mut stack.operation {
         operation.before.entry(key.to_owned()).or_insert_with(|| existing.clone());
@@ -208,17 +208,14 @@ fn apply(world: &mut World, stack: &mut Stack, prepared: &Prepared, key: &str, a
             task.target = Some(Box::new(target.clone()));
         }
     }
-    match (existing, difference) {
-        (Some(_), Some(difference)) => {
-            let reason = difference.replaces().then_some(
-                "Requested update requires the creation of a new physical resource; hence creating one.",
-            );
-            events::resource(stack, key, at, "UPDATE_IN_PROGRESS", reason);
-        }
-        _ => {
-            stack.resources.insert(key.to_owned(), target);
-            events::resource(stack, key, at, "CREATE_IN_PROGRESS", None);
-        }
+    if let (Some(_), Some(difference)) = (existing, difference) {
+        let reason = difference.replaces().then_some(
+            "Requested update requires the creation of a new physical resource; hence creating one.",
+        );
+        events::resource(stack, key, at, "UPDATE_IN_PROGRESS", reason);
+    } else {
+        stack.resources.insert(key.to_owned(), target);
+        events::resource(stack, key, at, "CREATE_IN_PROGRESS", None);
     }
     match wanted {
         Ok(_) => set(stack, key, State::Starting(at + LEAD)),
@@ -234,10 +231,10 @@ pub(super) fn compare(world: &World, old: &Resource, new: &Resource) -> Differen
         &open_properties(world, &old.properties),
         &open_properties(world, &new.properties),
     );
-    difference.metadata = old.metadata != new.metadata;
-    difference.deletion_policy = old.deletion_policy != new.deletion_policy;
-    difference.replace_policy = old.replace_policy != new.replace_policy;
-    difference.tags = kind.tags.is_some() && old.tags != new.tags;
+    difference.note("Metadata", old.metadata != new.metadata);
+    difference.note("DeletionPolicy", old.deletion_policy != new.deletion_policy);
+    difference.note("UpdateReplacePolicy", old.replace_policy != new.replace_policy);
+    difference.note("Tags", kind.tags.is_some() && old.tags != new.tags);
     difference
 }
 

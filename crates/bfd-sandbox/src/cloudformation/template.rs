@@ -102,10 +102,10 @@ pub(super) fn parse(body: &str) -> Result<Template, QueryError> {
         )));
     }
     no_nulls(&document, &mut String::new())?;
-    if let Some(version) = sections.get("AWSTemplateFormatVersion") {
-        if version.as_str() != Some("2010-09-09") {
-            return Err(template_format("unsupported value for AWSTemplateFormatVersion."));
-        }
+    if let Some(version) = sections.get("AWSTemplateFormatVersion")
+        && version.as_str() != Some("2010-09-09")
+    {
+        return Err(template_format("unsupported value for AWSTemplateFormatVersion."));
     }
     if let Some(transform) = sections.get("Transform") {
         let first = transform.as_array().and_then(|list| list.first()).unwrap_or(transform);

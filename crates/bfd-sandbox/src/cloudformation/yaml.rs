@@ -4,8 +4,6 @@
 //! tags, and with its short intrinsic functions as tags:
 //! <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/template-formats.html>
 
-use std::borrow::Cow;
-
 use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, StrInput, Tag};
 use serde_json::{Map, Number, Value, json};
 
@@ -127,17 +125,17 @@ impl<'text> Loader<'text> {
 
     fn scalar(
         &self,
-        text: &Cow<'text, str>,
+        text: &str,
         style: ScalarStyle,
         tag: Option<&Tag>,
     ) -> Result<Value, QueryError> {
         match tag {
             None if style == ScalarStyle::Plain => Ok(plain(text)),
-            None => Ok(Value::String(text.to_string())),
-            Some(tag) if core(tag, "str") => Ok(Value::String(text.to_string())),
+            None => Ok(Value::String(text.to_owned())),
+            Some(tag) if core(tag, "str") => Ok(Value::String(text.to_owned())),
             Some(tag) if tag.is_yaml_core_schema() => Ok(plain(text)),
             // The argument of a function is text: `!Ref 1` names the resource "1".
-            Some(_) => self.tagged(Value::String(text.to_string()), tag),
+            Some(_) => self.tagged(Value::String(text.to_owned()), tag),
         }
     }
 

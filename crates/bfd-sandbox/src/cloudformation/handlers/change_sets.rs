@@ -140,7 +140,7 @@ fn shell(world: &mut World, name: &str, now: f64) -> Stack {
     stack
 }
 
-fn change_set_name<'a>(request: Request<'a>) -> Result<&'a str, QueryError> {
+fn change_set_name(request: Request<'_>) -> Result<&str, QueryError> {
     let name = request.required("ChangeSetName")?;
     let valid = name.len() <= 128
         && name.starts_with(|first: char| first.is_ascii_alphabetic())

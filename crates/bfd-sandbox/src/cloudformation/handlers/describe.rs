@@ -38,12 +38,11 @@ const STATUSES: [&str; 23] = [
 ];
 
 pub(super) fn stacks(world: &World, request: Request<'_>) -> Result<String, QueryError> {
-    let (stacks, next) = match request.get("StackName") {
-        Some(name) => (vec![with_id(world, name)?], None),
-        None => {
-            let live = newest_first(world.stacks.all.values().filter(|stack| !stack.is_deleted()));
-            page(live, request.get("NextToken"), PAGE)?
-        }
+    let (stacks, next) = if let Some(name) = request.get("StackName") {
+        (vec![with_id(world, name)?], None)
+    } else {
+        let live = newest_first(world.stacks.all.values().filter(|stack| !stack.is_deleted()));
+        page(live, request.get("NextToken"), PAGE)?
     };
     Ok(Xml::new().list("Stacks", stacks, describe).optional("NextToken", next).finish())
 }

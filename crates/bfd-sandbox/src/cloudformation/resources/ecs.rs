@@ -253,10 +253,10 @@ fn list(tags: &Tags) -> Value {
 }
 
 fn rename(request: &mut Value, from: &str, to: &str) {
-    if let Some(members) = request.as_object_mut() {
-        if let Some(value) = members.remove(from) {
-            members.insert(to.to_owned(), value);
-        }
+    if let Some(members) = request.as_object_mut()
+        && let Some(value) = members.remove(from)
+    {
+        members.insert(to.to_owned(), value);
     }
 }
 

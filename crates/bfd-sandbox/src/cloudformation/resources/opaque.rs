@@ -193,16 +193,16 @@ fn attribute(
     }
     let region = world.region.clone();
     let value = match (subject.kind.as_str(), name) {
-        ("AWS::EC2::SecurityGroup", "GroupId") => id.to_owned(),
         ("AWS::EC2::VPC", "DefaultSecurityGroup") => format!("sg-0{}", ids::hex(world, 16)),
         ("AWS::EC2::VPC", "DefaultNetworkAcl") => format!("acl-0{}", ids::hex(world, 16)),
         ("AWS::EC2::VPC", "CidrBlockAssociations") => {
             return json!([format!("vpc-cidr-assoc-0{}", ids::hex(world, 16))]);
         }
-        ("AWS::EC2::VPC" | "AWS::EC2::Subnet", "Ipv6CidrBlocks") => return json!([]),
+        ("AWS::EC2::VPC" | "AWS::EC2::Subnet", "Ipv6CidrBlocks")
+        | ("AWS::ElasticLoadBalancingV2::TargetGroup", "LoadBalancerArns") => return json!([]),
         ("AWS::EC2::Subnet", "AvailabilityZone") => format!("{region}a"),
         ("AWS::EC2::EIP", "AllocationId") => format!("eipalloc-0{}", ids::hex(world, 16)),
-        ("AWS::EC2::EIP", "PublicIp") => id.to_owned(),
+        ("AWS::EC2::SecurityGroup", "GroupId") | ("AWS::EC2::EIP", "PublicIp") => id.to_owned(),
         ("AWS::IAM::Role", "Arn") => format!("arn:aws:iam::{}:role/{id}", world.account),
         ("AWS::IAM::User", "Arn") => format!("arn:aws:iam::{}:user/{id}", world.account),
         ("AWS::IAM::InstanceProfile", "Arn") => {
@@ -243,7 +243,6 @@ fn attribute(
         ("AWS::ElasticLoadBalancingV2::TargetGroup", "TargetGroupName") => {
             id.split('/').nth(1).unwrap_or(id).to_owned()
         }
-        ("AWS::ElasticLoadBalancingV2::TargetGroup", "LoadBalancerArns") => return json!([]),
         ("AWS::CloudFormation::WaitCondition", "Data") => "{}".to_owned(),
         (_, "Arn") => arn_of(world, &subject.kind, id),
         (_, name) if name.ends_with("Arn") || name.ends_with("ARN") => {

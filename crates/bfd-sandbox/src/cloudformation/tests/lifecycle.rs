@@ -1,3 +1,5 @@
+use std::fmt::Write as _;
+
 use super::{Lab, all, parameters, text};
 use crate::cloudformation::script_failure;
 
@@ -166,7 +168,7 @@ fn independent_resources_are_made_side_by_side() {
     let mut lab = Lab::new();
     let mut template = String::from("Resources:\n");
     for index in 0..20 {
-        template.push_str(&format!("  R{index}: {{ Type: AWS::EC2::InternetGateway }}\n"));
+        let _ = writeln!(template, "  R{index}: {{ Type: AWS::EC2::InternetGateway }}");
     }
     lab.create("wide", &template);
     let start = lab.now;

@@ -1,4 +1,5 @@
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 use super::Lab;
 
@@ -27,25 +28,23 @@ fn dependencies_come_first_in_any_acyclic_template() {
             let needs: Vec<u64> = (0..index).filter(|_| dice.roll(3) == 0).collect();
             let kinds = ["AWS::EC2::InternetGateway", "AWS::SSM::Parameter", "AWS::EC2::VPC"];
             let kind = kinds[usize::try_from(dice.roll(3)).unwrap()];
-            template.push_str(&format!("  {}:\n    Type: {kind}\n", name(index)));
+            let _ = writeln!(template, "  {}:\n    Type: {kind}", name(index));
             let (by_hand, by_value) = needs.split_at(needs.len() / 2);
             if !by_hand.is_empty() {
                 let names: Vec<String> = by_hand.iter().map(|need| name(*need)).collect();
-                template.push_str(&format!("    DependsOn: [{}]\n", names.join(", ")));
+                let _ = writeln!(template, "    DependsOn: [{}]", names.join(", "));
             }
-            let value: String =
+            let needed: Vec<String> =
                 by_value.iter().map(|need| format!("${{{}}}", name(*need))).collect();
-            match kind {
-                "AWS::SSM::Parameter" => template.push_str(&format!(
-                    "    Properties: {{ Type: String, Value: !Sub 'v{value}' }}\n"
-                )),
-                "AWS::EC2::VPC" => template.push_str(&format!(
-                    "    Properties: {{ CidrBlock: 10.0.0.0/16, Tags: [{{ Key: k, Value: !Sub 'v{value}' }}] }}\n"
-                )),
-                _ => template.push_str(&format!(
-                    "    Properties: {{ Tags: [{{ Key: k, Value: !Sub 'v{value}' }}] }}\n"
-                )),
-            }
+            let value = format!("!Sub 'v{}'", needed.concat());
+            let properties = match kind {
+                "AWS::SSM::Parameter" => format!("Type: String, Value: {value}"),
+                "AWS::EC2::VPC" => {
+                    format!("CidrBlock: 10.0.0.0/16, Tags: [{{ Key: k, Value: {value} }}]")
+                }
+                _ => format!("Tags: [{{ Key: k, Value: {value} }}]"),
+            };
+            let _ = writeln!(template, "    Properties: {{ {properties} }}");
             edges.insert(index, needs);
         }
         let mut lab = Lab::new();

@@ -3,7 +3,7 @@ use serde_json::{Value, json};
 use super::Lab;
 use crate::{ecr, ecs, ssm};
 
-const PLATFORM: &str = r#"
+const PLATFORM: &str = r"
 Resources:
   Net: { Type: AWS::EC2::VPC, Properties: { CidrBlock: 10.0.0.0/16 } }
   Subnet: { Type: AWS::EC2::Subnet, Properties: { VpcId: !Ref Net, CidrBlock: 10.0.0.0/24 } }
@@ -31,7 +31,7 @@ Outputs:
   Hook: { Value: !GetAtt Hook.Whatever }
   Uri: { Value: !GetAtt Repository.RepositoryUri }
   Cluster: { Value: !GetAtt Cluster.Arn }
-"#;
+";
 
 fn create(lab: &mut Lab, template: &str) {
     lab.ok(
