@@ -1,6 +1,6 @@
 use std::collections::VecDeque;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -65,9 +65,9 @@ impl Store {
             if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
                 fs::create_dir_all(parent)?;
             }
-            let _lock = lock(&path)?;
+            let mut lock = Lock::take(&path)?;
             match store.reload(&path)? {
-                Some(saved) => now = saved,
+                Some(saved) => now = saved.max(lock.time()),
                 None => store.save(&path, now)?,
             }
         }
@@ -85,23 +85,23 @@ impl Store {
         request: impl FnOnce(&mut World, f64) -> R,
     ) -> io::Result<R> {
         let file = self.options.file.clone();
-        let _lock = match &file {
-            Some(path) => {
-                let lock = lock(path)?;
-                match self.reload(path)? {
-                    Some(saved) => clock.reach(saved),
-                    // Somebody removed the file: what is held here is the world that remains.
-                    None => self.save(path, clock.now())?,
-                }
-                Some(lock)
+        let mut lock = file.as_deref().map(Lock::take).transpose()?;
+        if let (Some(path), Some(lock)) = (&file, &mut lock) {
+            clock.reach(lock.time());
+            match self.reload(path)? {
+                Some(saved) => clock.reach(saved),
+                // Somebody removed the file: what is held here is the world that remains.
+                None => self.save(path, clock.now())?,
             }
-            None => None,
-        };
+        }
         let now = clock.now();
         self.world.advance(now);
         let answer = request(&mut self.world, now);
         if intent == Intent::Write || file.is_some() {
             self.keep(file.as_deref(), now)?;
+        }
+        if let Some(lock) = &mut lock {
+            lock.set_time(now)?;
         }
         Ok(answer)
     }
@@ -133,7 +133,7 @@ impl Store {
         self.transact(clock, Intent::Write, |_, _| ())?;
         self.world = World::new(&self.options);
         let file = self.options.file.clone();
-        let _lock = file.as_deref().map(lock).transpose()?;
+        let _lock = file.as_deref().map(Lock::take).transpose()?;
         self.keep(file.as_deref(), clock.now())
     }
 
@@ -232,18 +232,37 @@ fn encode(world: &World) -> io::Result<String> {
     serde_json::to_string(world).map_err(io::Error::from)
 }
 
-/// Takes the lock, held until the file is dropped.
+/// The lock on a world's file, held until it is dropped.
 ///
 /// A file of its own: the world's file is replaced, and a lock on the old one protects nothing.
-fn lock(path: &Path) -> io::Result<File> {
-    let file = OpenOptions::new()
-        .create(true)
-        .truncate(false)
-        .read(true)
-        .write(true)
-        .open(with_suffix(path, ".lock"))?;
-    file.lock()?;
-    Ok(file)
+/// It holds the time of the latest request, in virtual seconds since 1970: who only reads does
+/// not write the world, and still nobody may start before what it has seen.
+struct Lock(File);
+
+impl Lock {
+    fn take(path: &Path) -> io::Result<Self> {
+        let file = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .read(true)
+            .write(true)
+            .open(with_suffix(path, ".lock"))?;
+        file.lock()?;
+        Ok(Self(file))
+    }
+
+    /// The time it holds; the beginning of time when there is none to be read.
+    fn time(&mut self) -> f64 {
+        let mut text = String::new();
+        let read = self.0.seek(SeekFrom::Start(0)).and_then(|_| self.0.read_to_string(&mut text));
+        read.ok().and_then(|_| text.trim().parse().ok()).unwrap_or(f64::NEG_INFINITY)
+    }
+
+    fn set_time(&mut self, now: f64) -> io::Result<()> {
+        // One width, so that no digit of an earlier time is left behind.
+        self.0.seek(SeekFrom::Start(0))?;
+        self.0.write_all(format!("{now:20.6}\n").as_bytes())
+    }
 }
 
 fn with_suffix(path: &Path, suffix: &str) -> PathBuf {

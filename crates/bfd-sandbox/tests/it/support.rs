@@ -227,7 +227,9 @@ pub(crate) fn status(deployment: &ServiceDeployment) -> String {
 }
 
 /// The code and the message of a refusal.
-pub(crate) fn refusal<T: std::fmt::Debug, E, R>(answer: Result<T, SdkError<E, R>>) -> (String, String)
+pub(crate) fn refusal<T: std::fmt::Debug, E, R>(
+    answer: Result<T, SdkError<E, R>>,
+) -> (String, String)
 where
     E: ProvideErrorMetadata + std::error::Error + 'static,
     R: std::fmt::Debug,
