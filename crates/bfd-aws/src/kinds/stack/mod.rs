@@ -1,17 +1,34 @@
 //! The calls of `stack`.
+//!
+//! | module | what it does |
+//! |---|---|
+//! | `observe` | reads stacks into the canonical form |
+//! | `create`, `update`, `delete` | one operation each; a restore is an update |
+//! | `change_set` | whether an update would change anything, and the update |
+//! | `request` | what a stack is made of, with secrets revealed |
+//! | `follow` | waits for the end of an operation, with events as progress |
+//! | `phase` | what each status means |
+//! | `read` | stacks, templates, policies and events |
+
+mod change_set;
+mod create;
+mod delete;
+mod follow;
+mod observe;
+mod phase;
+mod read;
+mod request;
+mod update;
 
 use super::{KindCalls, Reading};
-use crate::Aws;
+use crate::{Aws, inputs::Collect};
 use async_trait::async_trait;
-use bfd_core::{Address, Object, Observation, Properties, ResourceState};
-use bfd_provider::{Context, ErrorClass, ProviderError, Wanted};
+use aws_sdk_cloudformation::types;
+use bfd_core::{Address, Object, Observation, Properties, ResourceState, Value};
+use bfd_provider::{Context, ProviderError, Wanted};
 
 #[derive(Debug)]
 pub(crate) struct Stack;
-
-fn unsupported(operation: &str) -> ProviderError {
-    ProviderError::new(operation, ErrorClass::InvalidRequest, "not written yet")
-}
 
 #[async_trait]
 impl KindCalls for Stack {
@@ -20,49 +37,71 @@ impl KindCalls for Stack {
         reading: &Reading<'_>,
         wanted: &[Wanted<'_>],
     ) -> Result<Observation, ProviderError> {
-        let _ = reading;
-        Ok(wanted.iter().map(|wanted| (wanted.address.clone(), None)).collect())
+        observe::observe(reading.aws, wanted).await
     }
 
     async fn create(
         &self,
-        _aws: &Aws,
+        aws: &Aws,
         _address: &Address,
-        _inputs: &Properties,
-        _context: &Context,
+        inputs: &Properties,
+        context: &Context,
     ) -> Result<Object, ProviderError> {
-        Err(unsupported("stack:create"))
+        create::create(aws, inputs, context).await
     }
 
     async fn update(
         &self,
-        _aws: &Aws,
+        aws: &Aws,
         _address: &Address,
-        _prior: &ResourceState,
-        _inputs: &Properties,
-        _context: &Context,
+        prior: &ResourceState,
+        inputs: &Properties,
+        context: &Context,
     ) -> Result<Object, ProviderError> {
-        Err(unsupported("stack:update"))
+        update::update(aws, prior, inputs, context).await
     }
 
     async fn restore(
         &self,
-        _aws: &Aws,
+        aws: &Aws,
         _address: &Address,
-        _current: &ResourceState,
-        _prior: &ResourceState,
-        _context: &Context,
+        current: &ResourceState,
+        prior: &ResourceState,
+        context: &Context,
     ) -> Result<Object, ProviderError> {
-        Err(unsupported("stack:restore"))
+        update::restore(aws, current, prior, context).await
     }
 
     async fn delete(
         &self,
-        _aws: &Aws,
+        aws: &Aws,
         _address: &Address,
-        _prior: &ResourceState,
-        _context: &Context,
+        prior: &ResourceState,
+        context: &Context,
     ) -> Result<(), ProviderError> {
-        Err(unsupported("stack:delete"))
+        delete::delete(aws, prior, context).await
     }
+}
+
+/// A stack as an object, with its inputs as they were sent.
+fn object(inputs: &Properties, stack: &types::Stack) -> Object {
+    Object {
+        id: stack.stack_name.clone().unwrap_or_default(),
+        inputs: inputs.clone(),
+        outputs: outputs(stack),
+    }
+}
+
+fn outputs(stack: &types::Stack) -> Properties {
+    let outputs = stack.outputs().iter().filter_map(|output| {
+        let value = output.output_value.as_deref().unwrap_or_default();
+        Some((output.output_key.clone()?, Value::from(value)))
+    });
+    Collect::default()
+        .maybe("name", stack.stack_name.clone())
+        .maybe("arn", stack.stack_id.clone())
+        .maybe("status", Some(read::status(stack)))
+        .with("last_updated", read::last_updated(stack))
+        .with("outputs", Value::Object(outputs.collect()))
+        .done()
 }

@@ -1,0 +1,163 @@
+//! Change sets: what tells whether an update would change anything, and then does it.
+
+use super::{
+    follow::is_passing,
+    request::Content,
+};
+use crate::{Aws, error, inputs};
+use aws_sdk_cloudformation::{
+    operation::describe_change_set::DescribeChangeSetOutput,
+    types::{ChangeSetStatus, ChangeSetType, ExecutionStatus},
+};
+use bfd_core::Properties;
+use bfd_provider::{Context, ErrorClass, ProviderError};
+use std::time::Duration;
+
+const CREATE: &str = "cloudformation:CreateChangeSet";
+const DESCRIBE: &str = "cloudformation:DescribeChangeSet";
+const EXECUTE: &str = "cloudformation:ExecuteChangeSet";
+/// Between two looks at a change set in the making.
+const INTERVAL: Duration = Duration::from_secs(2);
+/// How long it may be in the making: large stacks with nested ones take minutes.
+const LIMIT: Duration = Duration::from_secs(10 * 60);
+
+/// A change set of one stack, named after the call that it is for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ChangeSet<'a> {
+    pub(super) aws: &'a Aws,
+    pub(super) context: &'a Context,
+    pub(super) stack: &'a str,
+}
+
+impl ChangeSet<'_> {
+    /// A letter first, then the token: the same name for a repeat of the same call.
+    fn name(&self) -> String {
+        format!("bfd-{}", self.context.token.0)
+    }
+
+    /// Makes the change set and waits until it is ready. Says whether it changes anything.
+    pub(super) async fn make(
+        &self,
+        inputs: &Properties,
+        present: &Properties,
+    ) -> Result<bool, ProviderError> {
+        let content = Content::new(self.aws, CREATE, inputs, Some(present))?;
+        let request = self
+            .aws
+            .cloudformation
+            .create_change_set()
+            .stack_name(self.stack)
+            .change_set_name(self.name())
+            .change_set_type(ChangeSetType::Update)
+            .client_token(&self.context.token.0)
+            .template_body(&content.template)
+            .set_parameters(Some(content.parameters.clone()))
+            .set_tags(Some(content.tags.clone()))
+            .set_capabilities(Some(content.capabilities.clone()))
+            .set_role_arn(inputs::text(inputs, "role_arn").map(str::to_owned));
+        match self.aws.call(CREATE, request.send()).await {
+            Ok(_) => {}
+            // An earlier attempt made it, and its answer was lost.
+            Err(exists) if exists.class == ErrorClass::AlreadyExists => {}
+            Err(none) if says_no_changes(error::message(&none)) => return Ok(false),
+            Err(refused) => return Err(content.redact(refused)),
+        }
+        let made = self.made().await.map_err(|error| content.redact(error))?;
+        if !made {
+            self.delete().await;
+        }
+        Ok(made)
+    }
+
+    async fn made(&self) -> Result<bool, ProviderError> {
+        let begun = self.aws.now();
+        loop {
+            let described = self.describe().await?;
+            match described.status {
+                Some(ChangeSetStatus::CreateComplete) => return Ok(true),
+                Some(ChangeSetStatus::Failed) => {
+                    if says_no_changes(described.status_reason.as_deref()) {
+                        return Ok(false);
+                    }
+                    self.delete().await;
+                    let why = described.status_reason.unwrap_or_else(|| "no reason given".into());
+                    return Err(ProviderError::new(CREATE, ErrorClass::InvalidRequest, why));
+                }
+                _ => {}
+            }
+            if self.aws.now().duration_since(begun).unwrap_or_default() >= LIMIT {
+                self.delete().await;
+                let why = "the change set is not ready after 10 minutes";
+                return Err(ProviderError::new(CREATE, ErrorClass::NotStabilized, why));
+            }
+            tokio::select! {
+                biased;
+                () = self.context.turn_back.cancelled() => {
+                    self.delete().await;
+                    let why = "the run turned back while the change set was made";
+                    return Err(ProviderError::new(CREATE, ErrorClass::Canceled, why));
+                }
+                () = self.aws.sleep(INTERVAL) => {}
+            }
+        }
+    }
+
+    async fn describe(&self) -> Result<DescribeChangeSetOutput, ProviderError> {
+        let request = self.aws.cloudformation.describe_change_set();
+        let request = request.stack_name(self.stack).change_set_name(self.name());
+        self.aws.call(DESCRIBE, request.send()).await
+    }
+
+    /// Starts the update.
+    pub(super) async fn execute(&self) -> Result<(), ProviderError> {
+        let request = self
+            .aws
+            .cloudformation
+            .execute_change_set()
+            .stack_name(self.stack)
+            .change_set_name(self.name())
+            .client_request_token(&self.context.token.0);
+        let Err(refused) = self.aws.call(EXECUTE, request.send()).await else { return Ok(()) };
+        let is_unclear = is_passing(refused.class)
+            || error::code(&refused).is_some_and(|code| code.starts_with("InvalidChangeSetStatus"));
+        if is_unclear && self.has_begun().await? {
+            return Ok(());
+        }
+        if !is_passing(refused.class) {
+            self.delete().await;
+        }
+        Err(refused)
+    }
+
+    /// Whether an attempt whose answer was lost started the update. A change set that was
+    /// executed to its end is gone.
+    async fn has_begun(&self) -> Result<bool, ProviderError> {
+        match self.describe().await {
+            Ok(described) => Ok(matches!(
+                described.execution_status,
+                Some(
+                    ExecutionStatus::ExecuteInProgress
+                        | ExecutionStatus::ExecuteComplete
+                        | ExecutionStatus::ExecuteFailed
+                )
+            )),
+            Err(gone) if gone.class == ErrorClass::NotFound => Ok(true),
+            Err(refused) => Err(refused),
+        }
+    }
+
+    /// Takes away what is of no use any more; a failure costs nothing but tidiness.
+    async fn delete(&self) {
+        let request = self.aws.cloudformation.delete_change_set();
+        let request = request.stack_name(self.stack).change_set_name(self.name());
+        let _ = self.aws.call("cloudformation:DeleteChangeSet", request.send()).await;
+    }
+}
+
+/// CloudFormation calls a change set without changes FAILED.
+fn says_no_changes(reason: Option<&str>) -> bool {
+    reason.is_some_and(|reason| {
+        reason.contains("didn't contain changes")
+            || reason.contains("No updates are to be performed")
+    })
+}

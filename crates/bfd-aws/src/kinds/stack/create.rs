@@ -1,0 +1,150 @@
+use super::{
+    delete,
+    follow::{Cancel, Follow, failed, is_passing},
+    object,
+    phase::Phase,
+    read::{self, phase},
+    request::Content,
+};
+use crate::{Aws, inputs};
+use aws_sdk_cloudformation::types::{OnFailure, Stack};
+use bfd_core::{Object, Properties};
+use bfd_provider::{Context, ErrorClass, ProviderError};
+
+const OPERATION: &str = "cloudformation:CreateStack";
+
+pub(super) async fn create(
+    aws: &Aws,
+    inputs: &Properties,
+    context: &Context,
+) -> Result<Object, ProviderError> {
+    let content = Content::new(aws, OPERATION, inputs, None)?;
+    let name = inputs::required(inputs, "name", OPERATION)?;
+    let arn = match send(aws, name, inputs, &content, context).await {
+        Ok(arn) => arn,
+        Err(refused) if refused.class == ErrorClass::AlreadyExists => {
+            match clear(aws, name, context, refused).await? {
+                Some(ours) => ours,
+                None => send(aws, name, inputs, &content, context)
+                    .await
+                    .map_err(|refused| lost(refused, inputs, name))?,
+            }
+        }
+        Err(refused) => return Err(lost(refused, inputs, name)),
+    };
+    let follow = Follow {
+        aws,
+        context,
+        operation: OPERATION,
+        stack: &arn,
+        mark: None,
+        // A stack that is being created can be deleted at once.
+        cancel: Cancel::Leave,
+    };
+    let created = Stack::builder().stack_name(name).stack_id(&arn).build();
+    let ended = match follow.until(Phase::is_settled).await {
+        Ok(ended) => ended,
+        Err(error) => return Err(error.leaving(object(inputs, &created))),
+    };
+    match &ended.stack {
+        Some(stack) if phase(stack) == Phase::Ready => {
+            let created = object(inputs, stack);
+            // Not with the creation: then a failed one could not delete itself.
+            if inputs.get("termination_protection").is_some_and(|it| it == true) {
+                protect(aws, name, true).await.map_err(|error| error.leaving(created.clone()))?;
+            }
+            Ok(created)
+        }
+        stack if ended.canceled => {
+            let why = "the run turned back while the stack was created";
+            Err(ProviderError::new(OPERATION, ErrorClass::Canceled, why)
+                .leaving(object(inputs, stack.as_ref().unwrap_or(&created))))
+        }
+        // It deletes itself when its creation fails.
+        None => Err(failed(OPERATION, &ended)),
+        Some(stack) if phase(stack) == Phase::Deleted => Err(failed(OPERATION, &ended)),
+        Some(stack) => Err(failed(OPERATION, &ended).leaving(object(inputs, stack))),
+    }
+}
+
+async fn send(
+    aws: &Aws,
+    name: &str,
+    inputs: &Properties,
+    content: &Content,
+    context: &Context,
+) -> Result<String, ProviderError> {
+    let request = aws
+        .cloudformation
+        .create_stack()
+        .stack_name(name)
+        .template_body(&content.template)
+        .set_parameters(Some(content.parameters.clone()))
+        .set_tags(Some(content.tags.clone()))
+        .set_capabilities(Some(content.capabilities.clone()))
+        .set_role_arn(inputs::text(inputs, "role_arn").map(str::to_owned))
+        .set_stack_policy_body(inputs::text(inputs, "stack_policy").map(str::to_owned))
+        .on_failure(OnFailure::Delete)
+        .client_request_token(&context.token.0);
+    let answer =
+        aws.call(OPERATION, request.send()).await.map_err(|refused| content.redact(refused))?;
+    answer.stack_id.ok_or_else(|| {
+        let why = "CloudFormation answered without the stack's ARN";
+        ProviderError::new(OPERATION, ErrorClass::ServiceInternalError, why)
+    })
+}
+
+/// A request whose answer was lost may have been carried out.
+fn lost(refused: ProviderError, inputs: &Properties, name: &str) -> ProviderError {
+    if is_passing(refused.class) && refused.class != ErrorClass::Throttling {
+        let unknown = Stack::builder().stack_name(name).build();
+        return refused.leaving(object(inputs, &unknown));
+    }
+    refused
+}
+
+/// Sees to a stack of the same name: it is ours, or nothing of it exists, or it is in the way.
+///
+/// Gives the ARN of one that this very request made before its answer was lost.
+async fn clear(
+    aws: &Aws,
+    name: &str,
+    context: &Context,
+    refused: ProviderError,
+) -> Result<Option<String>, ProviderError> {
+    let Some(stack) = read::find(aws, name).await? else { return Ok(None) };
+    let arn = stack.stack_id.clone().unwrap_or_default();
+    match phase(&stack) {
+        Phase::Deleted => Ok(None),
+        // Only a change set was made, or a creation was undone: nothing is lost with it.
+        Phase::Shell | Phase::Husk => {
+            context.progress.tell(format!("deleting what is left of it: {}", read::status(&stack)));
+            delete::send(aws, &arn, None, context).await?;
+            delete::wait(aws, &arn, context).await?;
+            Ok(None)
+        }
+        _ if is_ours(aws, &arn, context).await? => Ok(Some(arn)),
+        _ => Err(refused.hint("a stack of this name exists: set `adopt = true`, or rename it")),
+    }
+}
+
+/// Whether the operation with this call's token is among the stack's.
+pub(super) async fn is_ours(
+    aws: &Aws,
+    name: &str,
+    context: &Context,
+) -> Result<bool, ProviderError> {
+    let events = read::events_after(aws, name, None).await?;
+    let token = Some(context.token.0.as_str());
+    Ok(events.iter().any(|event| event.client_request_token.as_deref() == token))
+}
+
+pub(super) async fn protect(aws: &Aws, name: &str, enable: bool) -> Result<(), ProviderError> {
+    let request = aws
+        .cloudformation
+        .update_termination_protection()
+        .stack_name(name)
+        .enable_termination_protection(enable);
+    aws.call("cloudformation:UpdateTerminationProtection", request.send()).await?;
+    Ok(())
+}

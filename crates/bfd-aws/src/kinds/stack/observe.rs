@@ -1,0 +1,164 @@
+//! Reads stacks into the canonical form.
+
+use super::{
+    outputs,
+    phase::Phase,
+    read::{self, last_updated, phase, status},
+    request::MASK,
+};
+use crate::{
+    Aws,
+    inputs::{self, Collect},
+    tags::{self, Tags},
+};
+use aws_sdk_cloudformation::types::Stack;
+use bfd_core::{Object, Observation, Observed, Owner, Value};
+use bfd_kinds::json;
+use bfd_provider::{ProviderError, Wanted};
+use futures_util::future::try_join_all;
+use serde_json::{Map, json};
+use std::collections::BTreeMap;
+
+/// Up to this many stacks are read by name; for more, the listing takes fewer requests.
+const BY_NAME: usize = 3;
+
+pub(super) async fn observe(
+    aws: &Aws,
+    wanted: &[Wanted<'_>],
+) -> Result<Observation, ProviderError> {
+    let found = stacks(aws, wanted).await?;
+    let reads = wanted.iter().map(|wanted| async {
+        let stack = inputs::name(wanted, "name").and_then(|name| found.get(&name));
+        let observed = match stack {
+            Some(stack) => Some(one(aws, wanted, stack).await?),
+            None => None,
+        };
+        Ok((wanted.address.clone(), observed))
+    });
+    Ok(try_join_all(reads).await?.into_iter().collect())
+}
+
+async fn stacks(
+    aws: &Aws,
+    wanted: &[Wanted<'_>],
+) -> Result<BTreeMap<String, Stack>, ProviderError> {
+    let names: Vec<String> =
+        wanted.iter().filter_map(|wanted| inputs::name(wanted, "name")).collect();
+    let all = if names.len() <= BY_NAME {
+        let reads = names.iter().map(|name| read::find(aws, name));
+        try_join_all(reads).await?.into_iter().flatten().collect()
+    } else {
+        read::list(aws).await?
+    };
+    // Nothing of a shell or a husk exists: to create it is what makes it one.
+    let exists =
+        |stack: &Stack| !matches!(phase(stack), Phase::Shell | Phase::Husk | Phase::Deleted);
+    Ok(all
+        .into_iter()
+        .filter(exists)
+        .filter_map(|stack| Some((stack.stack_name.clone()?, stack)))
+        .collect())
+}
+
+async fn one(aws: &Aws, wanted: &Wanted<'_>, stack: &Stack) -> Result<Observed, ProviderError> {
+    let name = stack.stack_name.as_deref().unwrap_or_default();
+    let template = async {
+        match recorded_template(wanted, stack) {
+            Some(template) => Ok(Some(template)),
+            None => read::template(aws, name).await.map(|text| text.map(Value::from)),
+        }
+    };
+    let policy = async {
+        if inputs::matters(wanted, "stack_policy") {
+            read::policy(aws, name).await
+        } else {
+            Ok(None)
+        }
+    };
+    let (template, policy) = tokio::join!(template, policy);
+    let template = match phase(stack) {
+        // Whatever its template says, the stack is not like it.
+        Phase::Broken | Phase::HalfUpdated | Phase::HalfDeleted => {
+            Some(json!({ "$changed_outside": status(stack) }))
+        }
+        _ => template?,
+    };
+    let all_tags: Tags = stack
+        .tags()
+        .iter()
+        .filter_map(|tag| Some((tag.key.clone()?, tag.value.clone().unwrap_or_default())))
+        .collect();
+    let inputs = Collect::default()
+        .with("name", name)
+        .maybe("template", template)
+        .maybe("parameters", Some(parameters(wanted, stack)))
+        .maybe("tags", Some(tags::to_value(&all_tags)))
+        .maybe("capabilities", capabilities(wanted, stack))
+        .with("termination_protection", stack.enable_termination_protection.unwrap_or(false))
+        .maybe("role_arn", stack.role_arn.clone())
+        .maybe("stack_policy", policy?.map(|text| json::canonicalize(&text).unwrap_or(text)))
+        .done();
+    let object = Object { id: name.to_owned(), inputs, outputs: outputs(stack) };
+    let owner = wanted.prior.is_none().then(|| match &stack.root_id {
+        Some(root) => Owner::Stack(root.clone()),
+        None => tags::owner(&all_tags),
+    });
+    Ok(Observed { object, owner, notes: notes(stack) })
+}
+
+/// The recorded template, unless the stack has changed since.
+fn recorded_template(wanted: &Wanted<'_>, stack: &Stack) -> Option<Value> {
+    let prior = wanted.prior?;
+    let is_same = prior.outputs.get("last_updated")?.as_i64()? == last_updated(stack)
+        && prior.outputs.get("arn").and_then(Value::as_str) == stack.stack_id.as_deref();
+    prior.inputs.get("template").filter(|_| is_same).cloned()
+}
+
+/// What cannot be read back is taken to be what was recorded.
+fn parameters(wanted: &Wanted<'_>, stack: &Stack) -> Value {
+    let recorded = |key: &str| wanted.prior?.inputs.get("parameters")?.get(key).cloned();
+    let read: Map<String, Value> = stack
+        .parameters()
+        .iter()
+        .filter_map(|parameter| {
+            let key = parameter.parameter_key.clone()?;
+            let value = parameter.parameter_value.clone().unwrap_or_default();
+            let value = match recorded(&key) {
+                Some(recorded) if value == MASK => recorded,
+                _ => value.into(),
+            };
+            Some((key, value))
+        })
+        .collect();
+    Value::Object(read)
+}
+
+/// Capabilities belong to requests more than to the stack: sending others changes nothing.
+fn capabilities(wanted: &Wanted<'_>, stack: &Stack) -> Option<Value> {
+    if let Some(prior) = wanted.prior {
+        return prior.inputs.get("capabilities").cloned();
+    }
+    let mut all: Vec<&str> =
+        stack.capabilities().iter().map(aws_sdk_cloudformation::types::Capability::as_str).collect();
+    all.sort_unstable();
+    Some(json!(all))
+}
+
+fn notes(stack: &Stack) -> Vec<String> {
+    let reason = stack.stack_status_reason.as_deref().filter(|reason| !reason.is_empty());
+    let reason = reason.map(|reason| format!(": {reason}")).unwrap_or_default();
+    let status = status(stack);
+    let what = match phase(stack) {
+        Phase::Busy | Phase::CleaningUp | Phase::RolledBackCleaningUp => {
+            "an operation is in progress"
+        }
+        Phase::RollbackFailed => {
+            "an update and its rollback failed; the rollback has to be continued first"
+        }
+        Phase::Broken => "it was never created completely, and will be deleted first",
+        Phase::HalfUpdated => "an update failed half way",
+        Phase::HalfDeleted => "a delete failed half way",
+        _ => return Vec::new(),
+    };
+    vec![format!("the stack is {status}: {what}{reason}")]
+}
