@@ -85,35 +85,43 @@ pub(super) fn act(world: &mut World, stack: &mut Stack, key: &str, at: f64) {
     }
 }
 
-/// Ends a task whose object is ready.
+/// Ends a task whose object is ready, or looks again later.
 pub(super) fn finish(world: &mut World, stack: &mut Stack, key: &str, at: f64) {
     let Some((job, logical_id)) = job(stack, key) else { return };
+    let resource = match &job {
+        Job::Remove(doomed) => Some(doomed.resource.clone()),
+        _ => stack.resources.get(&logical_id).cloned(),
+    };
+    let Some(resource) = resource else { return set(stack, key, State::Done) };
+    let readiness = match job {
+        Job::Apply | Job::Restore => {
+            let properties = open_properties(world, &resource.properties);
+            let made = Made {
+                physical_id: resource.physical_id.clone(),
+                attributes: open_attributes(world, &resource.attributes),
+            };
+            resources::readiness(world, at, &resource.kind, &made, &properties)
+        }
+        Job::Delete | Job::Remove(_) => {
+            resources::gone(world, at, &resource.kind, &resource.physical_id)
+        }
+    };
+    match readiness {
+        Readiness::Failed(reason) => return fail(stack, key, at, &reason),
+        Readiness::Waiting if at - since(stack, key) > PATIENCE => {
+            let reason = "Resource handler returned message: \"Exceeded attempts to wait\" (HandlerErrorCode: NotStabilized)";
+            return fail(stack, key, at, reason);
+        }
+        Readiness::Waiting => return set(stack, key, State::Settling(at + POLL)),
+        Readiness::Ready => {}
+    }
     match job {
         Job::Apply | Job::Restore => {
-            let Some(resource) = stack.resources.get(&logical_id).cloned() else { return };
-            let properties = open_properties(world, &resource.properties);
-            match resources::readiness(
-                world,
-                at,
-                &resource.kind,
-                &resource.physical_id,
-                &properties,
-            ) {
-                Readiness::Failed(reason) => return fail(stack, key, at, &reason),
-                Readiness::Waiting if at - since(stack, key) > PATIENCE => {
-                    let reason = "Resource handler returned message: \"Exceeded attempts to wait\" (HandlerErrorCode: NotStabilized)";
-                    return fail(stack, key, at, reason);
-                }
-                Readiness::Waiting => return set(stack, key, State::Settling(at + POLL)),
-                Readiness::Ready => {}
-            }
             let verb = verb(stack, &logical_id);
             events::resource(stack, &logical_id, at, &format!("{verb}_COMPLETE"), None);
         }
         Job::Delete => events::resource(stack, &logical_id, at, "DELETE_COMPLETE", None),
-        Job::Remove(doomed) => {
-            record_removal(stack, &doomed, at, "DELETE_COMPLETE", None);
-        }
+        Job::Remove(doomed) => record_removal(stack, &doomed, at, "DELETE_COMPLETE", None),
     }
     set(stack, key, State::Done);
 }
@@ -354,9 +362,15 @@ fn act_restore(
             attributes: open_attributes(world, &before.attributes),
         };
         let changed = open_properties(world, &current.properties);
-        resources::update(world, at, &subject, &made, &changed, &properties)?;
+        let attributes = resources::update(world, at, &subject, &made, &changed, &properties)?;
+        put_back(stack, logical_id);
+        let attributes = seal_attributes(world, before.properties.is_string(), attributes);
+        if let Some(resource) = stack.resources.get_mut(logical_id) {
+            resource.attributes = attributes;
+        }
+    } else {
+        put_back(stack, logical_id);
     }
-    put_back(stack, logical_id);
     Ok(seconds)
 }
 

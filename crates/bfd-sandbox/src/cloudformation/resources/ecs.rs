@@ -4,10 +4,13 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use super::{Made, Readiness, Subject, already_exists, service_message, text};
+use super::{Made, Readiness, Subject, already_exists, handler_message, service_message, text};
 use crate::ecs;
 use crate::tags::Tags;
 use crate::world::World;
+
+/// The attribute, hidden from templates, that names the deployment to wait for.
+const DEPLOYMENT: &str = "$Deployment";
 
 /// Members whose keys are the user's own and stay as they are.
 const USER_KEYS: [&str; 4] = ["DockerLabels", "DriverOpts", "Labels", "Options"];
@@ -137,11 +140,7 @@ pub(super) fn create_service(
     let service = &answer["service"];
     let arn = text(&service["serviceArn"]);
     ecs::add_system_tags(world, &arn, subject.system_tags());
-    let attributes = BTreeMap::from([
-        ("Name".to_owned(), service["serviceName"].clone()),
-        ("ServiceArn".to_owned(), service["serviceArn"].clone()),
-    ]);
-    Ok(Made { physical_id: arn, attributes })
+    Ok(Made { physical_id: arn, attributes: service_attributes(service) })
 }
 
 pub(super) fn update_service(
@@ -165,11 +164,11 @@ pub(super) fn update_service(
     );
     request["service"] = json!(made.physical_id);
     request["cluster"] = json!(cluster_of(&made.physical_id));
-    ecs::handle(world, now, "UpdateService", &request)
+    let answer = ecs::handle(world, now, "UpdateService", &request)
         .map_err(|error| service_message(world, "Ecs", &error))?;
     retag(world, now, &made.attributes["ServiceArn"], &subject.tags(properties))
         .map_err(|error| service_message(world, "Ecs", &error))?;
-    Ok(made.attributes.clone())
+    Ok(service_attributes(&answer["service"]))
 }
 
 pub(super) fn delete_service(world: &mut World, now: f64, arn: &str) -> Result<(), String> {
@@ -177,27 +176,53 @@ pub(super) fn delete_service(world: &mut World, now: f64, arn: &str) -> Result<(
     remove_object(world, now, "DeleteService", &request)
 }
 
-/// A service is ready when its rollout is; one that the circuit breaker stops fails the stack.
-pub(super) fn service_readiness(world: &mut World, now: f64, arn: &str) -> Readiness {
-    let request = json!({ "services": [arn], "cluster": cluster_of(arn) });
-    let Ok(answer) = ecs::handle(world, now, "DescribeServices", &request) else {
-        return Readiness::Failed(
-            "Resource handler returned message: \"Service not found\" (HandlerErrorCode: NotFound)"
-                .to_owned(),
-        );
-    };
-    let service = &answer["services"][0];
+/// A service's attributes, and the deployment that the stack waits for.
+fn service_attributes(service: &Value) -> BTreeMap<String, Value> {
     let deployments = service["deployments"].as_array().map(Vec::as_slice).unwrap_or_default();
-    if deployments.iter().any(|deployment| deployment["rolloutState"] == "FAILED") {
-        return Readiness::Failed(
-            "Resource handler returned message: \"Error occurred during operation 'ECS Deployment Circuit Breaker was triggered'.\" (HandlerErrorCode: GeneralServiceException)"
-                .to_owned(),
-        );
+    let primary = deployments.iter().find(|deployment| deployment["status"] == "PRIMARY");
+    BTreeMap::from([
+        ("Name".to_owned(), service["serviceName"].clone()),
+        ("ServiceArn".to_owned(), service["serviceArn"].clone()),
+        (DEPLOYMENT.to_owned(), primary.map(|primary| primary["id"].clone()).unwrap_or_default()),
+    ])
+}
+
+/// A service is ready when the deployment that the stack started is complete. A service that
+/// has become steady with another one, its circuit breaker's, has failed.
+pub(super) fn service_readiness(
+    world: &mut World,
+    now: f64,
+    arn: &str,
+    attributes: &BTreeMap<String, Value>,
+) -> Readiness {
+    let Some(service) = describe_service(world, now, arn) else {
+        return Readiness::Failed(handler_message(world, "Service not found.", "NotFound"));
+    };
+    let deployments = service["deployments"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let own = deployments.iter().find(|one| Some(&one["id"]) == attributes.get(DEPLOYMENT));
+    match own.map(|one| one["rolloutState"].as_str().unwrap_or_default()) {
+        Some("COMPLETED") => Readiness::Ready,
+        Some("IN_PROGRESS") => Readiness::Waiting,
+        _ => Readiness::Failed(handler_message(
+            world,
+            "Error occurred during operation 'ECS Deployment Circuit Breaker was triggered'.",
+            "GeneralServiceException",
+        )),
     }
-    let steady = service["runningCount"] == service["desiredCount"]
-        && deployments.len() == 1
-        && deployments[0]["rolloutState"] != "IN_PROGRESS";
-    if steady { Readiness::Ready } else { Readiness::Waiting }
+}
+
+/// A service is gone when its tasks are, too.
+pub(super) fn service_gone(world: &mut World, now: f64, arn: &str) -> Readiness {
+    match describe_service(world, now, arn) {
+        Some(service) if service["status"] != "INACTIVE" => Readiness::Waiting,
+        _ => Readiness::Ready,
+    }
+}
+
+fn describe_service(world: &mut World, now: f64, arn: &str) -> Option<Value> {
+    let request = json!({ "services": [arn], "cluster": cluster_of(arn) });
+    let answer = ecs::handle(world, now, "DescribeServices", &request).ok()?;
+    answer["services"].get(0).cloned()
 }
 
 /// Deletes what is there; what is gone already is fine.

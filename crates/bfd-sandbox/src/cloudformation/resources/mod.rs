@@ -149,11 +149,13 @@ pub(super) fn readiness(
     world: &mut World,
     now: f64,
     kind: &str,
-    physical_id: &str,
+    made: &Made,
     properties: &Value,
 ) -> Readiness {
     match kind {
-        "AWS::ECS::Service" => ecs::service_readiness(world, now, physical_id),
+        "AWS::ECS::Service" => {
+            ecs::service_readiness(world, now, &made.physical_id, &made.attributes)
+        }
         // Nobody can signal a handle of the sandbox.
         "AWS::CloudFormation::WaitCondition" if text(&properties["Count"]) != "0" => {
             Readiness::Failed(format!(
@@ -161,6 +163,14 @@ pub(super) fn readiness(
                 properties["Count"].as_str().map_or_else(|| "1".to_owned(), str::to_owned)
             ))
         }
+        _ => Readiness::Ready,
+    }
+}
+
+/// Asks whether an object that is being deleted is gone.
+pub(super) fn gone(world: &mut World, now: f64, kind: &str, physical_id: &str) -> Readiness {
+    match kind {
+        "AWS::ECS::Service" => ecs::service_gone(world, now, physical_id),
         _ => Readiness::Ready,
     }
 }
