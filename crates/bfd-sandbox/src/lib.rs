@@ -20,6 +20,17 @@
 //! A service is a pure function of the world, the time and a request. There is no background
 //! task: every request first replays what fell due since the last one, in time order, so that
 //! the same code works in paused, scaled and persisted time.
+//!
+//! # Where it falls short of AWS
+//!
+//! - Signatures and permissions are not checked; there is one caller, who may do everything.
+//! - Tasks run on Fargate only. There are no container instances, so a service of launch type
+//!   EC2 is accepted and never placed. Load balancers only delay the end of a task.
+//! - Secrets Manager and log groups are taken to exist; SSM parameters have to.
+//! - Only rolling deployments roll out; other strategies are stored and treated as rolling.
+//! - Lifecycle policies and scaling policies are stored and never act.
+//! - Allowed patterns know no look-around.
+//! - Throttling is scripted, never a matter of rates.
 
 mod client;
 mod clock;

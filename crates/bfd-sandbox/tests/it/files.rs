@@ -36,6 +36,33 @@ async fn two_sandboxes_share_a_file() {
     assert_eq!(put(&one, "/a", "z").await, 2);
 }
 
+fn paused() -> tokio::runtime::Runtime {
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    builder.enable_all().start_paused(true).build().expect("a runtime")
+}
+
+#[test]
+fn no_change_is_lost_between_processes() {
+    const EACH: i64 = 40;
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("world.json");
+    let put_all = || {
+        paused().block_on(async {
+            let lab = Lab::open(options(&file));
+            for _ in 0..EACH {
+                put(&lab, "/a", "x").await;
+            }
+        });
+    };
+    std::thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(put_all);
+        }
+    });
+    let next = paused().block_on(async { put(&Lab::open(options(&file)), "/a", "x").await });
+    assert_eq!(next, 3 * EACH + 1);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_later_process_continues_where_the_earlier_one_was() {
     let folder = tempfile::tempdir().expect("a folder");
