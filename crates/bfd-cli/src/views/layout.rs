@@ -1,6 +1,7 @@
 //! Wraps coloured text with hanging indents; nothing is ever cut.
 
-use super::{Style, palette};
+use super::{Style, palette, value::visible};
+use std::fmt::Write as _;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 /// The narrowest column text is squeezed into, whatever the terminal says.
@@ -59,11 +60,12 @@ pub(crate) fn padding(text: &str, columns: usize) -> String {
 pub(crate) struct Page {
     style: Style,
     out: String,
+    lines: usize,
 }
 
 impl Page {
     pub(crate) fn new(style: &Style) -> Self {
-        Self { style: *style, out: String::new() }
+        Self { style: *style, out: String::new(), lines: 0 }
     }
 
     pub(crate) fn style(&self) -> &Style {
@@ -72,7 +74,7 @@ impl Page {
 
     /// Lines written so far.
     pub(crate) fn lines(&self) -> usize {
-        self.out.matches('\n').count()
+        self.lines
     }
 
     pub(crate) fn finish(self) -> String {
@@ -96,7 +98,15 @@ impl Page {
 
     /// Writes a paragraph at `indent`; where it wraps, it goes on at `hang`.
     pub(crate) fn line(&mut self, indent: usize, hang: usize, pieces: &[Piece]) {
-        for (number, line) in wrap(pieces, self.style.width, indent, hang).iter().enumerate() {
+        // The last line of defence: whatever a caller forgot, no value reaches the terminal raw.
+        let pieces: Vec<Piece> = pieces
+            .iter()
+            .map(|piece| {
+                let parts: Vec<_> = piece.text.split(GLUE).map(visible).collect();
+                styled(piece.style, parts.join(GLUE.encode_utf8(&mut [0; 4])))
+            })
+            .collect();
+        for (number, line) in wrap(&pieces, self.style.width, indent, hang).iter().enumerate() {
             let at = if number == 0 { indent } else { hang };
             self.write(at, line);
         }
@@ -108,22 +118,29 @@ impl Page {
     }
 
     fn write(&mut self, indent: usize, pieces: &[Piece]) {
-        self.out.push_str(&" ".repeat(indent));
+        let text: String = pieces.iter().map(|piece| piece.text.as_str()).collect();
+        // Spaces at the end are nothing, also when they are coloured.
+        let mut left = text.trim_end_matches([' ', GLUE]).len();
+        if left > 0 {
+            self.out.push_str(&" ".repeat(indent));
+        }
         let mut rest = pieces.iter().peekable();
         while let Some(piece) = rest.next() {
-            let mut text = piece.text.replace(GLUE, " ");
+            let mut text = piece.text.clone();
             while let Some(next) = rest.next_if(|next| next.style == piece.style) {
-                text.push_str(&next.text.replace(GLUE, " "));
+                text.push_str(&next.text);
             }
+            text.truncate(left);
+            left -= text.len();
+            let text = text.replace(GLUE, " ");
             if self.style.color && piece.style != palette::PLAIN && !text.is_empty() {
-                self.out.push_str(&format!("{}{text}{:#}", piece.style, piece.style));
+                let _ = write!(self.out, "{}{text}{:#}", piece.style, piece.style);
             } else {
                 self.out.push_str(&text);
             }
         }
-        let kept = self.out.trim_end_matches(' ').len();
-        self.out.truncate(kept);
         self.out.push('\n');
+        self.lines += 1;
     }
 }
 
@@ -165,11 +182,19 @@ fn wrap(pieces: &[Piece], columns: usize, indent: usize, hang: usize) -> Vec<Vec
                     used = 0;
                 }
                 used += wide;
-                lines.last_mut().expect("there is a line").push(styled(piece.style, character));
+                push(lines.last_mut().expect("there is a line"), piece.style, character);
             }
         }
     }
     lines
+}
+
+/// Adds a character to the last piece, if that has its colour.
+fn push(pieces: &mut Vec<Piece>, style: anstyle::Style, character: char) {
+    match pieces.last_mut().filter(|last| last.style == style) {
+        Some(last) => last.text.push(character),
+        None => pieces.push(styled(style, character)),
+    }
 }
 
 /// Splits into words and the spaces between them, across pieces: a word may have several colours.
@@ -205,11 +230,7 @@ fn parts(word: &[Piece]) -> Vec<Vec<Piece>> {
                 parts.push(Vec::new());
             }
             after_break = is_break;
-            let part: &mut Vec<Piece> = parts.last_mut().expect("there is a part");
-            match part.last_mut().filter(|last| last.style == piece.style) {
-                Some(last) => last.text.push(character),
-                None => part.push(styled(piece.style, character)),
-            }
+            push(parts.last_mut().expect("there is a part"), piece.style, character);
         }
     }
     parts

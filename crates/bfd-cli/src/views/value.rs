@@ -140,7 +140,9 @@ fn write_pretty(out: &mut String, value: &Value, depth: usize) {
         Value::Object(all) => {
             // Sorted here, because a dependency may switch serde_json to insertion order.
             let sorted: BTreeMap<_, _> = all.iter().collect();
-            sorted.into_iter().for_each(|(name, value)| item(Some(name), value));
+            for (name, value) in sorted {
+                item(Some(name), value);
+            }
         }
         _ => {}
     }

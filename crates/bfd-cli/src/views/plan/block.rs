@@ -11,6 +11,9 @@ const CONTEXT: usize = 3;
 /// comparison is quadratic, and emphasis all over helps nobody.
 const EMPHASIZED: usize = 60;
 
+/// A text in parts; `true` marks those that differ from the counterpart.
+pub(crate) type Parts = Vec<(bool, String)>;
+
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Line {
     /// Something was left out between items of a list.
@@ -18,9 +21,8 @@ pub(crate) enum Line {
     /// `@@ -1,4 +1,5 @@`
     Hunk(String),
     Kept(String),
-    /// Parts of a line; `true` marks what differs from its counterpart.
-    Removed(Vec<(bool, String)>),
-    Added(Vec<(bool, String)>),
+    Removed(Parts),
+    Added(Parts),
     /// Something to say about the text itself.
     Remark(&'static str),
 }
@@ -114,7 +116,7 @@ pub(crate) fn compare(old: &str, new: &str) -> Block {
 
 fn add(block: &mut Block, diff: &TextDiff<'_, '_, str>, op: &DiffOp) {
     let emphasized = op.old_range().len() + op.new_range().len() <= EMPHASIZED;
-    let mut push = |tag, parts: Vec<(bool, String)>| match tag {
+    let mut push = |tag, parts: Parts| match tag {
         ChangeTag::Equal => {
             let text = parts.into_iter().map(|(_, text)| text).collect();
             block.lines.push(Line::Kept(text));
@@ -151,7 +153,7 @@ fn line(text: &str) -> String {
 }
 
 /// The words of two lines that differ.
-pub(crate) fn words(old: &str, new: &str) -> (Vec<(bool, String)>, Vec<(bool, String)>) {
+pub(crate) fn words(old: &str, new: &str) -> (Parts, Parts) {
     let diff = TextDiff::from_unicode_words(old, new);
     let (mut before, mut after) = (Vec::new(), Vec::new());
     for change in diff.iter_all_changes() {
@@ -192,7 +194,7 @@ mod tests {
 
     #[test]
     fn unchanged_lines_far_away_are_left_out() {
-        let old: String = (1..=20).map(|n| format!("line {n}\n")).collect();
+        let old = (1..=20).map(|n| format!("line {n}")).collect::<Vec<_>>().join("\n") + "\n";
         let new = old.replace("line 10\n", "line ten\n");
         assert_eq!(
             shown(&old, &new),
@@ -211,10 +213,8 @@ mod tests {
         let new = "a\nx\nc\nd\n";
         let diff = shown(old, new);
         let side = |sign: char| {
-            diff.lines()
-                .filter(|l| l.starts_with([' ', sign]))
-                .map(|l| format!("{}\n", &l[1..]))
-                .collect::<String>()
+            let lines = diff.lines().filter(|l| l.starts_with([' ', sign])).map(|l| &l[1..]);
+            lines.collect::<Vec<_>>().join("\n") + "\n"
         };
         assert_eq!((side('-').as_str(), side('+').as_str()), (old, new));
     }

@@ -2,7 +2,7 @@
 
 use super::fields::{Side, leaves};
 use crate::views::{
-    value::{SECRET, bare, image},
+    value::{SECRET, bare, image, visible},
     words::count,
 };
 use bfd_core::{
@@ -23,7 +23,9 @@ pub(crate) fn facts(plan: &Plan, change: &Change) -> Vec<String> {
         environment: &plan.environment,
         sides: leaves(&fields)
             .into_iter()
-            .map(|(path, _, leaf)| (path.join("."), if gone { leaf.before } else { leaf.after }))
+            .map(|(path, _, leaf)| {
+                (visible(&path.join(".")).into_owned(), if gone { leaf.before } else { leaf.after })
+            })
             .filter(|(_, side)| *side != Side::Absent)
             .collect(),
     };

@@ -14,6 +14,7 @@ use bfd_core::{
     Environment, Value,
     plan::{Action, Change, Effect, Plan, Undo},
 };
+use std::fmt::Write as _;
 
 /// GitHub refuses a comment of more than 65,536 characters; bytes are never
 /// fewer than characters.
@@ -127,10 +128,10 @@ impl Page {
                     limited(&change.address.to_string(), CELL)
                 );
                 let lines = if listed { lines(&nodes, &plan.environment) } else { Vec::new() };
-                let notes: Vec<String> =
+                let said: Vec<String> =
                     change.notes.iter().map(|note| message(&limited(note, CELL))).collect();
                 let room = self.room().min(DETAIL);
-                match folded(&summary, action == Action::Replace, &lines, &notes, room) {
+                match folded(&summary, action == Action::Replace, &lines, &said, room) {
                     Some(detail) => self.out.push_str(&detail),
                     None => missing += 1,
                 }
@@ -169,9 +170,10 @@ impl Page {
     fn finish(mut self) -> String {
         if !self.left_out.is_empty() {
             let what = list(&self.left_out);
-            self.out.push_str(&format!(
-                "\n**Not shown, for want of room:** {what}. `bfd plan` at a terminal shows everything.\n"
-            ));
+            let _ = writeln!(
+                self.out,
+                "\n**Not shown, for want of room:** {what}. `bfd plan` at a terminal shows everything."
+            );
         }
         let kept = self.out.trim_end().len();
         self.out.truncate(kept);
@@ -197,10 +199,8 @@ fn head(plan: &Plan) -> String {
         )
     };
     if let Some(endpoint) = &plan.endpoint {
-        out.push_str(&format!(
-            "> [!CAUTION]\n> calls go to {}, not to AWS\n\n",
-            code(&limited(endpoint, CELL))
-        ));
+        let endpoint = code(&limited(endpoint, CELL));
+        let _ = write!(out, "> [!CAUTION]\n> calls go to {endpoint}, not to AWS\n\n");
     }
     out
 }
@@ -228,7 +228,7 @@ fn row(plan: &Plan, change: &Change) -> String {
     }
     match change.action {
         Action::Create | Action::Delete => {
-            what.push(prose(&limited(&facts(plan, change).join(", "), CELL)))
+            what.push(prose(&limited(&facts(plan, change).join(", "), CELL)));
         }
         _ => what.push(prose(&limited(&labels(&tree(&change.fields)), CELL))),
     }
@@ -279,7 +279,7 @@ fn folded(
     let start = format!("<details{open}>\n<summary>{summary}</summary>\n\n");
     let mut end = String::new();
     for note in notes {
-        end.push_str(&format!("{note}\n\n"));
+        let _ = write!(end, "{note}\n\n");
     }
     end.push_str("</details>\n\n");
     // The fence is as long as the longest run of backticks, which is in a line.
@@ -291,7 +291,7 @@ fn folded(
             if number == 0 {
                 return None;
             }
-            body.push_str(&format!("# {} not shown\n", count(lines.len() - number, "more line")));
+            let _ = writeln!(body, "# {} not shown", count(lines.len() - number, "more line"));
             break;
         }
         left -= line.len() + 1;
@@ -352,7 +352,7 @@ fn field(
     }
     match (&leaf.before, &leaf.after) {
         (Side::Secret, Side::Secret) => {
-            out.push(format!("! {indent}{label}: (secret changes){says}"))
+            out.push(format!("! {indent}{label}: (secret changes){says}"));
         }
         (Side::Value(Value::String(old)), Side::Value(Value::String(new))) => {
             let (old, new) = pair(old, new, leaf.nature, environment);

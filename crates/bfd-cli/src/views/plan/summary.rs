@@ -1,5 +1,5 @@
 use super::order::restarts_tasks;
-use crate::views::words::count;
+use crate::views::{value::visible, words::count};
 use bfd_core::plan::{Action, Plan};
 
 /// One line: how much of what.
@@ -9,7 +9,10 @@ pub fn summary(plan: &Plan) -> String {
     let summary = plan.summary();
     if plan.changes.is_empty() && plan.is_empty() {
         let resources = count(summary.unchanged, "resource");
-        return format!("No changes. {} is as declared ({resources}).", plan.environment.name);
+        return format!(
+            "No changes. {} is as declared ({resources}).",
+            visible(&plan.environment.name)
+        );
     }
     format!("Plan: {}. {} unchanged.", counts(plan), summary.unchanged)
 }

@@ -64,8 +64,8 @@ impl View<'_> {
 
     fn title(&mut self) {
         let of = &self.plan.environment;
-        let place = format!(" in account {}, {}", of.account, of.region);
-        self.page.line(0, 2, &[styled(palette::HEADING, &*of.name), faint(place)]);
+        let place = format!(" in account {}, {}", visible(&of.account), visible(&of.region));
+        self.page.line(0, 2, &[styled(palette::HEADING, visible(&of.name)), faint(place)]);
         if let Some(endpoint) = &self.plan.endpoint {
             self.endpoint(endpoint);
         }
@@ -164,7 +164,7 @@ impl View<'_> {
             Action::Replace if deletes_first(self.plan, change) => says
                 .push(styled(palette::BAD, "the old one is deleted before the new one is created")),
             Action::Replace => {
-                says.push(plain("the new one is created before the old one is deleted"))
+                says.push(plain("the new one is created before the old one is deleted"));
             }
             Action::Adopt if nodes.is_empty() => {
                 says.push(plain("is there already and as declared"));

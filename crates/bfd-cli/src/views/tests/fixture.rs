@@ -125,17 +125,29 @@ pub(crate) fn step(id: u32, address: &str, does: &Does, after: &[u32], seconds: 
     }
 }
 
-/// Two hundred lines of CloudFormation.
+/// A template with one network and a subnet per zone.
 fn template(cidr: &str, zones: u32) -> String {
-    let mut text = String::from(
-        "AWSTemplateFormatVersion: \"2010-09-09\"\nParameters:\n  Cidr:\n    Type: String\n",
-    );
-    text.push_str(&format!("    Default: {cidr}\nResources:\n  Vpc:\n    Type: AWS::EC2::VPC\n    Properties:\n      CidrBlock: !Ref Cidr\n      EnableDnsSupport: true\n"));
-    for zone in 1..=zones {
-        text.push_str(&format!("  Subnet{zone}:\n    Type: AWS::EC2::Subnet\n    Properties:\n      VpcId: !Ref Vpc\n      AvailabilityZone: !Select [{zone}, !GetAZs \"\"]\n"));
-    }
-    text.push_str("Outputs:\n  VpcId:\n    Value: !Ref Vpc\n");
-    text
+    const HEAD: &str = r#"AWSTemplateFormatVersion: "2010-09-09"
+Parameters:
+  Cidr:
+    Type: String
+    Default: CIDR
+Resources:
+  Vpc:
+    Type: AWS::EC2::VPC
+    Properties:
+      CidrBlock: !Ref Cidr
+      EnableDnsSupport: true
+"#;
+    const SUBNET: &str = r#"  SubnetZONE:
+    Type: AWS::EC2::Subnet
+    Properties:
+      VpcId: !Ref Vpc
+      AvailabilityZone: !Select [ZONE, !GetAZs ""]
+"#;
+    const TAIL: &str = "Outputs:\n  VpcId:\n    Value: !Ref Vpc\n";
+    let subnets = (1..=zones).map(|zone| SUBNET.replace("ZONE", &zone.to_string()));
+    HEAD.replace("CIDR", cidr) + &subnets.collect::<String>() + TAIL
 }
 
 fn policy(principals: &[&str]) -> Value {
@@ -183,9 +195,8 @@ fn web() -> Change {
     )
 }
 
-/// Every action, every kind of value, and everything that is said beside them.
-pub(crate) fn rich() -> Plan {
-    let creates = vec![
+fn creates() -> Vec<Change> {
+    vec![
         change(
             "coordinator.main",
             Action::Create,
@@ -253,8 +264,11 @@ pub(crate) fn rich() -> Plan {
             Undo::Approximate,
             &["what the stack retains on deletion stays"],
         ),
-    ];
-    let updates = vec![
+    ]
+}
+
+fn updates() -> Vec<Change> {
+    vec![
         web(),
         change(
             "service.api",
@@ -315,8 +329,11 @@ pub(crate) fn rich() -> Plan {
                 field("keep_images", json!(50), json!(100)),
             ],
         ),
-    ];
-    let rest = vec![
+    ]
+}
+
+fn rest() -> Vec<Change> {
+    vec![
         with_undo(
             change(
                 "cluster.main",
@@ -356,10 +373,14 @@ pub(crate) fn rich() -> Plan {
             Action::Adopt,
             vec![field("container_insights", json!("disabled"), json!("enhanced"))],
         ),
-    ];
+    ]
+}
+
+/// Every action, every kind of value, and everything that is said beside them.
+pub(crate) fn rich() -> Plan {
     Plan {
         endpoint: Some("http://127.0.0.1:5000".into()),
-        changes: creates.into_iter().chain(updates).chain(rest).collect(),
+        changes: [creates(), updates(), rest()].concat(),
         steps: vec![
             step(0, "coordinator.main", &Does::Create, &[], 300),
             step(1, "cluster.main", &Does::Create, &[0], 200),
