@@ -84,13 +84,19 @@ impl<'a> Differ<'a> {
     }
 
     fn leaf(&mut self, desired: &Expr, observed: Option<&Value>) {
-        if matches(desired, observed.unwrap_or(&Value::Null)) {
+        let set = self.spec.is_set(&self.path);
+        let found = observed.unwrap_or(&Value::Null);
+        if matches(desired, found) || (set && matches_as_set(desired, found)) {
             return;
         }
         let known = desired.is_known();
-        let after = known.then(|| desired.resolve(&|_| None).expect("it is known"));
+        let mut after = known.then(|| desired.resolve(&|_| None).expect("it is known"));
         let sensitive = after.as_ref().is_some_and(is_secret) || observed.is_some_and(is_secret);
-        let before = observed.filter(|value| !value.is_null()).cloned();
+        let mut before = observed.filter(|value| !value.is_null()).cloned();
+        if set {
+            // What moved within a set is no part of the difference.
+            before.iter_mut().chain(&mut after).for_each(sort);
+        }
         self.push(before, after.filter(|value| !value.is_null()), sensitive, known);
     }
 
@@ -120,6 +126,23 @@ fn matches(desired: &Expr, observed: &Value) -> bool {
             all.iter().all(|(name, d)| matches(d, values.get(name).unwrap_or(&Value::Null)))
         }
         _ => false,
+    }
+}
+
+/// Whether both lists have the same items, in whatever order.
+fn matches_as_set(desired: &Expr, observed: &Value) -> bool {
+    let (Expr::List(desired), Value::Array(observed)) = (desired, observed) else { return false };
+    let mut left: Vec<&Value> = observed.iter().collect();
+    desired.len() == left.len()
+        && desired.iter().all(|item| {
+            let found = left.iter().position(|value| matches(item, value));
+            found.map(|at| left.swap_remove(at)).is_some()
+        })
+}
+
+fn sort(value: &mut Value) {
+    if let Value::Array(all) = value {
+        all.sort_by_cached_key(Value::to_string);
     }
 }
 

@@ -22,7 +22,7 @@ pub(crate) static THING: KindSpec = KindSpec {
     default_output: None,
     key: &["name"],
     exact: &["environment", "parts.*.environment"],
-    sets: &[],
+    sets: &["set"],
     lower: |lower| lower.fields.clone(),
     settle: None,
     effect: |path| match path {

@@ -67,6 +67,28 @@ fn exact_maps_allow_nothing_undeclared() {
 }
 
 #[test]
+fn the_order_of_a_set_means_nothing() {
+    let wanted = |items| json!({ "name": "a", "set": items });
+    let case = Case::default()
+        .wants(resource("a", wanted(json!(["z", { "x": 1 }, "b"])), &[]))
+        .has("a", wanted(json!(["z", { "x": 1 }, "b"])), &[])
+        .sees("a", wanted(json!(["b", { "x": 1, "by_aws": 2 }, "z"])), None);
+    let plan = case.plan().unwrap();
+    assert!(plan.is_empty() && plan.drift.is_empty());
+}
+
+#[test]
+fn a_set_differs_by_its_items_only() {
+    let case = Case::default()
+        .wants(resource("a", json!({ "name": "a", "set": ["z", "b", "b"] }), &[]))
+        .has("a", json!({ "name": "a", "set": ["z", "z", "b"] }), &[]);
+    assert_eq!(
+        fields(&case.plan().unwrap()),
+        [r#"thing.a set: ["b","z","z"] -> ["b","b","z"] None"#]
+    );
+}
+
+#[test]
 fn drift_is_told_and_put_right() {
     let case = Case::default()
         .wants(resource("a", json!({ "name": "a", "image": "new" }), &[]))
