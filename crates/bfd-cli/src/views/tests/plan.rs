@@ -1,5 +1,5 @@
 use super::{fixture, legible, styles};
-use crate::views::{Style, plan};
+use crate::views::{Style, plan, value};
 use bfd_core::plan::Plan;
 
 fn check(name: &str, plan: &Plan) {
@@ -33,5 +33,5 @@ fn reviewers_get_a_table_and_folded_details() {
 
 #[test]
 fn programs_get_the_contract() {
-    insta::assert_json_snapshot!("rich_json", plan::json(&fixture::rich()));
+    insta::assert_snapshot!("rich_json", value::pretty(&plan::json(&fixture::rich())));
 }
