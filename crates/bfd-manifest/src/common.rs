@@ -42,22 +42,18 @@ impl Common {
         let written = written.as_ref().and_then(Expr::as_list).unwrap_or_default();
         for (index, text) in written.iter().filter_map(Expr::as_str).enumerate() {
             let place = reader.place(&format!("depends_on.{index}"));
-            match declared.find(text) {
-                Some(address) => {
-                    depends_on.insert(address.clone());
-                    reader.edges.push(Edge { to: address.clone(), place, why: Why::Written });
-                }
-                None => {
-                    let hint = match text.split_once('.') {
-                        Some((kind, name)) => declared.hint(kind, name),
-                        None => "write the address, such as `stack.network`".to_owned(),
-                    };
-                    let headline = "a dependency on nothing";
-                    let problem = Problem::error("manifest::unknown_dependency", headline)
-                        .at(place, "nothing of this address is declared");
-                    reader.report(if hint.is_empty() { problem } else { problem.help(hint) });
-                }
+            if let Some(address) = declared.find(text) {
+                depends_on.insert(address.clone());
+                reader.edges.push(Edge { to: address.clone(), place, why: Why::Written });
+                continue;
             }
+            let hint = match text.split_once('.') {
+                Some((kind, name)) => declared.hint(kind, name),
+                None => "write the address, such as `stack.network`".to_owned(),
+            };
+            let problem = Problem::error("manifest::unknown_dependency", "a dependency on nothing")
+                .at(place, "nothing of this address is declared");
+            reader.report(if hint.is_empty() { problem } else { problem.help(hint) });
         }
         let mut flag = |name| fields.remove(name).and_then(|e| e.as_bool()).unwrap_or(false);
         Self { adopt: flag("adopt"), protect: flag("protect"), depends_on }

@@ -5,7 +5,7 @@ use crate::{
 };
 use bfd_core::{Address, Problem, Span};
 use bfd_kinds::KindSpec;
-use std::collections::BTreeMap;
+use std::{cell::Cell, collections::BTreeMap};
 
 /// The name of what is written without one.
 const SINGLETON: &str = "main";
@@ -23,7 +23,13 @@ pub(crate) struct Declared<'t> {
 #[derive(Debug, Default)]
 pub(crate) struct Index {
     kinds: BTreeMap<&'static str, Names>,
+    /// How many names were compared for hints.
+    compared: Cell<usize>,
 }
+
+/// After so many comparisons there are no more hints: a manifest in which every
+/// name is wrong is answered as fast as any other.
+const COMPARISONS: usize = 200_000;
 
 #[derive(Debug)]
 pub(crate) struct Names {
@@ -34,7 +40,8 @@ pub(crate) struct Names {
 impl Index {
     pub(crate) fn new(kinds: &[&'static KindSpec]) -> Self {
         let names = |spec| Names { spec, names: BTreeMap::new() };
-        Self { kinds: kinds.iter().map(|spec| (spec.name, names(*spec))).collect() }
+        let kinds = kinds.iter().map(|spec| (spec.name, names(*spec))).collect();
+        Self { kinds, compared: Cell::default() }
     }
 
     pub(crate) fn kind(&self, kind: &str) -> Option<&Names> {
@@ -64,18 +71,19 @@ impl Index {
         let Some(Names { names, spec }) = self.kinds.get(kind) else {
             return did_you_mean(kind, self.kinds()).unwrap_or_default();
         };
-        if let Some(name) = nearest(name, names.keys().map(String::as_str)) {
+        let compared = self.compared.get().saturating_add(names.len());
+        self.compared.set(compared);
+        let known = names.keys().map(String::as_str);
+        let near = if compared > COMPARISONS { None } else { nearest(name, known) };
+        if let Some(name) = near {
             return format!("did you mean `{kind}.{name}`?");
         }
         let header = header(spec, name);
-        match names.len() {
-            0 => format!("declare it: `{header}`"),
-            1..=5 => {
-                let names = list(names.keys().map(String::as_str));
-                format!("declared are {names}; or declare it: `{header}`")
-            }
-            _ => format!("declare it: `{header}`"),
+        if (1..=5).contains(&names.len()) {
+            let names = list(names.keys().map(String::as_str));
+            return format!("declared are {names}; or declare it: `{header}`");
         }
+        format!("declare it: `{header}`")
     }
 }
 

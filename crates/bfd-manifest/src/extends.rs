@@ -61,7 +61,7 @@ struct Chain<'a> {
 
 impl Chain<'_> {
     fn read(&mut self, named: &Named) -> Result<(Table, Option<Named>), Vec<Problem>> {
-        let shown = self.directory.join(&named.path);
+        let shown = self.shown(&named.path);
         let text = match (self.options.read)(&shown) {
             Ok(text) => text,
             Err(error) => {
@@ -88,15 +88,28 @@ impl Chain<'_> {
         };
         let to = sources::join(&here, Path::new(to));
         self.visited.push((named.path.clone(), place.clone()));
-        if let Some(first) = self.visited.iter().position(|(path, _)| *path == to) {
+        if let Some(first) = self.visited.iter().position(|(path, _)| self.same(path, &to)) {
             return Err(vec![self.cycle(first)]);
         }
         Ok((table, Some(Named { path: to, place: Some(place) })))
     }
 
+    /// The path as the user would say it; that of the manifest as it was said.
+    fn shown(&self, path: &Path) -> PathBuf {
+        if self.sources.iter().next().is_none() {
+            return self.directory.join(path);
+        }
+        sources::join(self.directory, path)
+    }
+
+    /// Whether two paths from the manifest's directory lead to one file.
+    fn same(&self, one: &Path, other: &Path) -> bool {
+        sources::join(self.directory, one) == sources::join(self.directory, other)
+    }
+
     fn cycle(&self, first: usize) -> Problem {
         let members = &self.visited[first..];
-        let name = |path: &PathBuf| self.directory.join(path).display().to_string();
+        let name = |path: &PathBuf| self.shown(path).display().to_string();
         let mut problem = Problem::error("manifest::extends_cycle", "files that extend each other");
         for (index, (_, place)) in members.iter().enumerate() {
             let (next, _) = &members[(index + 1) % members.len()];

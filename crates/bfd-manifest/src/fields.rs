@@ -1,11 +1,14 @@
 use crate::{
-    declared, duration,
+    declared,
     nearest::{did_you_mean, list},
     node::{Entry, Node, Table, Value},
+    scalars::OUT_OF_RANGE,
     scope::{Filled, Scope},
-    template, words,
+    template,
+    types::{accepts, deeper, may_wait, number, type_hint},
+    words,
 };
-use bfd_core::{Address, Expr, Inputs, Problem, Secret, SecretSource, Span};
+use bfd_core::{Address, Expr, Inputs, Problem, Span};
 use bfd_kinds::{Field, Type};
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -33,9 +36,9 @@ pub(crate) struct Edge {
 
 /// Reads a table as its description says, and reports all that is otherwise.
 pub(crate) struct Reader<'a> {
-    scope: &'a Scope<'a>,
+    pub(crate) scope: &'a Scope<'a>,
     /// What is read; absent in sections.
-    address: Option<&'a Address>,
+    pub(crate) address: Option<&'a Address>,
     /// For messages: the kind, then the tables on the way in.
     owner: Vec<&'static str>,
     path: String,
@@ -206,41 +209,9 @@ impl<'a> Reader<'a> {
             (Type::Text, _) if text.is_some() => text.map(Expr::from),
             (Type::Scalar, value) if value.to_text().is_some() => value.to_text().map(Expr::from),
             (Type::Name { min, max, pattern }, _) if text.is_some() => {
-                let text = text?;
-                let length = text.chars().count();
-                let problem = Problem::error("manifest::invalid_name", "malformed name");
-                if !(*min..=*max).contains(&length) {
-                    let label = if min == max {
-                        format!("has {length} characters, not {min}")
-                    } else {
-                        format!("has {length} characters; {min} to {max} are allowed")
-                    };
-                    let help = format!("it holds {}", pattern.says);
-                    self.report(problem.at(node.span.clone(), label).help(help));
-                    return None;
-                }
-                if !(pattern.matches)(&text) {
-                    let label = "has other characters than allowed, or in another order";
-                    let help = format!("it holds {}", pattern.says);
-                    self.report(problem.at(node.span.clone(), label).help(help));
-                    return None;
-                }
-                Some(text.into())
+                self.name(text?, (*min, *max), pattern, &node.span)
             }
-            (Type::OneOf(allowed), _) if text.is_some() => {
-                let text = text?;
-                if allowed.contains(&text.as_str()) {
-                    return Some(text.into());
-                }
-                let choices = list(allowed.iter().copied());
-                let help = match did_you_mean(&text, allowed.iter().copied()) {
-                    Some(hint) => format!("{hint} Allowed are {choices}"),
-                    None => format!("allowed are {choices}"),
-                };
-                let problem = Problem::error("manifest::not_allowed", "not an allowed value");
-                self.report(problem.at(node.span.clone(), "not one of these").help(help));
-                None
-            }
+            (Type::OneOf(allowed), _) if text.is_some() => self.one_of(text?, allowed, &node.span),
             (Type::Integer { min, max }, Value::Integer(number)) => {
                 self.integer(*number, (*min, *max), &node.span)
             }
@@ -274,17 +245,7 @@ impl<'a> Reader<'a> {
                 Some(self.each(table, read))
             }
             (Type::Tables(fields), Value::Table(table)) => {
-                let read = |reader: &mut Self, entry: &Entry| match &entry.value.value {
-                    Value::Table(table) => {
-                        let place = declared::place(entry);
-                        Some(Expr::Map(reader.table(table, &place, &[fields])))
-                    }
-                    _ => {
-                        reader.wrong_type(&entry.value, "a table", None);
-                        None
-                    }
-                };
-                Some(self.each(table, read))
+                Some(self.each(table, |reader, entry| reader.named(fields, entry)))
             }
             (Type::Table(fields), Value::Table(table)) => {
                 Some(Expr::Map(self.table(table, place, &[fields])))
@@ -323,40 +284,21 @@ impl<'a> Reader<'a> {
         Expr::Map(map)
     }
 
-    fn wrong_type(&mut self, node: &Node, expected: &str, help: Option<String>) {
+    /// Reads one of the tables that have names.
+    fn named(&mut self, fields: &'static [Field], entry: &Entry) -> Option<Expr> {
+        if let Value::Table(table) = &entry.value.value {
+            return Some(Expr::Map(self.table(table, &declared::place(entry), &[fields])));
+        }
+        self.wrong_type(&entry.value, "a table", None);
+        None
+    }
+
+    pub(crate) fn wrong_type(&mut self, node: &Node, expected: &str, help: Option<String>) {
         let label = format!("expected {expected}, found {}", node.value.type_name());
         let problem = Problem::error("manifest::wrong_type", "wrong type");
         let mut problem = problem.at(node.span.clone(), label);
         problem.help = help;
         self.report(problem);
-    }
-
-    fn integer(&mut self, number: i64, (min, max): (i64, i64), span: &Span) -> Option<Expr> {
-        if (min..=max).contains(&number) {
-            return Some(Expr::Literal(json!(number)));
-        }
-        let label = format!("{number} is not within {}", words::within(min, max));
-        let problem = Problem::error(OUT_OF_RANGE, "value out of range");
-        self.report(problem.at(span.clone(), label));
-        None
-    }
-
-    fn duration(&mut self, text: &str, (min, max): (u64, u64), span: &Span) -> Option<Expr> {
-        let Some(seconds) = duration::parse(text) else {
-            let problem = Problem::error("manifest::invalid_duration", "not a duration");
-            let problem = problem.at(span.clone(), "not a number with a unit");
-            self.report(
-                problem.help("write hours, minutes or seconds: `\"30s\"`, `\"5m\"`, `\"1h30m\"`"),
-            );
-            return None;
-        };
-        if (min..=max).contains(&seconds) {
-            return Some(Expr::Literal(json!(seconds)));
-        }
-        let (min, max) = (duration::show(min), duration::show(max));
-        let problem = Problem::error(OUT_OF_RANGE, "value out of range");
-        self.report(problem.at(span.clone(), format!("not within {min} to {max}")));
-        None
     }
 
     fn link(&mut self, kind: &str, name: &str, span: &Span) -> Option<Expr> {
@@ -374,65 +316,6 @@ impl<'a> Reader<'a> {
         let label = format!("no `{kind}` of this name is declared");
         self.report(problem.at(span.clone(), label).help(help));
         None
-    }
-
-    fn file(&mut self, path: &str, span: &Span) -> Option<Expr> {
-        let path = self.scope.from_manifest(path, span);
-        let read = self.scope.directory.join(&path);
-        match (self.scope.options.read)(&read) {
-            Ok(text) => Some(Expr::Map(BTreeMap::from([
-                ("path".to_owned(), path.to_string_lossy().into_owned().into()),
-                ("text".to_owned(), text.into()),
-            ]))),
-            Err(error) => {
-                let problem = Problem::error("manifest::unreadable", "cannot read a file");
-                let help = format!("it is looked for at `{}`", read.display());
-                self.report(problem.at(span.clone(), words::unreadable(&error)).help(help));
-                None
-            }
-        }
-    }
-
-    fn secret(&mut self, table: &Table, node: &Node, place: &Span) -> Option<Expr> {
-        const FIELDS: &[Field] = &[
-            Field::new("env", Type::Name { min: 1, max: 1024, pattern: ENV }, "The variable."),
-            Field::new("file", Type::Name { min: 1, max: 4096, pattern: PATH }, "The file."),
-        ];
-        let before = self.problems.len();
-        let fields = self.table(table, place, &[FIELDS]);
-        if self.problems.len() > before {
-            return None;
-        }
-        let field = |name: &str| fields.get(name).and_then(Expr::as_str);
-        let source = match (field("env"), field("file")) {
-            (Some(name), None) => SecretSource::Env(name.to_owned()),
-            (None, Some(path)) => {
-                let path = self.scope.from_manifest(path, &node.span);
-                SecretSource::File(path.to_string_lossy().into_owned())
-            }
-            _ => {
-                let problem =
-                    Problem::error("manifest::secret_source", "not the source of a secret");
-                let label = "needs either `env` or `file`";
-                let help = format!("write {}", words::expected(&Type::SecretSource));
-                self.report(problem.at(place.clone(), label).help(help));
-                return None;
-            }
-        };
-        let address = self.address?;
-        match (self.scope.options.secret_digest)(&source, self.scope.environment, address) {
-            Ok(digest) => Some(Expr::Secret(Secret { source, digest })),
-            Err(why) => {
-                let problem = Problem::error("manifest::secret_unreadable", "cannot read a secret");
-                let at = table.entries.values().next().map_or(place.clone(), Entry::place);
-                let help = match &source {
-                    SecretSource::Env(name) => format!("set `{name}` before you run bfd"),
-                    SecretSource::File(path) => format!("put the secret into `{path}`"),
-                };
-                self.report(problem.at(at, why).help(help));
-                None
-            }
-        }
     }
 
     /// Passes any value through; text in it may hold references.
@@ -465,104 +348,6 @@ impl<'a> Reader<'a> {
             }
         })
     }
-}
-
-const OUT_OF_RANGE: &str = "manifest::out_of_range";
-
-const ENV: bfd_kinds::spec::Pattern = bfd_kinds::spec::Pattern {
-    says: "letters, digits and `_`",
-    regex: "^[A-Za-z_][A-Za-z0-9_]*$",
-    matches: |name| {
-        !name.starts_with(|c: char| c.is_ascii_digit())
-            && name.bytes().all(|c| c.is_ascii_alphanumeric() || c == b'_')
-    },
-};
-
-const PATH: bfd_kinds::spec::Pattern =
-    bfd_kinds::spec::Pattern { says: "a path", regex: "", matches: |path| !path.contains('\0') };
-
-/// Whether references may stand where this type is expected.
-fn may_wait(ty: &Type) -> bool {
-    match ty {
-        Type::Text | Type::Scalar | Type::Any => true,
-        Type::Either(one, other) => may_wait(one) || may_wait(other),
-        _ => false,
-    }
-}
-
-/// Whether a value is of the TOML type that `ty` is written in.
-fn accepts(ty: &Type, node: &Node, lenient: bool) -> bool {
-    let value = &node.value;
-    let scalar = !matches!(value, Value::List(_) | Value::Table(_));
-    let text = value.as_text().is_some() || (lenient && scalar);
-    match ty {
-        Type::Text
-        | Type::Name { .. }
-        | Type::OneOf(_)
-        | Type::Duration { .. }
-        | Type::Link(_)
-        | Type::File => text,
-        Type::Integer { .. } => {
-            matches!(value, Value::Integer(_)) || (lenient && number(value.as_text()).is_some())
-        }
-        Type::Bool => {
-            matches!(value, Value::Bool(_))
-                || (lenient && matches!(value.as_text(), Some("true" | "false")))
-        }
-        Type::Scalar => scalar,
-        Type::List(_) => matches!(value, Value::List(_)),
-        Type::SecretSource | Type::Map(_) | Type::Table(_) | Type::Tables(_) => {
-            matches!(value, Value::Table(_))
-        }
-        Type::Either(one, other) => accepts(one, node, lenient) || accepts(other, node, lenient),
-        Type::Any => true,
-    }
-}
-
-fn number(text: Option<&str>) -> Option<i64> {
-    text?.parse().ok()
-}
-
-/// What to write instead of a value of the wrong type.
-fn type_hint(ty: &Type, value: &Value) -> Option<String> {
-    let text = value.as_text();
-    match (ty, value) {
-        (Type::Integer { .. }, _) if number(text).is_some() => {
-            Some(format!("write `{}`, without quotes", text?))
-        }
-        (Type::Bool, _) if matches!(text, Some("true" | "false")) => {
-            Some(format!("write `{}`, without quotes", text?))
-        }
-        (Type::Duration { .. }, Value::Integer(number)) => {
-            Some(format!("write it with a unit: `\"{number}s\"`"))
-        }
-        (Type::Text | Type::Name { .. } | Type::OneOf(_), Value::Integer(_) | Value::Bool(_)) => {
-            Some(format!("write it in quotes: `\"{}\"`", value.to_text()?))
-        }
-        (Type::List(_), Value::Table(_)) => Some("write it in brackets: `[{ … }]`".to_owned()),
-        (Type::List(_), _) => Some("write it in brackets: `[ … ]`".to_owned()),
-        _ => None,
-    }
-}
-
-/// The table below these fields that has a field of this name.
-fn deeper<'f, I: Iterator<Item = &'f Field>>(
-    name: &str,
-    fields: &impl Fn() -> I,
-) -> Option<String> {
-    fn inside(ty: &Type) -> Option<(&'static [Field], &'static str)> {
-        match ty {
-            Type::Table(fields) => Some((fields, "")),
-            Type::Tables(fields) => Some((fields, ".NAME")),
-            Type::Either(one, other) => inside(one).or_else(|| inside(other)),
-            _ => None,
-        }
-    }
-    fields().find_map(|field| {
-        let (below, suffix) = inside(&field.ty)?;
-        let found = below.iter().any(|field| field.name == name);
-        found.then(|| format!("{}{suffix}", field.name))
-    })
 }
 
 /// A variable's value, at the place where it is used.

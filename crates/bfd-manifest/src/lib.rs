@@ -12,7 +12,8 @@
 //! | `variables` | `[vars]`, `--var`, environment → values |
 //! | `settings` | `[environment]`, `[provider]`, `[state]`, `[rollback]`, `[guard]` → [`Manifest`] |
 //! | `declared` | kinds' tables → addresses |
-//! | `fields` | one table and its description → inputs; `template`, `scope` for `${…}` in it |
+//! | `fields`, `scalars`, `outside` | one table and its description → inputs |
+//! | `template`, `scope` | `${…}` in it → values and references |
 //! | `common` | `depends_on`, `adopt`, `protect` |
 //! | `resources` | inputs → the kind's canonical form |
 //! | `duplicates`, `cycles` | what no single resource can know |
@@ -30,9 +31,11 @@ mod manifest;
 mod nearest;
 mod node;
 mod options;
+mod outside;
 mod quoted;
 mod reference;
 mod resources;
+mod scalars;
 mod schema;
 mod scope;
 mod sections;
@@ -40,6 +43,7 @@ mod settings;
 mod sources;
 mod syntax;
 mod template;
+mod types;
 mod variables;
 mod words;
 

@@ -101,16 +101,14 @@ impl Scope<'_> {
                             edges.push((reference.of.clone(), at));
                             exprs.push(Expr::Reference(reference));
                         }
-                        Some(Meaning::Known(value)) => match value.to_text() {
-                            Some(text) => literal.push_str(&text),
-                            None => {
-                                failed = true;
-                                let problem = Problem::error("manifest::wrong_type", "wrong type");
-                                let help = "a list can only be the whole value: `\"${var.…}\"`";
-                                problems
-                                    .push(problem.at(at, "expected text, found a list").help(help));
+                        Some(Meaning::Known(value)) => {
+                            let text = value.to_text();
+                            failed |= text.is_none();
+                            if text.is_none() {
+                                problems.push(list_inside(at));
                             }
-                        },
+                            literal.extend(text);
+                        }
                     }
                 }
             }
@@ -140,7 +138,7 @@ impl Scope<'_> {
     }
 
     /// A path that is relative to the file it is written in, as seen from the manifest.
-    pub(crate) fn from_manifest(&self, path: &str, span: &Span) -> PathBuf {
+    pub(crate) fn seen_from_manifest(&self, path: &str, span: &Span) -> PathBuf {
         let source = self.sources.get(span.source);
         let here = source.map_or(Path::new(""), |source| &source.from_manifest);
         if here.as_os_str().is_empty() { path.into() } else { sources::join(here, Path::new(path)) }
@@ -153,10 +151,11 @@ impl Scope<'_> {
         let mut words = path.split('.');
         let first = words.next().unwrap_or_default();
         let beyond = match (self.reach, first) {
-            (Reach::Environment, "var") | (Reach::Variables, "environment") => None,
+            (Reach::Environment, "var")
+            | (Reach::Variables, "environment")
+            | (Reach::Everything, _) => None,
             (Reach::Environment, _) => Some("`[environment]` can only refer to `${var.…}`"),
             (Reach::Variables, _) => Some("`[vars]` can only refer to `${environment.…}`"),
-            (Reach::Everything, _) => None,
         };
         if let Some(help) = beyond {
             let label = "not known yet when this is read".to_owned();
@@ -172,13 +171,13 @@ impl Scope<'_> {
         match first {
             "environment" => {
                 let environment = self.environment;
-                let known = ["name", "account", "region"];
+                let known = ["environment.name", "environment.account", "environment.region"];
                 let value = match path.strip_prefix("environment.") {
                     Some("name") => &environment.name,
                     Some("account") => &environment.account,
                     Some("region") => &environment.region,
-                    other => {
-                        let hint = did_you_mean(other.unwrap_or_default(), known);
+                    _ => {
+                        let hint = did_you_mean(path, known);
                         let hint = hint.unwrap_or_else(|| format!("there are {}", list(known)));
                         let label = "not a property of the environment".to_owned();
                         problems.push(wrong(
@@ -277,6 +276,12 @@ impl Scope<'_> {
         check_output(spec, address, output)?;
         Ok(Reference { of: address.clone(), output: output.to_owned() })
     }
+}
+
+fn list_inside(at: Span) -> Problem {
+    Problem::error("manifest::wrong_type", "wrong type")
+        .at(at, "expected text, found a list")
+        .help("a list can only be the whole value: `\"${var.…}\"`")
 }
 
 struct Wrong {

@@ -159,7 +159,7 @@ const NAME: Pattern = Pattern {
 };
 
 const ACCOUNT: Pattern = Pattern {
-    says: "digits",
+    says: "12 digits",
     regex: "^[0-9]+$",
     matches: |account| account.bytes().all(|c| c.is_ascii_digit()),
 };

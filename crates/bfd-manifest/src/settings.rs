@@ -5,7 +5,7 @@ use crate::{
     node::{Entry, Table, Value},
     scope::Scope,
     sections::{self, Section},
-    words,
+    sources, words,
 };
 use bfd_core::{Environment, Expr, Inputs, Problem, Span, plan::Rollback};
 use std::{collections::BTreeMap, path::Path};
@@ -166,8 +166,10 @@ fn state(
         problems.push(problem.at(place(name), "only for `backend = \"s3\"`").help("remove it"));
     }
     let directory = match text(fields, "directory") {
-        Some(path) => scope.from_manifest(path, &place("directory")),
+        Some(path) => scope.seen_from_manifest(path, &place("directory")),
         None => Path::new(".bfd").join(&scope.environment.name),
     };
-    StateSettings { backend: Backend::Local { directory: scope.directory.join(directory) } }
+    StateSettings {
+        backend: Backend::Local { directory: sources::join(scope.directory, &directory) },
+    }
 }

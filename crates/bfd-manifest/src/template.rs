@@ -99,8 +99,9 @@ mod tests {
             match scan(&text) {
                 Ok(parts) => prop_assert_eq!(render(&parts), text),
                 Err(Unterminated { at }) => {
-                    prop_assert!(text[at..].starts_with("${"));
-                    prop_assert!(!text[at..].contains('}'));
+                    let rest = &text[at..];
+                    let open = rest.starts_with("${") && !rest.contains('}');
+                    prop_assert!(open, "{rest}");
                 }
             }
         }

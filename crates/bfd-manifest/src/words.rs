@@ -1,6 +1,7 @@
 //! How types, limits and examples are said, in messages and in the reference.
 
 use crate::duration;
+use bfd_core::plan::Effect;
 use bfd_kinds::{Field, Type};
 use std::io;
 
@@ -26,8 +27,12 @@ pub(crate) fn expected(ty: &Type) -> String {
 pub(crate) fn described(ty: &Type) -> String {
     match ty {
         Type::Text => "text".to_owned(),
+        Type::Name { min, max, pattern } if pattern.regex.is_empty() => {
+            format!("text, {min} to {max} characters")
+        }
+        Type::Name { min, max, pattern } if min == max => pattern.says.to_owned(),
         Type::Name { min, max, pattern } => {
-            format!("{min} to {max} characters: {}", pattern.says)
+            format!("{}; {min} to {max} characters", pattern.says)
         }
         Type::OneOf(allowed) => {
             let all: Vec<String> = allowed.iter().map(|one| format!("`\"{one}\"`")).collect();
@@ -95,5 +100,14 @@ pub(crate) fn unreadable(error: &io::Error) -> String {
         io::ErrorKind::InvalidData => "it is not UTF-8 text".to_owned(),
         io::ErrorKind::IsADirectory => "it is a directory".to_owned(),
         _ => error.to_string(),
+    }
+}
+
+/// What a change of a field does beside changing it.
+pub(crate) fn effect(effect: Effect) -> Option<&'static str> {
+    match effect {
+        Effect::None => None,
+        Effect::RestartsTasks => Some("restarts tasks"),
+        Effect::Replaces => Some("replaces the object"),
     }
 }

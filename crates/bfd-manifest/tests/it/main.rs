@@ -1,1 +1,9 @@
-
+//! What a person may rely on when writing a manifest.
+mod arbitrary;
+mod dependencies;
+mod described;
+mod files;
+mod mistakes;
+mod render;
+mod values;
+mod world;

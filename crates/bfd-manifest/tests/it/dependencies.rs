@@ -1,0 +1,133 @@
+use crate::world::{World, input, resource};
+use bfd_core::{Expr, Reference};
+use insta::assert_snapshot;
+use std::collections::BTreeSet;
+
+fn waits_for(manifest: &bfd_manifest::Manifest, address: &str) -> BTreeSet<String> {
+    resource(manifest, address).dependencies().iter().map(ToString::to_string).collect()
+}
+
+fn set(addresses: &[&str]) -> BTreeSet<String> {
+    addresses.iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn what_is_known_without_being_written_is_an_edge() {
+    let manifest = World::with(
+        r#"
+[coordinator]
+parameter_prefix = "/bellyfed/dev/deployment"
+
+[repository.web]
+name = "web"
+
+[image.web]
+source = "${repository.web.uri}:v1"
+
+[cluster.main]
+name = "main"
+
+[stack.network]
+name = "network"
+template = "network.yaml"
+
+[parameter.done]
+name = "/done"
+value = "yes"
+depends_on = ["service.web"]
+protect = true
+
+[service.web]
+name = "web"
+cluster = "main"
+cpu = 256
+memory = 512
+execution_role = "arn:aws:iam::123456789012:role/execution"
+network = { subnets = ["${stack.network.outputs.SubnetA}"] }
+
+[service.web.container.web]
+image = "${image.web}"
+port = 3000
+"#,
+    )
+    .file("environments/network.yaml", "Resources: {}\n")
+    .good();
+    assert_eq!(waits_for(&manifest, "coordinator.main"), set(&[]));
+    assert_eq!(waits_for(&manifest, "repository.web"), set(&["coordinator.main"]));
+    assert_eq!(waits_for(&manifest, "image.web"), set(&["coordinator.main", "repository.web"]));
+    let service = ["cluster.main", "coordinator.main", "image.web", "stack.network"];
+    assert_eq!(waits_for(&manifest, "service.web"), set(&service));
+    assert_eq!(waits_for(&manifest, "parameter.done"), set(&["coordinator.main", "service.web"]));
+    assert!(resource(&manifest, "parameter.done").protect);
+    assert_eq!(
+        input(&manifest, "service.web", "task_definition.containers.web.image"),
+        &Expr::Reference(Reference { of: "image.web".parse().unwrap(), output: "uri".to_owned() })
+    );
+    let order: Vec<String> = manifest.resources.iter().map(|r| r.address.to_string()).collect();
+    assert!(order.is_sorted(), "{order:?}");
+}
+
+#[test]
+fn a_cycle_is_shown_with_the_whole_path() {
+    assert_snapshot!(
+        World::with(
+            r#"
+[parameter.a]
+name = "/a"
+value = "x ${parameter.b.version}"
+
+[parameter.b]
+name = "/b"
+value = "x"
+depends_on = ["parameter.c"]
+
+[parameter.c]
+name = "/c"
+value = "${parameter.a}"
+
+[parameter.alone]
+name = "/alone"
+value = "${parameter.alone.version}"
+"#
+        )
+        .bad()
+    );
+}
+
+#[test]
+fn the_coordinator_waits_for_nothing() {
+    let said = World::with(
+        "[coordinator]\nparameter_prefix = \"/a\"\ndepends_on = [\"cluster.main\"]\n[cluster.main]\nname = \"main\"\n",
+    )
+    .bad();
+    assert!(said.contains("as everything does"), "{said}");
+    assert!(said.contains("`cluster.main → coordinator.main → cluster.main`"), "{said}");
+}
+
+#[test]
+fn a_chain_as_long_as_the_manifest_is_no_cycle() {
+    use std::fmt::Write as _;
+    let mut body = "[parameter.p0]\nname = \"/p0\"\nvalue = \"x\"\n".to_owned();
+    for at in 1..20_000 {
+        let _ = writeln!(
+            body,
+            "[parameter.p{at}]\nname = \"/p{at}\"\nvalue = \"${{parameter.p{}}}\"",
+            at - 1
+        );
+    }
+    assert_eq!(World::with(&body).good().resources.len(), 20_000);
+    let closed = body.replacen("value = \"x\"", "value = \"${parameter.p19999}\"", 1);
+    let failed = World::with(&closed).load().unwrap_err();
+    assert_eq!(failed.problems.len(), 1);
+    assert_eq!(failed.problems[0].code, "manifest::cycle");
+}
+
+#[test]
+fn dependencies_on_nothing_get_the_nearest_address() {
+    let said = World::with(
+        "[cluster.main]\nname = \"main\"\n[parameter.a]\nname = \"/a\"\nvalue = \"x\"\ndepends_on = [\"cluster.mian\", \"clutser.main\"]\n",
+    )
+    .bad();
+    assert!(said.contains("did you mean `cluster.main`?"), "{said}");
+    assert!(said.contains("did you mean `cluster`?"), "{said}");
+}

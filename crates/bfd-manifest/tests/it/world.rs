@@ -1,0 +1,99 @@
+//! Files and variables that are only in memory.
+
+use bfd_core::{Address, Environment, Expr, Resource, SecretSource};
+use bfd_manifest::{Failed, Manifest, Options, load};
+use std::{collections::BTreeMap, io, path::Path};
+
+/// What a manifest needs before anything else in it matters.
+pub(crate) const HEAD: &str = "[environment]
+name = \"dev\"
+account = \"123456789012\"
+region = \"ap-southeast-1\"
+";
+
+#[derive(Clone, Debug, Default)]
+pub(crate) struct World {
+    files: BTreeMap<String, String>,
+    env: BTreeMap<String, String>,
+    vars: BTreeMap<String, String>,
+}
+
+impl World {
+    /// A world with one manifest, `environments/dev.toml`, that begins with [`HEAD`].
+    pub(crate) fn with(body: &str) -> Self {
+        Self::bare(&format!("{HEAD}{body}"))
+    }
+
+    /// A world with one manifest, as it is.
+    pub(crate) fn bare(text: &str) -> Self {
+        Self::default().file("environments/dev.toml", text)
+    }
+
+    pub(crate) fn file(mut self, path: &str, text: &str) -> Self {
+        self.files.insert(path.to_owned(), text.to_owned());
+        self
+    }
+
+    pub(crate) fn env(mut self, name: &str, value: &str) -> Self {
+        self.env.insert(name.to_owned(), value.to_owned());
+        self
+    }
+
+    pub(crate) fn var(mut self, name: &str, value: &str) -> Self {
+        self.vars.insert(name.to_owned(), value.to_owned());
+        self
+    }
+
+    pub(crate) fn load(&self) -> Result<Manifest, Failed> {
+        let read = |path: &Path| {
+            let path = path.to_str().expect("paths in tests are text");
+            self.files.get(path).cloned().ok_or_else(|| io::ErrorKind::NotFound.into())
+        };
+        let digest = |source: &SecretSource, environment: &Environment, address: &Address| {
+            let found = match source {
+                SecretSource::Env(name) => self.env.get(name),
+                SecretSource::File(path) => self.files.get(&format!("environments/{path}")),
+            };
+            let plain = found.ok_or_else(|| format!("the {source} is not there"))?;
+            Ok(format!("{}/{address}/{}", environment.name, plain.len()))
+        };
+        let options = Options {
+            read: &read,
+            env: &|name| self.env.get(name).cloned(),
+            vars: &self.vars,
+            secret_digest: &digest,
+            kinds: bfd_kinds::all(),
+        };
+        load(Path::new("environments/dev.toml"), &options)
+    }
+
+    /// The manifest, which must be free of mistakes.
+    pub(crate) fn good(&self) -> Manifest {
+        self.load().unwrap_or_else(|failed| panic!("{}", crate::render::failed(&failed)))
+    }
+
+    /// What is said about a manifest that has mistakes in it.
+    pub(crate) fn bad(&self) -> String {
+        crate::render::failed(&self.load().expect_err("the manifest has mistakes in it"))
+    }
+}
+
+pub(crate) fn resource<'m>(manifest: &'m Manifest, address: &str) -> &'m Resource {
+    let find = |resource: &&Resource| resource.address.to_string() == address;
+    manifest.resources.iter().find(find).expect("it is declared")
+}
+
+/// An input by its dotted path.
+pub(crate) fn input<'m>(manifest: &'m Manifest, address: &str, path: &str) -> &'m Expr {
+    let mut parts = path.split('.');
+    let first = parts.next().expect("a path has a first part");
+    let mut expr = &resource(manifest, address).inputs[first];
+    for part in parts {
+        expr = match expr {
+            Expr::Map(map) => &map[part],
+            Expr::List(list) => &list[part.parse::<usize>().expect("lists have numbers")],
+            other => panic!("{path} leads into {other:?}"),
+        };
+    }
+    expr
+}
