@@ -6,7 +6,9 @@ use crate::{
 use bfd_core::{
     Address, Environment, Expr, Inputs, Kind, Observation, Observed, Owner, Problem, Properties,
     Reference, Resource, ResourceState, Snapshot, State, Value, lookup_path,
-    plan::{Action, Change, Drift, Effect, FORMAT_VERSION, FieldChange, Plan, Rollback, Warning},
+    plan::{
+        Action, Change, Drift, Effect, FORMAT_VERSION, FieldChange, Plan, Rollback, Undo, Warning,
+    },
 };
 use bfd_kinds::{KindSpec, OutputSource, spec::Settle};
 use std::collections::{BTreeMap, BTreeSet};
@@ -343,13 +345,8 @@ impl<'a> Planner<'a> {
             }
             let renamed =
                 fields.iter().any(|field| spec.key.contains(&field.path.as_str()) && field.known);
-            let note = if renamed {
-                "the new object is created first, the old one is deleted at the end"
-            } else {
-                "AWS does not allow two of this name: the old object is deleted first"
-            };
             self.known.insert(address.clone(), spec.predict(&inputs));
-            self.change(spec, address, Action::Replace, fields, Some(note));
+            self.replaced(spec, address, fields, renamed);
             self.drafts.extend(Draft::replace(spec, resource, prior, inputs, depends_on, renamed));
             return;
         }
@@ -424,10 +421,30 @@ impl<'a> Planner<'a> {
         fields: Vec<FieldChange>,
         note: Option<&str>,
     ) {
-        let (undo, reason) = (spec.undo)(action, &fields);
+        let (undo, reason) = match (action, (spec.undo)(action, &fields)) {
+            // A delete waits for everything else to succeed, and then there is no way back.
+            (Action::Delete, (Undo::None, reason)) => (Undo::None, reason),
+            (Action::Delete, _) => (Undo::None, None),
+            (_, undo) => undo,
+        };
         let notes = note.into_iter().chain(reason).map(str::to_owned).collect();
         let (address, kind) = (address.clone(), address.kind().clone());
         self.changes.push(Change { address, kind, action, fields, undo, notes });
+    }
+
+    fn replaced(
+        &mut self,
+        spec: &KindSpec,
+        address: &Address,
+        fields: Vec<FieldChange>,
+        create_first: bool,
+    ) {
+        self.change(spec, address, Action::Replace, fields, None);
+        if create_first && let Some(change) = self.changes.last_mut() {
+            // Until everything has succeeded, the old object is not touched.
+            change.undo = Undo::Exact;
+            change.notes.clear();
+        }
     }
 
     fn guard_deletes(&mut self) {

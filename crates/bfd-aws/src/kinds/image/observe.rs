@@ -110,6 +110,11 @@ async fn look_up(
             Err(refused) => return Err(refused),
         }
     }
+    // Some servers leave out what is missing instead of failing.
+    let is_missing = references.iter().any(|reference| !found.digests.contains_key(*reference));
+    if is_missing && !found.listed {
+        found.list(describe(aws, repository, None).await?);
+    }
     Ok(found)
 }
 
