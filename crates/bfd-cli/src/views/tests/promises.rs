@@ -277,6 +277,36 @@ fn the_contract_has_every_promised_field() {
 }
 
 #[test]
+fn a_sensitive_value_is_never_shown_whatever_it_looks_like() {
+    let path = "task_definition.containers.web.environment.TOKEN";
+    let token = |path: &str| FieldChange {
+        path: path.to_owned(),
+        before: Some("OLD-TOKEN".into()),
+        after: Some(json!({"inner": ["NEW-TOKEN"]})),
+        sensitive: true,
+        known: true,
+        effect: Effect::RestartsTasks,
+    };
+    for action in [Action::Create, Action::Update, Action::Replace, Action::Delete, Action::Adopt] {
+        let fields = vec![token("name"), token("value"), token(path)];
+        let plan = Plan {
+            changes: vec![super::fixture::change("parameter.token", action, fields.clone())],
+            drift: vec![Drift { address: at("parameter.token"), gone: false, fields }],
+            ..empty()
+        };
+        let views = [
+            plan::text(&plan, &Style::PLAIN),
+            plan::markdown(&plan),
+            plan::json(&plan).to_string(),
+        ];
+        for view in views {
+            assert!(!view.contains("OLD-TOKEN") && !view.contains("NEW-TOKEN"), "{view}");
+            assert!(view.contains("secret"), "{view}");
+        }
+    }
+}
+
+#[test]
 fn a_check_that_cannot_fail_is_no_check() {
     let mut json = plan::json(&rich());
     json["changes"][0]["action"] = "explode".into();
