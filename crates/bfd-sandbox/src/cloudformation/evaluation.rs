@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
+use super::conditions;
 use super::errors::template_format;
 use super::graph::{self, Dependencies};
-use super::intrinsics::{self, Pseudo, Scope};
+use super::intrinsics::{Pseudo, Scope};
 use super::parameters::{MASK, Parameter};
 use super::references::function;
 use super::stack::{Output, Resource, Settings};
@@ -52,7 +53,7 @@ impl Prepared {
             notification_arns: settings.notification_arns.clone(),
         };
         let parameters = open(world, &settings.parameters);
-        let conditions = intrinsics::conditions(&template, &parameters, &pseudo)?;
+        let conditions = conditions::settle(&template, &parameters, &pseudo)?;
         let dependencies = graph::dependencies(&template, &conditions)?;
         let exports =
             world.stacks.exports().into_iter().map(|(name, (value, _))| (name, value)).collect();

@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::dangling::unresolved;
 use super::errors::{bracketed, validation};
 use super::references::{self, Reference};
-use super::template::{Template, unresolved};
+use super::template::Template;
 use crate::error::QueryError;
 
 /// For every resource, the resources it waits for.

@@ -2,21 +2,24 @@
 //!
 //! | module | what is in it |
 //! |---|---|
-//! | `yaml`, `template` | reading a template and refusing what refers to nothing |
-//! | `parameters`, `intrinsics`, `substitution`, `cidr` | values: parameters, conditions, functions |
+//! | `yaml`, `template`, `dangling` | reading a template and refusing what refers to nothing |
+//! | `parameters`, `conditions`, `intrinsics`, `substitution`, `cidr` | values |
 //! | `references`, `graph` | who refers to whom, and the order that follows |
 //! | `evaluation` | a stack's settings, ready to evaluate |
 //! | `registry`, `resources` | what the resource types are, and making their objects |
 //! | `stack`, `operation`, `events`, `change_set` | what is remembered |
-//! | `engine`, `tasks`, `settle` | an operation's progress over virtual time |
+//! | `engine`, `tasks`, `apply`, `settle` | an operation's progress over virtual time |
 //! | `difference`, `preview` | what an update would change |
 //! | `request`, `handlers`, `xml`, `errors`, `ids` | the API |
 //!
 //! Nothing happens between requests: every request first replays, in time order, what fell
 //! due since the last one.
 
+mod apply;
 mod change_set;
 mod cidr;
+mod conditions;
+mod dangling;
 mod difference;
 mod engine;
 mod errors;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::stack::{Output, Resource, Settings};
+use super::stack::{Resource, Settings};
 
 /// Create, update or delete.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,8 +38,6 @@ pub(super) struct Operation {
     pub(super) token: Option<String>,
     /// What to go back to.
     pub(super) previous: Option<Settings>,
-    pub(super) previous_outputs: BTreeMap<String, Output>,
-    pub(super) previous_imports: BTreeSet<String>,
     /// The stack's status before the operation.
     pub(super) previous_status: String,
     /// When the phase makes its tasks; `None` once it has.
@@ -129,8 +127,6 @@ impl Operation {
             phase,
             token: token.map(str::to_owned),
             previous: None,
-            previous_outputs: BTreeMap::new(),
-            previous_imports: BTreeSet::new(),
             previous_status: String::new(),
             begin_at: Some(begin_at),
             settle_at: None,

@@ -191,8 +191,6 @@ pub(super) fn start_update_rollback(world: &mut World, stack: &mut Stack, at: f6
     if let Some(previous) = &operation.previous {
         stack.settings = previous.clone();
     }
-    stack.outputs.clone_from(&operation.previous_outputs);
-    stack.imports.clone_from(&operation.previous_imports);
     events::stack(world, stack, at, "UPDATE_ROLLBACK_IN_PROGRESS", Some(reason));
 }
 

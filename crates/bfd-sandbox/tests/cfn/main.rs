@@ -55,7 +55,7 @@ impl Lab {
         }
     }
 
-    async fn prepare(&self) {
+    fn push_images(&self) {
         self.sandbox.push_image("app", "v1");
         self.sandbox.push_image("app", "v2");
     }
@@ -83,7 +83,7 @@ impl Lab {
 #[tokio::test(start_paused = true)]
 async fn a_service_is_deployed_by_change_sets() {
     let lab = Lab::new();
-    lab.prepare().await;
+    lab.push_images();
     let set = lab.change_set(ChangeSetType::Create, "v1").await;
     let described = lab.client.describe_change_set().change_set_name(&set).send().await.unwrap();
     assert_eq!(described.status, Some(ChangeSetStatus::CreateComplete));
@@ -128,7 +128,7 @@ async fn a_service_is_deployed_by_change_sets() {
 #[tokio::test(start_paused = true)]
 async fn a_rollout_that_fails_takes_the_stack_back() {
     let lab = Lab::new();
-    lab.prepare().await;
+    lab.push_images();
     let set = lab.change_set(ChangeSetType::Create, "v1").await;
     lab.client.execute_change_set().change_set_name(&set).send().await.unwrap();
     assert_eq!(lab.settled("web").await, StackStatus::CreateComplete);
@@ -149,20 +149,16 @@ impl Lab {
     /// Every failure of the stack, for messages.
     async fn failures(&self) -> String {
         let answer = self.client.describe_stack_events().stack_name("web").send().await.unwrap();
-        answer
-            .stack_events()
-            .iter()
-            .filter(|event| {
-                event.resource_status().is_some_and(|s| s.as_str().ends_with("_FAILED"))
-            })
+        let failed = answer.stack_events().iter().filter(|event| {
+            event.resource_status().is_some_and(|status| status.as_str().ends_with("_FAILED"))
+        });
+        let lines: Vec<String> = failed
             .map(|event| {
-                format!(
-                    "{}: {}\n",
-                    event.logical_resource_id().unwrap(),
-                    event.resource_status_reason().unwrap_or("")
-                )
+                let reason = event.resource_status_reason().unwrap_or_default();
+                format!("{}: {reason}", event.logical_resource_id().unwrap_or_default())
             })
-            .collect()
+            .collect();
+        lines.join("\n")
     }
 }
 

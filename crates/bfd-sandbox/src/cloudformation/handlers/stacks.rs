@@ -115,15 +115,11 @@ pub(super) fn start_update(
         // What to go back to is what was before the update that failed.
         Some(paused) if paused.kind == Kind::Update => {
             operation.previous = paused.previous;
-            operation.previous_outputs = paused.previous_outputs;
-            operation.previous_imports = paused.previous_imports;
             operation.before = paused.before;
             operation.doomed = paused.doomed;
         }
         _ => {
             operation.previous = Some(stack.settings.clone());
-            operation.previous_outputs.clone_from(&stack.outputs);
-            operation.previous_imports.clone_from(&stack.imports);
         }
     }
     stack.operation = Some(operation);

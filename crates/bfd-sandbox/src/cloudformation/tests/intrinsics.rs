@@ -138,12 +138,12 @@ fn short_forms_are_the_long_ones() {
 #[test]
 fn plain_scalars_follow_yaml_1_1() {
     let read = yaml::parse(
-        "a: yes\nb: 'yes'\nc: 010\nd: 0x1f\ne: 1.5\nf: 2010-09-09\ng: 1_000\nh: '010'\ni: -3\nj: 1.0\nk: 10.0.0.0\nl: !!str 12\n",
+        "a: yes\nb: 'yes'\nc: 010\nd: 0x1f\ne: 1.5\nf: 2010-09-09\ng: 1_000\nh: '010'\ni: -3\nj: 1.0\nk: 10.0.0.0\nl: !!str 12\nm: false\nn: off\no: True\n",
     )
     .unwrap();
     let expected: Value = json!({
         "a": true, "b": "yes", "c": 8, "d": 31, "e": 1.5, "f": "2010-09-09", "g": 1000,
-        "h": "010", "i": -3, "j": 1.0, "k": "10.0.0.0", "l": "12",
+        "h": "010", "i": -3, "j": 1.0, "k": "10.0.0.0", "l": "12", "m": false, "n": false, "o": true,
     });
     assert_eq!(read, expected);
     assert!(yaml::parse("a: !Base64 !Sub x\n").is_err(), "short forms do not follow each other");

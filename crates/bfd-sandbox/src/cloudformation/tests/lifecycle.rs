@@ -334,3 +334,29 @@ fn the_same_requests_leave_the_same_bytes() {
     lab.settled("app");
     assert_eq!(rarely, lab.events("app"));
 }
+
+#[test]
+fn creating_can_take_too_long() {
+    let mut lab = Lab::new();
+    let template = "Resources:\n  Handle: { Type: AWS::CloudFormation::WaitConditionHandle }\n  Wait: { Type: AWS::CloudFormation::WaitCondition, Properties: { Handle: !Ref Handle, Timeout: '600' } }\n";
+    lab.ok(
+        "CreateStack",
+        &[("StackName", "app"), ("TemplateBody", template), ("TimeoutInMinutes", "1")],
+    );
+    let start = lab.now;
+    assert_eq!(lab.settled("app"), "ROLLBACK_COMPLETE");
+    assert!(lab.now - start < 90.0);
+    assert!(lab.events("app").contains(
+        &"app ROLLBACK_IN_PROGRESS Stack creation time exceeded the specified timeout. Rollback requested by user."
+            .to_owned()
+    ));
+    // Without a limit nobody signals, and the condition gives up by itself.
+    lab.create("patient", template);
+    assert_eq!(lab.settled("patient"), "ROLLBACK_COMPLETE");
+    assert!(
+        lab.events("patient").contains(
+            &"Wait CREATE_FAILED WaitCondition timed out. Received 0 conditions when expecting 1"
+                .to_owned()
+        )
+    );
+}

@@ -73,6 +73,8 @@ fn a_failed_update_goes_back() {
     assert_eq!(lab.parameter("/r2"), None);
     assert_eq!(lab.parameter("/taken").unwrap(), "mine");
     assert_eq!(lab.physical_id("app", "R"), "/r1");
+    let kept = lab.ok("GetTemplate", &[("StackName", "app")]);
+    assert!(!kept.contains("/taken"), "the old template is back: {kept}");
     let seen = lab.events("app");
     assert!(
         seen.contains(
