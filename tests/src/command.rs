@@ -175,6 +175,23 @@ impl Running {
         contents(&self.stderr)
     }
 
+    /// Waits until it has said `text`.
+    ///
+    /// # Panics
+    /// When it ends, or its deadline passes, without a word of it.
+    #[track_caller]
+    pub fn until_it_says(&mut self, text: &str) {
+        let left = self.deadline.saturating_sub(self.start.elapsed());
+        let said = wait::poll(left, || {
+            // The order matters: what was said last is said when it ends.
+            let ended = self.child.try_wait().expect("a child can be waited for").is_some();
+            let said = self.stderr().contains(text);
+            (said || ended).then_some(said)
+        });
+        let (stdout, stderr) = (self.stdout(), self.stderr());
+        assert!(said == Some(true), "expected {text:?} on stderr\n{stdout}\n{stderr}");
+    }
+
     /// Asks it to end, as Ctrl-C does.
     #[track_caller]
     pub fn interrupt(&self) {

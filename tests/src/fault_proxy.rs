@@ -79,8 +79,14 @@ impl FaultProxy {
     /// Starts a proxy that passes everything on.
     #[track_caller]
     pub fn in_front_of(emulator: &Server) -> Self {
+        Self::in_front_of_port(emulator.port())
+    }
+
+    /// The same in front of whatever answers on a port of this machine.
+    #[track_caller]
+    pub fn in_front_of_port(port: u16) -> Self {
         let mut command = python("fault_proxy.py");
-        command.args(["--upstream", &emulator.port().to_string()]);
+        command.args(["--upstream", &port.to_string()]);
         Self { server: Server::start_on_its_own_port("fault_proxy", command) }
     }
 

@@ -6,6 +6,8 @@
 //! | [`wait`] | waiting for a condition, with a deadline |
 //! | [`command`] | a child process with an environment of its own, and what came of it |
 //! | [`bfd`] | a directory with manifests, and `bfd` run in it |
+//! | [`project`] | an environment in a directory of its own, and what its files say |
+//! | [`sandbox`] | the embedded AWS, served |
 //! | [`exit`] | the exit codes that `bfd` promises |
 //! | [`aws_cli`] | the AWS CLI, a client that was not written here |
 //! | [`server`] | a server process that ends with its guard |
@@ -23,6 +25,8 @@ pub mod emulators;
 pub mod exit;
 pub mod fault_proxy;
 pub mod http;
+pub mod project;
+pub mod sandbox;
 pub mod server;
 pub mod tools;
 pub mod wait;
@@ -32,3 +36,5 @@ pub use bfd::Workspace;
 pub use command::{Invocation, Output, Running};
 pub use emulators::{Ministack, Moto};
 pub use fault_proxy::{Fault, FaultProxy};
+pub use project::Project;
+pub use sandbox::SandboxServer;

@@ -1,0 +1,135 @@
+//! What goes wrong is put back, and what was cut short is finished.
+
+use bfd_tests::{AwsCli, Project, Running, exit};
+use serde_json::json;
+
+use crate::shop;
+use crate::world::{changes, existing, read_by_the_aws_cli};
+
+/// Said while the services roll out, and with them half of the run is done.
+const MIDDLE: &str = "service.search: 0/1 running";
+const NOTHING: Vec<String> = Vec::new();
+
+#[test]
+fn an_image_that_cannot_be_pulled_puts_every_object_back() {
+    let project = shop::on_sandbox();
+    project.apply().run().succeeds();
+    let server = project.serve();
+    let aws = AwsCli::new(server.url());
+    let before = read_by_the_aws_cli(&aws, "shop");
+    let recorded = project.state();
+    project.change("https://api.example.com", "https://new.example.com");
+    project.change("LOG = \"info\"", "LOG = \"debug\"");
+    project.change("typesense:27.1", "typesense-of-nobody:27.1");
+
+    let failed = project.apply().run().exits(exit::ROLLED_BACK);
+
+    failed.says("CannotPullContainerError").says("rolled back");
+    assert_eq!(read_by_the_aws_cli(&aws, "shop"), before);
+    for (address, resource) in recorded["resources"].as_object().unwrap() {
+        let now = &project.state()["resources"][address];
+        assert_eq!((&now["id"], &now["inputs"]), (&resource["id"], &resource["inputs"]));
+    }
+    // The same manifest again would do the same again: nothing was kept of it.
+    let wanted = ["update parameter.api-url", "update service.search", "update service.web"];
+    assert_eq!(changes(&project.plan_json()), wanted);
+}
+
+#[test]
+fn a_first_deployment_that_fails_leaves_nothing() {
+    let project = shop::on_sandbox();
+    project.change("typesense:27.1", "typesense-of-nobody:27.1");
+
+    let failed = project.apply().run().exits(exit::ROLLED_BACK);
+
+    failed.says("CannotPullContainerError");
+    assert_eq!(project.state()["resources"], json!({}));
+    assert_eq!(without_record(&project), NOTHING);
+}
+
+#[test]
+fn a_health_check_that_cannot_pass_goes_back_to_the_revision_that_did() {
+    let project = shop::on_sandbox();
+    project.apply().run().succeeds();
+    let running = task_definition(&project, "shop/shop-search");
+    project.change("http://localhost:8108/health", "http://localhost:9999/health");
+
+    project.apply().run().exits(exit::ROLLED_BACK).says("failed container health checks");
+
+    assert_eq!(task_definition(&project, "shop/shop-search"), running);
+    let status = project.bfd("status").run().succeeds();
+    assert_eq!(status.stdout.matches("✓").count(), 2, "{status}");
+}
+
+#[test]
+fn without_rollback_the_next_apply_goes_on_after_the_fix() {
+    let project = shop::on_sandbox();
+    project.change("typesense:27.1", "typesense-of-nobody:27.1");
+    project.apply().arg("--no-rollback").run().exits(exit::STUCK).says("CannotPullContainerError");
+    let left = existing(&project);
+    assert!(left.contains(&"parameter /shop/api/url".to_owned()), "{left:?}");
+
+    project.change("typesense-of-nobody:27.1", "typesense:27.1");
+    project.apply().run().succeeds();
+
+    project.has_no_changes();
+}
+
+#[test]
+fn after_a_kill_the_next_apply_finishes_and_goes_on() {
+    let project = shop::on_sandbox();
+    let mut killed = in_the_middle(&project);
+    killed.kill();
+    assert_eq!(killed.wait().signal, Some(9));
+
+    project.apply().run().succeeds().says("an earlier run did not finish");
+
+    project.has_no_changes();
+    assert_eq!(existing(&project).iter().filter(|it| it.starts_with("service ")).count(), 2);
+}
+
+#[test]
+fn an_interrupt_rolls_back() {
+    let project = shop::on_sandbox();
+    let running = in_the_middle(&project);
+
+    running.interrupt();
+
+    running.wait().exits(exit::ROLLED_BACK).says("stopping and rolling back");
+    assert_eq!(without_record(&project), NOTHING);
+}
+
+#[test]
+fn a_second_interrupt_leaves_at_once_and_recover_finishes() {
+    let project = shop::on_sandbox();
+    let mut running = in_the_middle(&project);
+
+    running.interrupt();
+    running.until_it_says("stopping and rolling back");
+    running.interrupt();
+
+    running.wait().exits(exit::STUCK).says("bfd recover");
+    assert_ne!(without_record(&project), NOTHING);
+    project.bfd("recover").run().exits(exit::ROLLED_BACK);
+    assert_eq!(without_record(&project), NOTHING);
+    project.bfd("recover").run().succeeds().prints("nothing to recover");
+}
+
+/// An apply whose services are rolling out.
+#[track_caller]
+fn in_the_middle(project: &Project) -> Running {
+    let mut running = project.apply().spawn();
+    running.until_it_says(MIDDLE);
+    running
+}
+
+/// What exists, without the record of the last deployment.
+fn without_record(project: &Project) -> Vec<String> {
+    let mut all = existing(project);
+    all.retain(|object| object != "parameter /shop/deployment/last-deployment");
+    all
+}
+
+fn task_definition(project: &Project, service: &str) -> serde_json::Value {
+    project.world()["ecs"]["services"][service]["settings"]["taskDefinition"].clone()
+}
