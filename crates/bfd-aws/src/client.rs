@@ -17,6 +17,7 @@ use aws_smithy_runtime_api::client::{
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use bfd_provider::{Context, ErrorClass, ProviderError, Secrets};
 use std::{
+    fmt,
     future::Future,
     sync::Arc,
     time::{Duration, SystemTime},
@@ -30,7 +31,6 @@ const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(20);
 const OPERATION_TIMEOUT: Duration = Duration::from_secs(90);
 
 /// A connection to AWS, or to what stands in for it: the clients, the clock and the limits.
-#[derive(Debug)]
 pub struct Aws {
     pub(crate) autoscaling: aws_sdk_applicationautoscaling::Client,
     pub(crate) cloudformation: aws_sdk_cloudformation::Client,
@@ -47,11 +47,18 @@ pub struct Aws {
     count: RequestCount,
 }
 
+impl fmt::Debug for Aws {
+    /// Where it goes, and nothing of clients, secrets or credentials.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Aws").field("settings", &self.settings).finish_non_exhaustive()
+    }
+}
+
 /// What came of a request to create something.
 #[derive(Debug)]
 pub(crate) enum Made<T> {
     Surely(T),
-    /// It exists, and may be ours. Holds the refusal, for when it turns out not to be.
+    /// It may be there, and ours. Holds the refusal, for when it turns out not to be.
     Perhaps(ProviderError),
 }
 
@@ -128,8 +135,9 @@ impl Aws {
     /// Sends a request that creates something under a name.
     ///
     /// An answer "exists already" may be about an earlier attempt of this very request, whose
-    /// own answer was lost, or about the same call of a process that died. Then it is no error
-    /// yet, but [`Made::Perhaps`]: the caller reads the object back and compares.
+    /// own answer was lost, or about the same call of a process that died; no answer at all
+    /// says as little. Then it is no error yet, but [`Made::Perhaps`]: the caller reads the
+    /// object back and compares.
     pub(crate) fn make<T, E>(
         &self,
         operation: &'static str,
@@ -145,13 +153,13 @@ impl Aws {
             let (answer, attempts) = with_attempts(call).await;
             match answer {
                 Ok(made) => Ok(Made::Surely(made)),
-                Err(exists)
-                    if exists.class == ErrorClass::AlreadyExists
-                        && (attempts > 1 || context.repeated) =>
-                {
-                    Ok(Made::Perhaps(exists))
-                }
-                Err(refused) => Err(refused),
+                Err(refused) => match refused.class {
+                    ErrorClass::AlreadyExists if attempts > 1 || context.repeated => {
+                        Ok(Made::Perhaps(refused))
+                    }
+                    ErrorClass::NetworkFailure if attempts > 0 => Ok(Made::Perhaps(refused)),
+                    _ => Err(refused),
+                },
             }
         }
     }

@@ -104,7 +104,7 @@ where
 {
     let code = error.code().unwrap_or_default().to_owned();
     let message = error.message().unwrap_or_default().to_owned();
-    let class = classify(operation, &code, &message, status);
+    let class = classify(&code, &message, status);
     let refusal = if code.is_empty() {
         Refusal { code: format!("status {status}"), message: chain(error) }
     } else {
@@ -135,7 +135,7 @@ where
     }
 }
 
-fn classify(operation: &str, code: &str, message: &str, status: u16) -> ErrorClass {
+fn classify(code: &str, message: &str, status: u16) -> ErrorClass {
     match code {
         "Throttling"
         | "ThrottlingException"
@@ -203,8 +203,6 @@ fn classify(operation: &str, code: &str, message: &str, status: u16) -> ErrorCla
         | "TooManyTagsException"
         | "TooManyTagsError"
         | "AttributeLimitExceededException" => ErrorClass::ServiceLimitExceeded,
-        // IAM could not see a call by that name; some services answer so without a policy.
-        _ if operation.is_empty() => ErrorClass::InvalidRequest,
         _ if status == 429 => ErrorClass::Throttling,
         _ if status == 403 => ErrorClass::AccessDenied,
         _ if status >= 500 => ErrorClass::ServiceInternalError,
@@ -271,4 +269,44 @@ fn chain(error: &dyn Error) -> String {
         next = error.source();
     }
     texts.join(": ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(message: &str) -> ProviderError {
+        let refusal =
+            Refusal { code: "ValidationException".to_owned(), message: message.to_owned() };
+        ProviderError::new("ssm:PutParameter", ErrorClass::InvalidRequest, refusal)
+    }
+
+    #[test]
+    fn a_quoted_secret_is_taken_out() {
+        let error = redact(refused("Value 'hunter2' at 'value' is too short"), "hunter2");
+        let told = format!("{error:?} {:?}", error.to_failure());
+        assert!(!told.contains("hunter2"), "{told}");
+        assert_eq!(message(&error), Some("Value '(secret)' at 'value' is too short"));
+        assert_eq!(message(&redact(refused("as it was"), "")), Some("as it was"));
+    }
+
+    #[test]
+    fn a_denial_names_who_was_denied() {
+        let message =
+            "User: arn:aws:iam::1:role/ci is not authorized to perform: ecs:CreateService";
+        assert_eq!(principal(message), Some("arn:aws:iam::1:role/ci"));
+        assert_eq!(principal("no"), None);
+    }
+
+    #[test]
+    fn codes_have_their_class() {
+        let class = |code, status| classify(code, "", status);
+        assert_eq!(class("ThrottlingException", 400), ErrorClass::Throttling);
+        assert_eq!(class("ExpiredTokenException", 403), ErrorClass::Unauthenticated);
+        assert_eq!(class("AccessDeniedException", 400), ErrorClass::AccessDenied);
+        assert_eq!(class("Unknown", 503), ErrorClass::ServiceInternalError);
+        assert_eq!(class("Unknown", 400), ErrorClass::InvalidRequest);
+        let missing = classify("ValidationError", "Stack [s] does not exist", 400);
+        assert_eq!(missing, ErrorClass::NotFound);
+    }
 }

@@ -1,6 +1,7 @@
 use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
 use aws_smithy_async::{rt::sleep::SharedAsyncSleep, time::SharedTimeSource};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use std::fmt;
 
 /// What a connection is made from.
 #[derive(Clone, Debug)]
@@ -18,12 +19,18 @@ pub struct Settings {
 }
 
 /// Another world to talk to: the embedded sandbox, or a test.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Transport {
     pub http_client: SharedHttpClient,
     pub time_source: SharedTimeSource,
     pub sleep: SharedAsyncSleep,
     pub credentials: SharedCredentialsProvider,
+}
+
+impl fmt::Debug for Transport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Transport").finish_non_exhaustive()
+    }
 }
 
 impl Transport {

@@ -1,8 +1,6 @@
 use super::observe::{describe, object_of, outputs_of};
 use crate::{Aws, error, inputs, tags};
-use aws_sdk_ecs::types::{
-    CapacityProviderStrategyItem, ClusterSetting, ClusterSettingName, Tag,
-};
+use aws_sdk_ecs::types::{CapacityProviderStrategyItem, ClusterSetting, ClusterSettingName, Tag};
 use bfd_core::{Object, Properties, ResourceState, Value};
 use bfd_provider::{Context, ErrorClass, ProviderError};
 use std::{future::Future, time::Duration};
@@ -36,7 +34,11 @@ pub(super) async fn create(
     })
     .await?;
     let Some(mut cluster) = answer.cluster else {
-        return Err(ProviderError::new(CREATE, ErrorClass::ServiceInternalError, "an empty answer"));
+        return Err(ProviderError::new(
+            CREATE,
+            ErrorClass::ServiceInternalError,
+            "an empty answer",
+        ));
     };
     for _ in 0..LOOKS {
         match cluster.status() {
@@ -74,8 +76,7 @@ pub(super) async fn converge(
 ) -> Result<Object, ProviderError> {
     let mut now = prior.inputs.clone();
     let result = changes(aws, prior, after, &mut now, context).await;
-    let object =
-        |inputs| Object { id: prior.id.clone(), inputs, outputs: prior.outputs.clone() };
+    let object = |inputs| Object { id: prior.id.clone(), inputs, outputs: prior.outputs.clone() };
     match result {
         Ok(()) => Ok(object(after.clone())),
         Err(refused) if now == prior.inputs => Err(refused),
@@ -140,11 +141,7 @@ async fn changes(
 }
 
 /// Deletes a cluster, once the tasks of its last services have stopped.
-pub(super) async fn delete(
-    aws: &Aws,
-    name: &str,
-    context: &Context,
-) -> Result<(), ProviderError> {
+pub(super) async fn delete(aws: &Aws, name: &str, context: &Context) -> Result<(), ProviderError> {
     let answer = patiently(aws, context, is_draining, || async {
         let request = aws.ecs.delete_cluster().cluster(name);
         aws.call("ecs:DeleteCluster", request.send()).await

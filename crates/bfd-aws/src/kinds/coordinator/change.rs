@@ -32,16 +32,15 @@ pub(super) async fn converge(
         tags: old_tags.clone(),
         changed: false,
     };
-    let puts = new.iter().filter(|(key, value)| old.get(*key) != Some(value)).map(
-        |(key, value)| {
+    let puts =
+        new.iter().filter(|(key, value)| old.get(*key) != Some(value)).map(|(key, value)| {
             let known = old.get(key);
             let tags = &new_tags;
             async move {
                 let name = parameter_name(prefix, key);
                 (key, value, put(aws, &name, known, value, tags, context).await)
             }
-        },
-    );
+        });
     let mut failed = None;
     for (key, value, answer) in join_all(puts).await {
         match answer {
@@ -76,11 +75,7 @@ pub(super) async fn converge(
         }
     }
     let writes = now.writes;
-    Ok(Object {
-        id: prefix.to_owned(),
-        inputs: after.clone(),
-        outputs: outputs(prefix, &writes),
-    })
+    Ok(Object { id: prefix.to_owned(), inputs: after.clone(), outputs: outputs(prefix, &writes) })
 }
 
 /// Writes one entry. Tags are for new ones only: AWS takes them with a creation alone.
@@ -101,9 +96,7 @@ async fn put(
     };
     match known {
         None => write::create(aws, name, &inputs(value), context).await,
-        Some(known) => {
-            write::overwrite(aws, name, &inputs(known), &inputs(value), value).await
-        }
+        Some(known) => write::overwrite(aws, name, &inputs(known), &inputs(value), value).await,
     }
 }
 

@@ -30,7 +30,8 @@ fn fitting(mut record: Value) -> String {
             return text;
         }
         let longest = record.as_object().and_then(|fields| {
-            let sizes = fields.iter().map(|(key, value)| (canonical_text(value).len(), key.clone()));
+            let sizes =
+                fields.iter().map(|(key, value)| (canonical_text(value).len(), key.clone()));
             sizes.max()
         });
         match (record.as_object_mut(), longest) {

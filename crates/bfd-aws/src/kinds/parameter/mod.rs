@@ -66,10 +66,7 @@ impl KindCalls for Parameter {
         prior: &ResourceState,
         _context: &Context,
     ) -> Result<Object, ProviderError> {
-        let (was, is) = (Written::recorded(&prior.outputs), Written::recorded(&current.outputs));
-        // A secret's mark may be the same while what is stored is not.
-        let rewritten = was.map(|was| was.version) != is.map(|is| is.version);
-        let plaintext = if rewritten || write::needs_put(&current.inputs, &prior.inputs) {
+        let plaintext = if write::needs_put(&current.inputs, &prior.inputs) {
             Some(earlier(aws, prior).await?)
         } else {
             None
@@ -98,8 +95,15 @@ async fn converge(
     let name = prior.id.as_str();
     let mut outputs = prior.outputs.clone();
     if let Some(plaintext) = &plaintext {
-        let written = write::overwrite(aws, name, &prior.inputs, after, plaintext).await?;
+        let answer = write::overwrite(aws, name, &prior.inputs, after, plaintext).await;
         let arn = inputs::text(&prior.outputs, "arn").map_or_else(|| arn(aws, name), str::to_owned);
+        let written = match answer {
+            Ok(written) => written,
+            Err(silent) if silent.class == ErrorClass::NetworkFailure => {
+                return Err(in_doubt(aws, prior, after, silent).await);
+            }
+            Err(refused) => return Err(refused),
+        };
         outputs = observe::outputs(name, Some(&arn), written);
     }
     let (before_tags, after_tags) = (tags::declared(&prior.inputs), tags::declared(after));
@@ -113,6 +117,26 @@ async fn converge(
         }
         Err(refused) => Err(refused),
     }
+}
+
+/// Finds out whether a write that got no answer took effect, and says so.
+async fn in_doubt(
+    aws: &Aws,
+    prior: &ResourceState,
+    after: &Properties,
+    silent: ProviderError,
+) -> ProviderError {
+    let name = &prior.id;
+    let found = read::describe(aws, &[name.clone()].into()).await.ok();
+    let Some(found) = found.and_then(|mut found| found.remove(name)) else { return silent };
+    let now = Written::observed(&found);
+    if Written::recorded(&prior.outputs).is_none_or(|was| was.version == now.version) {
+        return silent;
+    }
+    let mut inputs = after.clone();
+    inputs.insert("tags".to_owned(), tags::to_value(&tags::declared(&prior.inputs)));
+    let outputs = observe::outputs(name, found.arn.as_deref(), now);
+    silent.leaving(Object { id: name.clone(), inputs, outputs })
 }
 
 /// The value that a parameter had, from the record or from SSM's own history.

@@ -76,10 +76,11 @@ fn as_observed(
     inputs.insert("tags".to_owned(), tags::to_value(&known));
     // Asked to choose a tier, AWS answers with the one that it chose.
     let chosen = "Intelligent-Tiering";
-    let left_to_aws = match wanted.inputs {
-        Some(inputs) => inputs.get("tier").and_then(bfd_core::Expr::as_str) == Some(chosen),
-        None => false,
-    } || wanted.prior.is_some_and(|p| inputs::text(&p.inputs, "tier") == Some(chosen));
+    let left_to_aws =
+        match wanted.inputs {
+            Some(inputs) => inputs.get("tier").and_then(bfd_core::Expr::as_str) == Some(chosen),
+            None => false,
+        } || wanted.prior.is_some_and(|p| inputs::text(&p.inputs, "tier") == Some(chosen));
     if left_to_aws && wanted.prior.is_some() {
         inputs.insert("tier".to_owned(), chosen.into());
     }

@@ -117,7 +117,8 @@ async fn recognize(
     let found = read::describe(aws, &[name.to_owned()].into()).await?.remove(name);
     let Some(found) = found else { return Err(exists) };
     let there = super::observe::inputs_of(&found);
-    let declared = SETTINGS.iter().filter(|field| **field != "value" && wanted.contains_key(**field));
+    let declared =
+        SETTINGS.iter().filter(|field| **field != "value" && wanted.contains_key(**field));
     // AWS answers with the tier that it chose.
     let mut same = declared
         .filter(|field| **field != "tier" || wanted["tier"] != "Intelligent-Tiering")
@@ -128,7 +129,7 @@ async fn recognize(
     if same && read::plaintext(aws, name).await?.is_some_and(|value| *value == *plaintext) {
         Ok(Written::observed(&found))
     } else {
-        Err(belongs(exists, name, &tags::owner(&tags)))
+        Err(belongs(error::redact(exists, plaintext), name, &tags::owner(&tags)))
     }
 }
 

@@ -1,0 +1,13 @@
+//! The calls of each kind against the embedded sandbox, in virtual time.
+#![expect(clippy::disallowed_methods, reason = "sleeping is what lets the paused clock run")]
+
+mod batches;
+mod cluster;
+mod coordinator;
+mod faults;
+mod image;
+mod parameter;
+mod repository;
+mod service;
+mod stack;
+mod world;

@@ -1,0 +1,368 @@
+use crate::world::{World, address, context, properties, secret, state};
+use bfd_core::{ResourceState, Value};
+use bfd_provider::{Context, ErrorClass, Progress, Provider, ProviderError, Token};
+use bfd_sandbox::Fault;
+use serde_json::json;
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+use tokio_util::sync::CancellationToken;
+
+const AT: &str = "stack.config";
+const NAME: &str = "BellyfedConfig-dev";
+
+const ONE: &str = r"
+Parameters:
+  Value: { Type: String }
+Resources:
+  Url:
+    Type: AWS::SSM::Parameter
+    Properties: { Name: /bellyfed/dev/url, Type: String, Value: !Ref Value }
+Outputs:
+  Name: { Value: !Ref Url }
+";
+
+/// The same, and a parameter whose name may be taken.
+const TWO: &str = r"
+Parameters:
+  Value: { Type: String }
+Resources:
+  Url:
+    Type: AWS::SSM::Parameter
+    Properties: { Name: /bellyfed/dev/url, Type: String, Value: !Ref Value }
+  Other:
+    Type: AWS::SSM::Parameter
+    DependsOn: Url
+    Properties: { Name: /bellyfed/dev/other, Type: String, Value: !Ref Value }
+Outputs:
+  Name: { Value: !Ref Url }
+  Other: { Value: !Ref Other }
+";
+
+fn stack(template: &str, value: &str) -> Value {
+    json!({
+        "name": NAME,
+        "template": template,
+        "parameters": { "Value": value },
+        "tags": { "Application": "Bellyfed" },
+    })
+}
+
+/// A call of its own: every step of a run has its own token.
+fn step(number: u32) -> Context {
+    Context { token: Token(format!("run-{number}d")), ..context() }
+}
+
+async fn update(
+    world: &World,
+    number: u32,
+    prior: &ResourceState,
+    inputs: &Value,
+) -> Result<ResourceState, ProviderError> {
+    let made = world.aws.update(&address(AT), prior, &properties(inputs), &step(number)).await?;
+    Ok(state(AT, made))
+}
+
+async fn restore(
+    world: &World,
+    number: u32,
+    current: &ResourceState,
+    prior: &ResourceState,
+) -> ResourceState {
+    let context = Context { token: Token(format!("run-{number}u")), ..context() };
+    let made = world.aws.restore(&address(AT), current, prior, &context).await;
+    state(AT, made.unwrap())
+}
+
+fn count(operations: &[String], operation: &str) -> usize {
+    operations.iter().filter(|it| *it == operation).count()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stack_lives() {
+    let world = World::new().await;
+    let made = world.create(AT, &stack(ONE, "a")).await.unwrap();
+    assert_eq!(made.id, NAME);
+    assert_eq!(made.outputs["status"], json!("CREATE_COMPLETE"));
+    assert_eq!(made.outputs["outputs"], json!({ "Name": "/bellyfed/dev/url" }));
+    assert_eq!(world.value_of("/bellyfed/dev/url").await.as_deref(), Some("a"));
+    let (_, operations) = world.counting(world.observe(AT, &made)).await;
+    assert_eq!(operations, ["cloudformation:DescribeStacks"], "the template is known");
+    world.assert_quiet(AT, &made).await;
+    let (_, operations) = world.counting(update(&world, 1, &made, &stack(ONE, "a"))).await;
+    assert_eq!(operations, Vec::<String>::new());
+
+    let changed = update(&world, 2, &made, &stack(TWO, "b")).await.unwrap();
+    assert!(changed.outputs["status"].as_str().unwrap().starts_with("UPDATE_COMPLETE"));
+    assert_eq!(changed.outputs["outputs"]["Other"], json!("/bellyfed/dev/other"));
+    assert_eq!(world.value_of("/bellyfed/dev/url").await.as_deref(), Some("b"));
+    // Somebody else's record is out of date, so the template is read.
+    let seen = world.observe(AT, &made).await.unwrap().object.inputs;
+    assert_eq!(seen["template"], json!(TWO));
+    tokio::time::sleep(Duration::from_mins(1)).await;
+    world.assert_quiet(AT, &changed).await;
+
+    let back = restore(&world, 2, &changed, &made).await;
+    assert_eq!(world.value_of("/bellyfed/dev/url").await.as_deref(), Some("a"));
+    tokio::time::sleep(Duration::from_mins(1)).await;
+    assert_eq!(world.value_of("/bellyfed/dev/other").await, None);
+    world.assert_quiet(AT, &back).await;
+
+    world.delete(AT, &back).await.unwrap();
+    assert_eq!(world.observe(AT, &back).await, None);
+    assert_eq!(world.value_of("/bellyfed/dev/url").await, None);
+    world.delete(AT, &back).await.expect("what is gone is deleted");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_change_that_changes_nothing_succeeds_untouched() {
+    let world = World::new().await;
+    let made = world.create(AT, &stack(ONE, "a")).await.unwrap();
+    let before = world.observe(AT, &made).await.unwrap();
+    // A comment more.
+    let same = stack(&format!("{ONE}# the same\n"), "a");
+    let (changed, operations) = world.counting(update(&world, 1, &made, &same)).await;
+    changed.unwrap();
+    assert_eq!(count(&operations, "cloudformation:ExecuteChangeSet"), 0);
+    assert_eq!(count(&operations, "cloudformation:DeleteChangeSet"), 1, "nothing is left behind");
+    assert_eq!(world.observe(AT, &made).await.unwrap(), before);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_update_that_fails_leaves_the_stack_as_it_was() {
+    let world = World::new().await;
+    let made = world.create(AT, &stack(ONE, "a")).await.unwrap();
+    let taken = json!({ "name": "/bellyfed/dev/other", "type": "String", "value": "theirs" });
+    world.create("parameter.other", &taken).await.unwrap();
+    let failure = update(&world, 1, &made, &stack(TWO, "b")).await.unwrap_err();
+    assert_eq!(failure.class, ErrorClass::NotStabilized);
+    assert_eq!(failure.left, None, "CloudFormation has put it back");
+    let text = failure.to_failure();
+    assert!(text.message.starts_with("Other (AWS::SSM::Parameter) CREATE_FAILED"), "{text:?}");
+    assert!(text.message.contains("already exists"), "{text:?}");
+    assert_eq!(world.value_of("/bellyfed/dev/url").await.as_deref(), Some("a"));
+    assert_eq!(world.value_of("/bellyfed/dev/other").await.as_deref(), Some("theirs"));
+    tokio::time::sleep(Duration::from_mins(1)).await;
+    world.assert_quiet(AT, &made).await;
+    let back = restore(&world, 1, &made, &made).await;
+    world.assert_quiet(AT, &back).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_creation_that_fails_leaves_nothing() {
+    let world = World::new().await;
+    let taken = json!({ "name": "/bellyfed/dev/other", "type": "String", "value": "theirs" });
+    world.create("parameter.other", &taken).await.unwrap();
+    let inputs = stack(TWO, "a");
+    let failure = world.create(AT, &inputs).await.unwrap_err();
+    assert!(failure.to_failure().message.starts_with("Other ("), "{failure:?}");
+    assert_eq!(failure.left, None);
+    assert_eq!(world.find(AT, &inputs).await, None);
+    assert_eq!(world.value_of("/bellyfed/dev/url").await, None);
+}
+
+/// A creation that was undone leaves a stack that can only be deleted.
+#[tokio::test(start_paused = true)]
+async fn what_an_undone_creation_left_is_deleted_first() {
+    let world = World::new().await;
+    let taken = json!({ "name": "/bellyfed/dev/other", "type": "String", "value": "theirs" });
+    let other = world.create("parameter.other", &taken).await.unwrap();
+    let cloudformation = world.cloudformation();
+    let value = aws_sdk_cloudformation::types::Parameter::builder();
+    let request = cloudformation.create_stack().stack_name(NAME).template_body(TWO);
+    request
+        .parameters(value.parameter_key("Value").parameter_value("x").build())
+        .send()
+        .await
+        .unwrap();
+    tokio::time::sleep(Duration::from_mins(2)).await;
+    let described = cloudformation.describe_stacks().stack_name(NAME).send().await.unwrap();
+    let status = described.stacks()[0].stack_status().unwrap().as_str();
+    assert_eq!(status, "ROLLBACK_COMPLETE");
+
+    let inputs = stack(TWO, "a");
+    assert_eq!(world.find(AT, &inputs).await, None, "nothing of it exists");
+    world.delete("parameter.other", &other).await.unwrap();
+    let made = world.create(AT, &inputs).await.unwrap();
+    assert_eq!(made.outputs["status"], json!("CREATE_COMPLETE"));
+    world.assert_quiet(AT, &made).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn events_are_told_in_order() {
+    let world = World::new().await;
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let kept = told.clone();
+    let progress = Progress::new(move |line| kept.lock().unwrap().push(line));
+    let context = Context { progress, ..context() };
+    let inputs = properties(&stack(TWO, "a"));
+    world.aws.create(&address(AT), &inputs, &context).await.unwrap();
+    let told = told.lock().unwrap();
+    let at = |line: &str| {
+        told.iter().position(|told| told.starts_with(line)).unwrap_or_else(|| panic!("{told:?}"))
+    };
+    assert!(at("Url CREATE_IN_PROGRESS") < at("Url CREATE_COMPLETE"));
+    assert!(at("Url CREATE_COMPLETE") < at("Other CREATE_IN_PROGRESS"));
+    assert_eq!(told.last().unwrap(), &format!("{NAME} CREATE_COMPLETE"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn lost_answers_are_found_again() {
+    let world = World::new().await;
+    world.sandbox.inject("cloudformation:CreateStack", Fault::LostAnswer);
+    let made = world.create(AT, &stack(ONE, "a")).await.unwrap();
+    world.sandbox.inject("cloudformation:CreateChangeSet", Fault::LostAnswer);
+    world.sandbox.inject("cloudformation:ExecuteChangeSet", Fault::LostAnswer);
+    let changed = update(&world, 1, &made, &stack(ONE, "b")).await.unwrap();
+    assert_eq!(world.value_of("/bellyfed/dev/url").await.as_deref(), Some("b"));
+    world.sandbox.inject("cloudformation:DeleteStack", Fault::LostAnswer);
+    world.delete(AT, &changed).await.unwrap();
+    assert_eq!(world.observe(AT, &changed).await, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_crash_after_the_call_is_followed_to_its_end() {
+    let world = World::new().await;
+    let made = world.create(AT, &stack(ONE, "a")).await.unwrap();
+    let (at, two) = (address(AT), properties(&stack(TWO, "b")));
+    let first = step(1);
+    let dying = world.aws.update(&at, &made, &two, &first);
+    let _ = tokio::time::timeout(Duration::from_secs(8), dying).await.unwrap_err();
+    let again = Context { repeated: true, ..step(1) };
+    let changed = state(AT, world.aws.update(&at, &made, &two, &again).await.unwrap());
+    assert_eq!(world.value_of("/bellyfed/dev/other").await.as_deref(), Some("b"));
+    tokio::time::sleep(Duration::from_mins(1)).await;
+    world.assert_quiet(AT, &changed).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_update_is_canceled_when_the_run_turns_back() {
+    let world = World::new().await;
+    let made = world.create(AT, &stack(ONE, "a")).await.unwrap();
+    let turn_back = CancellationToken::new();
+    let context = Context { turn_back: turn_back.clone(), ..step(1) };
+    let (at, two) = (address(AT), properties(&stack(TWO, "b")));
+    let (answer, ()) = tokio::join!(world.aws.update(&at, &made, &two, &context), async {
+        tokio::time::sleep(Duration::from_secs(6)).await;
+        turn_back.cancel();
+    });
+    match answer {
+        Err(failure) => {
+            assert_eq!(failure.class, ErrorClass::Canceled, "{failure:?}");
+            assert_eq!(failure.left, None);
+        }
+        // It was over before it could be canceled: then it is undone like any other.
+        Ok(changed) => drop(restore(&world, 1, &state(AT, changed), &made).await),
+    }
+    tokio::time::sleep(Duration::from_mins(1)).await;
+    world.assert_quiet(AT, &made).await;
+    assert_eq!(world.value_of("/bellyfed/dev/url").await.as_deref(), Some("a"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_creation_that_turns_back_is_deleted() {
+    let world = World::new().await;
+    let turn_back = CancellationToken::new();
+    turn_back.cancel();
+    let context = Context { turn_back, ..context() };
+    let inputs = properties(&stack(TWO, "a"));
+    let failure = world.aws.create(&address(AT), &inputs, &context).await.unwrap_err();
+    assert_eq!(failure.class, ErrorClass::Canceled);
+    let left = state(AT, *failure.left.unwrap());
+    world.delete(AT, &left).await.unwrap();
+    assert_eq!(world.observe(AT, &left).await, None);
+    assert_eq!(world.value_of("/bellyfed/dev/url").await, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stack_of_someone_else_is_left_alone() {
+    let world = World::new().await;
+    let theirs = world.create(AT, &stack(ONE, "theirs")).await.unwrap();
+    let inputs = properties(&stack(ONE, "ours"));
+    let failure = world.aws.create(&address(AT), &inputs, &step(7)).await.unwrap_err();
+    assert_eq!(failure.class, ErrorClass::AlreadyExists);
+    assert_eq!(failure.left, None, "a rollback must not delete it");
+    world.assert_quiet(AT, &theirs).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn protection_holds_except_against_the_undo_of_the_creation() {
+    let world = World::new().await;
+    let mut inputs = stack(ONE, "a");
+    inputs["termination_protection"] = json!(true);
+    let created = world.aws.create(&address(AT), &properties(&inputs), &step(1)).await.unwrap();
+    let created = state(AT, created);
+    world.assert_quiet(AT, &created).await;
+    let failure = world.aws.delete(&address(AT), &created, &step(2)).await.unwrap_err();
+    assert!(failure.to_failure().hint.unwrap().contains("termination_protection"));
+    world.assert_quiet(AT, &created).await;
+    let undo = Context { token: Token("run-1u".to_owned()), ..context() };
+    world.aws.delete(&address(AT), &created, &undo).await.unwrap();
+    assert_eq!(world.observe(AT, &created).await, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_secret_is_sent_once_and_then_taken_over() {
+    const SECRET: &str = r"
+Parameters:
+  Value: { Type: String, NoEcho: true }
+  Plain: { Type: String }
+Resources:
+  Url:
+    Type: AWS::SSM::Parameter
+    Properties: { Name: /bellyfed/dev/url, Type: String, Value: !Ref Value }
+  Other:
+    Type: AWS::SSM::Parameter
+    Properties: { Name: /bellyfed/dev/other, Type: String, Value: !Ref Plain }
+";
+    let world = World::with_secrets(&[("PASSWORD", "hunter2")]).await;
+    let mut inputs = stack(SECRET, "");
+    inputs["parameters"] = json!({ "Value": secret("PASSWORD", "d1"), "Plain": "one" });
+    let made = world.create(AT, &inputs).await.unwrap();
+    assert_eq!(world.value_of("/bellyfed/dev/url").await.as_deref(), Some("hunter2"));
+    world.assert_quiet(AT, &made).await;
+    // Whoever changes something else need not know it.
+    inputs["parameters"]["Plain"] = json!("two");
+    let other = world.someone_else(&[]).await;
+    other.update(&address(AT), &made, &properties(&inputs), &step(1)).await.unwrap();
+    assert_eq!(world.value_of("/bellyfed/dev/url").await.as_deref(), Some("hunter2"));
+    assert_eq!(world.value_of("/bellyfed/dev/other").await.as_deref(), Some("two"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_template_that_is_too_large_is_refused_unsent() {
+    let world = World::new().await;
+    let large = format!("{ONE}{}", "# filler\n".repeat(6000));
+    let (failure, operations) = world.counting(world.create(AT, &stack(&large, "a"))).await;
+    assert!(failure.unwrap_err().to_failure().message.contains("51200"));
+    assert_eq!(operations, Vec::<String>::new());
+}
+
+#[tokio::test(start_paused = true)]
+async fn many_stacks_are_read_in_one_listing() {
+    let world = World::new().await;
+    let made = world.create(AT, &stack(ONE, "a")).await.unwrap();
+    let names = ["stack.a", "stack.b", "stack.c", AT];
+    let addresses: Vec<_> = names.iter().map(|name| address(name)).collect();
+    let inputs: Vec<_> = names
+        .iter()
+        .map(|name| {
+            let name = if *name == AT { NAME } else { name.trim_start_matches("stack.") };
+            crate::world::expressions(&properties(&json!({ "name": name })))
+        })
+        .collect();
+    let wanted: Vec<_> = addresses
+        .iter()
+        .zip(&inputs)
+        .map(|(address, inputs)| bfd_provider::Wanted {
+            address,
+            inputs: Some(inputs),
+            prior: (address.name() == "config").then_some(&made),
+        })
+        .collect();
+    let (seen, operations) = world.counting(world.aws.observe(&wanted)).await;
+    assert_eq!(operations, ["cloudformation:DescribeStacks"]);
+    let there: Vec<bool> = seen.unwrap().values().map(Option::is_some).collect();
+    assert_eq!(there, [false, false, false, true]);
+}
