@@ -5,14 +5,14 @@ use super::{
     escape::{code, fence, limited, message, prose},
     facts::facts,
     fields::{Direction, Leaf, Node, Side, tree},
-    order::{ACTIONS, changes, deletes_first, heading, restarts_tasks},
+    order::{ACTIONS, changes, deletes_first, heading, restarts_tasks, undo},
     summary::counts,
     values::{pair, side_text},
 };
 use crate::views::words::{count, list};
 use bfd_core::{
     Environment, Value,
-    plan::{Action, Change, Effect, Plan, Undo},
+    plan::{Action, Change, Effect, Plan},
 };
 use std::fmt::Write as _;
 
@@ -232,10 +232,9 @@ fn row(plan: &Plan, change: &Change) -> String {
         }
         _ => what.push(prose(&limited(&labels(&tree(&change.fields)), CELL))),
     }
-    let undo = match change.undo {
-        Undo::Exact => "",
-        Undo::Approximate => "a rollback restores this only approximately",
-        Undo::None => "a rollback cannot restore this",
+    let undo = match change.action {
+        Action::Delete => "for good",
+        _ => undo(change).unwrap_or_default(),
     };
     // What has no details of its own says why here.
     let folded =

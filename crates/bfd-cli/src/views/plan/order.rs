@@ -1,6 +1,6 @@
 //! What is shown first, and what a change does beyond its fields.
 
-use bfd_core::plan::{Action, Change, Effect, Op, Plan};
+use bfd_core::plan::{Action, Change, Effect, Op, Phase, Plan, Undo};
 
 /// Dangerous things first.
 pub(crate) const ACTIONS: [Action; 5] =
@@ -31,13 +31,20 @@ pub(crate) fn restarts_tasks(change: &Change) -> bool {
 
 /// Whether the old object must go before the new one can come.
 pub(crate) fn deletes_first(plan: &Plan, change: &Change) -> bool {
-    let of = |wanted: fn(&Op) -> bool| {
-        plan.steps.iter().find(|step| step.address == change.address && wanted(&step.op))
-    };
-    let create = of(|op| matches!(op, Op::Create { .. }));
-    let delete = of(|op| matches!(op, Op::Delete { .. }));
-    match (create, delete) {
-        (Some(create), Some(delete)) => delete.id < create.id,
-        _ => false,
+    // Any other delete waits for the cleanup phase.
+    plan.steps.iter().any(|step| {
+        step.address == change.address
+            && step.phase == Phase::Deploy
+            && matches!(step.op, Op::Delete { .. })
+    })
+}
+
+/// What a rollback can do for a change, where that is not everything.
+pub(crate) fn undo(change: &Change) -> Option<&'static str> {
+    match (change.action, change.undo) {
+        // Deletes come last, when there is nothing left that could turn a run back.
+        (_, Undo::Exact) | (Action::Delete, Undo::None) => None,
+        (_, Undo::Approximate) => Some("a rollback restores this only approximately"),
+        (_, Undo::None) => Some("a rollback cannot restore this"),
     }
 }

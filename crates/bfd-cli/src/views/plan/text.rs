@@ -3,7 +3,7 @@
 use super::{
     facts::facts,
     fields::{Node, tree, uniform},
-    order::{ACTIONS, changes, deletes_first, heading, restarts_tasks},
+    order::{ACTIONS, changes, deletes_first, heading, restarts_tasks, undo},
     summary::summary,
     tree::{self, ALIGNED},
 };
@@ -13,7 +13,7 @@ use crate::views::{
     palette,
     value::visible,
 };
-use bfd_core::plan::{Action, Change, Drift, Effect, Plan, Undo, Warning};
+use bfd_core::plan::{Action, Change, Drift, Effect, Phase, Plan, Warning};
 
 /// Shows a plan to a person: dangerous things first, then what changes, then what is new.
 pub fn text(plan: &Plan, style: &Style) -> String {
@@ -106,7 +106,13 @@ impl View<'_> {
             return;
         }
         self.page.blank();
-        self.page.line(0, 2, &[styled(palette::HEADING, heading(action))]);
+        let mut line = vec![styled(palette::HEADING, heading(action))];
+        if action == Action::Delete {
+            let last = self.plan.steps.iter().any(|step| step.phase == Phase::Deploy);
+            let says = if last { "  last and for good" } else { "  for good" };
+            line.push(faint(says));
+        }
+        self.page.line(0, 2, &line);
         let column = changes
             .iter()
             .map(|change| width(&change.address.to_string()))
@@ -192,11 +198,7 @@ impl View<'_> {
 
     /// Says how far a rollback would get, where that is not all the way.
     fn undo(&mut self, change: &Change) {
-        let says = match change.undo {
-            Undo::Exact => None,
-            Undo::Approximate => Some("a rollback restores this only approximately"),
-            Undo::None => Some("a rollback cannot restore this"),
-        };
+        let says = undo(change);
         match (says, change.notes.as_slice()) {
             (None, notes) => {
                 for note in notes {
