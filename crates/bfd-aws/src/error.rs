@@ -70,7 +70,7 @@ where
         )
         .hint("check the network, and repeat: what took effect is found again"),
         SdkError::DispatchFailure(failure) => {
-            let text = chain(error);
+            let text = error.source().map(chain).unwrap_or_default();
             let what = if failure.is_timeout() {
                 format!("no connection to {endpoint} in time: {text}")
             } else {

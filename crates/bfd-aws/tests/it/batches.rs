@@ -96,9 +96,9 @@ async fn a_large_environment_is_read_in_few_requests() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn short_pages_are_followed_to_the_end() {
+async fn names_beyond_one_request_are_found() {
     let world = World::new().await;
-    // A name in a listing of more than one page: every 51st lands on another request.
+    // Fifty names fit one request.
     let all = resources().into_iter().filter(|(at, _)| at.kind().as_str() == "parameter");
     let mut recorded = Vec::new();
     for (at, inputs) in all.take(60) {
