@@ -101,12 +101,14 @@ impl Object<'_> {
             }
             _ => self.text("uri").map(|uri| image(uri, self.environment)),
         };
-        let source = ["context", "archive", "image"]
+        let built = ["context", "archive", "source.context", "source.archive"]
             .iter()
-            .find_map(|from| self.short(&format!("source.{from}")))
-            .or_else(|| self.short("source"));
+            .find_map(|from| self.short(from))
+            .map(|source| format!("from {source}"));
+        // What it is pulled from says nothing new beside where it is.
+        let source = built.or_else(|| self.short("source").filter(|_| at.is_none()));
         let fallback = self.flag("fallback_active", "the fallback image");
-        vec![at, source.map(|source| format!("from {source}")), fallback]
+        vec![at, source, fallback]
     }
 
     fn service(&self) -> Vec<Option<String>> {
@@ -127,11 +129,14 @@ impl Object<'_> {
             (Some(tasks), Some(size)) => Some(format!("{tasks} of {size}")),
             (tasks, size) => tasks.or(size),
         };
-        let images = self.containers().into_iter().map(|(name, side)| {
-            Some(match side {
-                Side::Value(Value::String(of)) => format!("{name} {}", image(of, self.environment)),
-                _ => format!("{name} (image known after apply)"),
-            })
+        let containers = self.containers();
+        let alone = containers.len() == 1;
+        let images = containers.into_iter().map(|(name, side)| {
+            let image = match side {
+                Side::Value(Value::String(of)) => image(of, self.environment),
+                _ => "(image known after apply)".to_owned(),
+            };
+            Some(if alone { image } else { format!("{name} {image}") })
         });
         let name = match (self.short("name"), self.short("cluster")) {
             (Some(name), Some(cluster)) => Some(format!("{name} on {cluster}")),

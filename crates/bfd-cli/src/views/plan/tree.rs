@@ -3,7 +3,7 @@
 use super::{
     block::{Block, Line, block, words},
     fields::{Direction, Leaf, Node, Side},
-    values::{pair, sides},
+    values::{pair, side_text, sides},
 };
 use crate::views::{
     layout::{Page, Piece, faint, padding, plain, styled, width},
@@ -94,11 +94,9 @@ impl Tree<'_> {
             let aligned = line(padding(&node.label, column) + "  ");
             let close = line("  ".to_owned());
             let fitting = [&aligned, &close].into_iter().find(|line| self.page.fits(indent, line));
-            let texts = matches!(
-                (&leaf.before, &leaf.after),
-                (Side::Value(Value::String(_)), Side::Value(Value::String(_)))
-            );
-            if let Some(line) = fitting.or((block.is_none() && !texts).then_some(&close)) {
+            let two = leaf.direction() == Direction::Changed
+                && (&leaf.before, &leaf.after) != (&Side::Secret, &Side::Secret);
+            if let Some(line) = fitting.or((block.is_none() && !two).then_some(&close)) {
                 self.page.line(indent, indent + 6, line);
                 return;
             }
@@ -112,18 +110,22 @@ impl Tree<'_> {
         }
     }
 
-    /// Two texts that do not fit side by side, one below the other.
+    /// Two sides that do not fit beside each other, one below the other.
     fn below(&mut self, indent: usize, leaf: &Leaf) {
-        if let (Side::Value(Value::String(old)), Side::Value(Value::String(new))) =
-            (&leaf.before, &leaf.after)
-        {
-            let (old, new) = pair(old, new, leaf.nature, self.environment);
-            let (before, after) = words(&old, &new);
-            let removed = marked("- ", &before, palette::REMOVED, palette::REMOVED_WORDS);
-            let added = marked("+ ", &after, palette::ADDED, palette::ADDED_WORDS);
-            self.page.line(indent, indent + 2, &removed);
-            self.page.line(indent, indent + 2, &added);
-        }
+        let (before, after) = match (&leaf.before, &leaf.after) {
+            (Side::Value(Value::String(old)), Side::Value(Value::String(new))) => {
+                let (old, new) = pair(old, new, leaf.nature, self.environment);
+                words(&old, &new)
+            }
+            (before, after) => {
+                let text = |side| side_text(side, leaf.nature, self.environment);
+                (vec![(false, text(before))], vec![(false, text(after))])
+            }
+        };
+        let removed = marked("- ", &before, palette::REMOVED, palette::REMOVED_WORDS);
+        let added = marked("+ ", &after, palette::ADDED, palette::ADDED_WORDS);
+        self.page.line(indent, indent + 2, &removed);
+        self.page.line(indent, indent + 2, &added);
     }
 
     fn block(&mut self, indent: usize, block: &Block) {
