@@ -98,10 +98,9 @@ fn classify(code: Option<&TaskStopCode>, text: &str) -> Cause {
     match code {
         Some(TaskStopCode::EssentialContainerExited) => Cause::Lasting(EXIT),
         Some(TaskStopCode::TaskFailedToStart) => Cause::Lasting(FAILED_TO_START),
-        Some(_) => Cause::Ordinary,
         // Servers other than AWS leave the code out.
         None if says(&["essential container"]) => Cause::Lasting(EXIT),
-        None => Cause::Ordinary,
+        _ => Cause::Ordinary,
     }
 }
 
@@ -128,18 +127,42 @@ mod tests {
         let failed = Some("TaskFailedToStart");
         let scheduler = Some("ServiceSchedulerInitiated");
         let cases: &[(Option<&str>, &str, bool)] = &[
-            (failed, "CannotPullContainerError: pull image manifest has been retried 1 time(s): failed to resolve ref web:1: not found", true),
+            (
+                failed,
+                "CannotPullContainerError: pull image manifest has been retried 1 time(s): failed to resolve ref web:1: not found",
+                true,
+            ),
             (failed, "The task cannot pull registry auth from Amazon ECR", true),
-            (failed, "CannotPullContainerError: toomanyrequests: You have reached your pull rate limit", false),
-            (failed, "ResourceInitializationError: unable to pull secrets or registry auth: ResourceNotFoundException: Secrets Manager can't find the specified secret", true),
-            (failed, "ResourceInitializationError: unable to pull secrets or registry auth: unable to retrieve secret from asm: context deadline exceeded", false),
-            (failed, "ResourceInitializationError: failed to validate logger args: The specified log group does not exist", true),
+            (
+                failed,
+                "CannotPullContainerError: toomanyrequests: You have reached your pull rate limit",
+                false,
+            ),
+            (
+                failed,
+                "ResourceInitializationError: unable to pull secrets or registry auth: ResourceNotFoundException: Secrets Manager can't find the specified secret",
+                true,
+            ),
+            (
+                failed,
+                "ResourceInitializationError: unable to pull secrets or registry auth: unable to retrieve secret from asm: context deadline exceeded",
+                false,
+            ),
+            (
+                failed,
+                "ResourceInitializationError: failed to validate logger args: The specified log group does not exist",
+                true,
+            ),
             (failed, "CannotStartContainerError: exec: \"serve\": not found", true),
             (failed, "Capacity is unavailable at this time. Please try again later", false),
             (failed, "Something new", true),
             (Some("EssentialContainerExited"), "Essential container in task exited", true),
             (None, "Essential container in task exited", true),
-            (Some("EssentialContainerExited"), "OutOfMemoryError: Container killed due to memory usage", true),
+            (
+                Some("EssentialContainerExited"),
+                "OutOfMemoryError: Container killed due to memory usage",
+                true,
+            ),
             (scheduler, "Task failed container health checks", true),
             (scheduler, "Task failed ELB health checks in (target-group arn:aws:x)", true),
             (scheduler, "Scaling activity initiated by (deployment ecs-svc/1)", false),

@@ -127,7 +127,8 @@ fn declared(live: &Value, by: &[&Value]) -> Value {
         }
         Value::Array(all) => {
             let of_same_length = by.iter().filter_map(|it| it.as_array());
-            let of_same_length: Vec<_> = of_same_length.filter(|it| it.len() == all.len()).collect();
+            let of_same_length: Vec<_> =
+                of_same_length.filter(|it| it.len() == all.len()).collect();
             if of_same_length.is_empty() {
                 return live.clone();
             }

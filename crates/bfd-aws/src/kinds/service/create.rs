@@ -15,9 +15,9 @@ use std::time::Duration;
 const OPERATION: &str = "ecs:CreateService";
 /// How long a service of the same name may take to go away. Connections drain for up to
 /// five minutes behind a load balancer.
-const DRAINING: Duration = Duration::from_secs(6 * 60);
+const DRAINING: Duration = Duration::from_mins(6);
 /// How long a role that was made a moment ago may take to be known everywhere.
-const ROLES: Duration = Duration::from_secs(60);
+const ROLES: Duration = Duration::from_mins(1);
 const INTERVAL: Duration = Duration::from_secs(5);
 
 pub(super) async fn create(
@@ -31,8 +31,7 @@ pub(super) async fn create(
         Ok(service) => service,
         Err(error) => return Err(give_up(aws, inputs, revision, error).await),
     };
-    let created =
-        object(inputs, service.service_arn.as_deref().unwrap_or_default(), &revision.arn);
+    let created = object(inputs, service.service_arn.as_deref().unwrap_or_default(), &revision.arn);
     let rest = async {
         let (cluster, name) = key(inputs);
         scaling::set(aws, cluster, name, None, super::input(inputs, "autoscaling")).await?;

@@ -7,10 +7,10 @@ use std::time::Duration;
 const OPERATION: &str = "ecs:DeleteService";
 const INTERVAL: Duration = Duration::from_secs(5);
 /// Connections drain for up to five minutes behind a load balancer.
-const LIMIT: Duration = Duration::from_secs(10 * 60);
+const LIMIT: Duration = Duration::from_mins(10);
 /// How long a service without tasks may stay DRAINING before the wait is given up: it holds
 /// nothing any more, and a new one of its name waits by itself.
-const EMPTY: Duration = Duration::from_secs(60);
+const EMPTY: Duration = Duration::from_mins(1);
 
 /// Deletes the service with its tasks and waits until it is INACTIVE, because a service of the
 /// same name cannot be created before, nor its cluster deleted.

@@ -1,6 +1,7 @@
 //! Follows a rollout until it is proven, has failed, or takes too long.
 
 use super::{
+    causes::Cause,
     live,
     look::Watch,
     verdict::{Goal, Look, Place, Verdict, judge},
@@ -22,8 +23,8 @@ impl Goal {
     /// replace has five to drain behind a load balancer; twice that is stuck.
     fn limit(self) -> Duration {
         match self {
-            Self::Proven => Duration::from_secs(20 * 60),
-            Self::Serving => Duration::from_secs(10 * 60),
+            Self::Proven => Duration::from_mins(20),
+            Self::Serving => Duration::from_mins(10),
         }
     }
 }
@@ -122,8 +123,8 @@ impl Follow<'_> {
     fn tell(&self, look: &Look, told: &mut String) {
         let rollout = look.rollout.as_deref().unwrap_or("unknown");
         let mut line = format!("{}/{} running, rollout {rollout}", look.running, look.desired);
-        let failed = look.stopped.iter().filter(|it| it.cause != super::causes::Cause::Ordinary);
-        if let Some(last) = failed.last() {
+        let mut failed = look.stopped.iter().filter(|it| it.cause != Cause::Ordinary);
+        if let Some(last) = failed.next_back() {
             line = format!("{line}; {}", last.line());
         }
         if matches!(look.place, Place::Primary) && line != *told {

@@ -4,13 +4,14 @@ use crate::{Aws, tags::Tags};
 use aws_sdk_ecs::types::{Deployment, Service, ServiceField, Tag};
 use bfd_provider::{ErrorClass, ProviderError};
 use futures_util::future::try_join_all;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Services per request: the API's own limit.
 const BATCH: usize = 10;
 
 /// Reads services of one cluster with their tags. What is missing is left out; a cluster that
 /// is missing has no services.
-pub(super) async fn describe(
+async fn describe(
     aws: &Aws,
     cluster: &str,
     names: &[String],
@@ -27,6 +28,29 @@ pub(super) async fn describe(
             Err(error) if error.class == ErrorClass::NotFound => Ok(Vec::new()),
             Err(error) => Err(error),
         }
+    });
+    Ok(try_join_all(reads).await?.into_iter().flatten().collect())
+}
+
+/// Services by cluster and name.
+pub(super) type ByKey = BTreeMap<(String, String), Service>;
+
+/// Reads services of any clusters; those that are not there are left out.
+pub(super) async fn by_key(
+    aws: &Aws,
+    keys: impl IntoIterator<Item = (String, String)>,
+) -> Result<ByKey, ProviderError> {
+    let mut clusters: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for (cluster, name) in keys {
+        clusters.entry(cluster).or_default().insert(name);
+    }
+    let reads = clusters.into_iter().map(|(cluster, names)| async move {
+        let names: Vec<String> = names.into_iter().collect();
+        let found = describe(aws, &cluster, &names).await?.into_iter().filter(is_there);
+        let by_key = found.filter_map(|service| {
+            Some(((cluster.clone(), service.service_name.clone()?), service))
+        });
+        Ok(by_key.collect::<Vec<_>>())
     });
     Ok(try_join_all(reads).await?.into_iter().flatten().collect())
 }

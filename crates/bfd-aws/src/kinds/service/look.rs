@@ -115,11 +115,8 @@ impl<'a> Watch<'a> {
             ..Look::default()
         };
         // A failed deployment is scaled to 0; what it was meant to run is the service's.
-        look.desired = look.desired.max(if look.place == Place::Primary {
-            service.desired_count
-        } else {
-            0
-        });
+        look.desired =
+            look.desired.max(if look.place == Place::Primary { service.desired_count } else { 0 });
         look.stopped = self.stopped_tasks().await?;
         let is_rolling =
             look.rollout.as_deref() == Some("IN_PROGRESS") && look.place == Place::Primary;
@@ -228,9 +225,7 @@ impl<'a> Watch<'a> {
         let tasks = self.running_tasks().await?;
         let containers = tasks.iter().flat_map(Task::containers);
         Ok(containers
-            .filter_map(|it| {
-                Some((it.name.clone()?, (it.image.clone()?, it.image_digest.clone())))
-            })
+            .filter_map(|it| Some((it.name.clone()?, (it.image.clone()?, it.image_digest.clone()))))
             .collect())
     }
 
@@ -241,7 +236,7 @@ impl<'a> Watch<'a> {
         let mut stopping = Vec::new();
         for task in describe_tasks(self.aws, self.cluster, &new).await? {
             let Some(arn) = task.task_arn.clone() else { continue };
-            let is_ours = task.started_by.as_deref() == Some(&self.deployment);
+            let is_ours = self.started(&task);
             let stopped = is_ours.then(|| Stopped::new(&task));
             if task.last_status.as_deref().is_none_or(|status| status == "STOPPED") {
                 self.stopped.insert(arn, stopped);
@@ -254,6 +249,18 @@ impl<'a> Watch<'a> {
         Ok(self.stopped.values().flatten().cloned().chain(stopping).collect())
     }
 
+    /// Whether the deployment started the task. Servers that do not say so (their
+    /// `startedBy` names no deployment) are believed by revision and time.
+    fn started(&self, task: &Task) -> bool {
+        match task.started_by.as_deref() {
+            Some(by) if by.starts_with("ecs-svc/") => by == self.deployment,
+            _ => {
+                task.task_definition_arn.as_deref() == Some(self.task_definition)
+                    && seconds(task.created_at.as_ref()) >= self.created
+            }
+        }
+    }
+
     async fn healthy_tasks(&self) -> Result<i32, ProviderError> {
         let is_healthy = |task: &&Task| match task.health_status {
             Some(HealthStatus::Healthy) => true,
@@ -264,12 +271,13 @@ impl<'a> Watch<'a> {
         Ok(i32::try_from(healthy).unwrap_or(i32::MAX))
     }
 
+    /// By what they run: a rollback takes over tasks that an earlier deployment started.
     async fn running_tasks(&self) -> Result<Vec<Task>, ProviderError> {
         let arns = self.list_tasks(DesiredStatus::Running).await?;
         let mut tasks = describe_tasks(self.aws, self.cluster, &arns).await?;
         tasks.retain(|task| {
             task.last_status.as_deref() == Some("RUNNING")
-                && task.started_by.as_deref() == Some(&self.deployment)
+                && task.task_definition_arn.as_deref() == Some(self.task_definition)
         });
         Ok(tasks)
     }
@@ -297,9 +305,8 @@ pub(super) async fn recent(
     let request = aws.ecs.list_service_deployments().cluster(cluster).service(name).max_results(20);
     let answer = aws.call("ecs:ListServiceDeployments", request.send()).await?;
     let mut listed = answer.service_deployments.unwrap_or_default();
-    listed.sort_by(|a, b| {
-        seconds(b.created_at.as_ref()).total_cmp(&seconds(a.created_at.as_ref()))
-    });
+    listed
+        .sort_by(|a, b| seconds(b.created_at.as_ref()).total_cmp(&seconds(a.created_at.as_ref())));
     Ok(listed)
 }
 

@@ -13,14 +13,12 @@ use bfd_provider::{ProviderError, Wanted};
 use futures_util::future::try_join_all;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// By cluster and name.
-type Found = BTreeMap<(String, String), Service>;
-
 pub(super) async fn observe(
     aws: &Aws,
     wanted: &[Wanted<'_>],
 ) -> Result<Observation, ProviderError> {
-    let (services, scaling) = tokio::join!(services(aws, wanted), autoscaling(aws, wanted));
+    let (services, scaling) =
+        tokio::join!(live::by_key(aws, wanted.iter().filter_map(key)), autoscaling(aws, wanted));
     let (services, scaling) = (services?, scaling?);
     let reads = wanted.iter().map(|wanted| async {
         let service = key(wanted).and_then(|key| services.get(&key));
@@ -36,22 +34,6 @@ pub(super) async fn observe(
 /// The service to look for; `None` while the name of its cluster is not known.
 fn key(wanted: &Wanted<'_>) -> Option<(String, String)> {
     Some((inputs::name(wanted, "cluster")?, inputs::name(wanted, "name")?))
-}
-
-async fn services(aws: &Aws, wanted: &[Wanted<'_>]) -> Result<Found, ProviderError> {
-    let mut names: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    for (cluster, name) in wanted.iter().filter_map(key) {
-        names.entry(cluster).or_default().insert(name);
-    }
-    let reads = names.into_iter().map(|(cluster, names)| async move {
-        let names: Vec<String> = names.into_iter().collect();
-        let found = live::describe(aws, &cluster, &names).await?;
-        let named = found.into_iter().filter(live::is_there).filter_map(|service| {
-            Some(((cluster.clone(), service.service_name.clone()?), service))
-        });
-        Ok(named.collect::<Vec<_>>())
-    });
-    Ok(try_join_all(reads).await?.into_iter().flatten().collect())
 }
 
 /// The autoscaling of the services that declare or record it.
@@ -160,10 +142,7 @@ fn notes(service: &Service, recorded: Option<&str>) -> Vec<String> {
                 primary.running_count, primary.desired_count
             ));
         } else if primary.running_count < primary.desired_count {
-            notes.push(format!(
-                "{} of {} tasks run",
-                primary.running_count, primary.desired_count
-            ));
+            notes.push(format!("{} of {} tasks run", primary.running_count, primary.desired_count));
         }
     }
     notes

@@ -27,7 +27,9 @@ pub(super) fn register_task_definition(
         (RegisterTaskDefinitionInput::SCHEMA, RegisterTaskDefinitionInput::deserialize);
     let input = shapes::read(request, schema, read)
         .map_err(|error| refused("ecs:RegisterTaskDefinition", error))?;
-    Ok(aws.ecs.register_task_definition()
+    Ok(aws
+        .ecs
+        .register_task_definition()
         .set_family(input.family)
         .set_task_role_arn(input.task_role_arn)
         .set_execution_role_arn(input.execution_role_arn)
@@ -44,8 +46,7 @@ pub(super) fn register_task_definition(
         .set_proxy_configuration(input.proxy_configuration)
         .set_ephemeral_storage(input.ephemeral_storage)
         .set_runtime_platform(input.runtime_platform)
-        .set_enable_fault_injection(input.enable_fault_injection)
-    )
+        .set_enable_fault_injection(input.enable_fault_injection))
 }
 
 pub(super) fn create_service(
@@ -54,7 +55,9 @@ pub(super) fn create_service(
 ) -> Result<CreateServiceFluentBuilder, ProviderError> {
     let input = shapes::read(request, CreateServiceInput::SCHEMA, CreateServiceInput::deserialize)
         .map_err(|error| refused("ecs:CreateService", error))?;
-    Ok(aws.ecs.create_service()
+    Ok(aws
+        .ecs
+        .create_service()
         .set_cluster(input.cluster)
         .set_service_name(input.service_name)
         .set_task_definition(input.task_definition)
@@ -82,8 +85,7 @@ pub(super) fn create_service(
         .set_volume_configurations(input.volume_configurations)
         .set_vpc_lattice_configurations(input.vpc_lattice_configurations)
         .set_gateway_connectors(input.gateway_connectors)
-        .set_monitoring(input.monitoring)
-    )
+        .set_monitoring(input.monitoring))
 }
 
 pub(super) fn update_service(
@@ -92,7 +94,9 @@ pub(super) fn update_service(
 ) -> Result<UpdateServiceFluentBuilder, ProviderError> {
     let input = shapes::read(request, UpdateServiceInput::SCHEMA, UpdateServiceInput::deserialize)
         .map_err(|error| refused("ecs:UpdateService", error))?;
-    Ok(aws.ecs.update_service()
+    Ok(aws
+        .ecs
+        .update_service()
         .set_cluster(input.cluster)
         .set_service(input.service)
         .set_desired_count(input.desired_count)
@@ -116,6 +120,5 @@ pub(super) fn update_service(
         .set_volume_configurations(input.volume_configurations)
         .set_vpc_lattice_configurations(input.vpc_lattice_configurations)
         .set_gateway_connectors(input.gateway_connectors)
-        .set_monitoring(input.monitoring)
-    )
+        .set_monitoring(input.monitoring))
 }

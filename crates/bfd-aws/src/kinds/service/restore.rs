@@ -20,7 +20,7 @@ use std::time::Duration;
 const OPERATION: &str = "ecs:UpdateService";
 const INTERVAL: Duration = Duration::from_secs(2);
 /// How long ECS may take to begin a rollback that it has accepted.
-const BEGINNING: Duration = Duration::from_secs(60);
+const BEGINNING: Duration = Duration::from_mins(1);
 
 pub(super) async fn restore(
     aws: &Aws,

@@ -58,15 +58,9 @@ pub(super) async fn ensure(
 }
 
 /// Reads a revision by ARN, or the latest ACTIVE one by family.
-async fn describe(
-    aws: &Aws,
-    name: &str,
-) -> Result<Option<(TaskDefinition, Tags)>, ProviderError> {
-    let request = aws
-        .ecs
-        .describe_task_definition()
-        .task_definition(name)
-        .include(TaskDefinitionField::Tags);
+async fn describe(aws: &Aws, name: &str) -> Result<Option<(TaskDefinition, Tags)>, ProviderError> {
+    let request =
+        aws.ecs.describe_task_definition().task_definition(name).include(TaskDefinitionField::Tags);
     match aws.call("ecs:DescribeTaskDefinition", request.send()).await {
         Ok(answer) => {
             let tags = live::tags(answer.tags());

@@ -57,21 +57,9 @@ impl AwsProvider {
         services: &[(&Address, &ResourceState)],
     ) -> Result<Vec<ServiceStatus>, ProviderError> {
         let aws = self.aws();
-        let mut names: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
-        for (_, state) in services {
-            let (cluster, name) = key(&state.inputs);
-            names.entry(cluster).or_default().insert(name.to_owned());
-        }
-        let reads = names.into_iter().map(|(cluster, names)| async move {
-            let names: Vec<String> = names.into_iter().collect();
-            let found = live::describe(aws, cluster, &names).await?;
-            let named = found.into_iter().filter(live::is_there).filter_map(|service| {
-                Some(((cluster.to_owned(), service.service_name.clone()?), service))
-            });
-            Ok::<_, ProviderError>(named.collect::<Vec<_>>())
-        });
-        let found: BTreeMap<(String, String), Service> =
-            try_join_all(reads).await?.into_iter().flatten().collect();
+        let keys = services.iter().map(|(_, state)| key(&state.inputs));
+        let keys = keys.map(|(cluster, name)| (cluster.to_owned(), name.to_owned()));
+        let found = live::by_key(aws, keys).await?;
         let reads = services.iter().map(|(address, state)| {
             let (cluster, name) = key(&state.inputs);
             let service = found.get(&(cluster.to_owned(), name.to_owned()));
@@ -128,7 +116,8 @@ async fn one(
 /// The tasks that run and those that stopped, the latest first.
 async fn tasks(aws: &Aws, cluster: &str, name: &str) -> Result<Vec<Task>, ProviderError> {
     let list = |status| list_tasks(aws, cluster, name, status);
-    let (running, stopped) = tokio::join!(list(DesiredStatus::Running), list(DesiredStatus::Stopped));
+    let (running, stopped) =
+        tokio::join!(list(DesiredStatus::Running), list(DesiredStatus::Stopped));
     let arns: BTreeSet<String> = running?.into_iter().chain(stopped?).collect();
     let mut tasks = match describe_tasks(aws, cluster, &arns).await {
         Ok(tasks) => tasks,
@@ -153,7 +142,7 @@ fn tell(status: &mut ServiceStatus, task: &Task) {
                 status.image_digests.entry(name.clone()).or_insert_with(|| digest.clone());
             }
         }
-    } else if task.last_status.as_deref() == Some("STOPPED") {
+    } else if task.desired_status.as_deref() == Some("STOPPED") {
         let stopped = Stopped::new(task);
         if stopped.cause != Cause::Ordinary {
             status.stopped.push(stopped.line());

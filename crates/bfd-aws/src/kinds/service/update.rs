@@ -102,22 +102,19 @@ async fn finish(
 
 /// What the update made of the service; without a new deployment the earlier proof holds.
 fn complete(
-    updated: Object,
+    mut updated: Object,
     prior: &ResourceState,
     proof: Option<super::follow::Proof>,
 ) -> Object {
-    match proof {
-        Some(proof) => proven(updated, proof),
-        None => {
-            let mut updated = updated;
-            for name in ["deployment", "proven"] {
-                if let Some(value) = prior.outputs.get(name) {
-                    updated.outputs.insert(name.to_owned(), value.clone());
-                }
-            }
-            updated
+    if let Some(proof) = proof {
+        return proven(updated, proof);
+    }
+    for name in ["deployment", "proven"] {
+        if let Some(value) = prior.outputs.get(name) {
+            updated.outputs.insert(name.to_owned(), value.clone());
         }
     }
+    updated
 }
 
 /// The revision that the service runs when it has the desired content, else another one.

@@ -54,7 +54,10 @@ pub(super) enum Report {
     Unknown,
     /// The server has no service deployments.
     Unsupported,
-    Status { status: String, reason: Option<String> },
+    Status {
+        status: String,
+        reason: Option<String>,
+    },
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,7 +65,10 @@ pub(super) enum Verdict {
     Wait,
     /// How it was proven.
     Proven(String),
-    Failed { message: String, hint: Option<&'static str> },
+    Failed {
+        message: String,
+        hint: Option<&'static str>,
+    },
 }
 
 pub(super) fn judge(look: &Look, goal: Goal) -> Verdict {
@@ -86,7 +92,9 @@ pub(super) fn judge(look: &Look, goal: Goal) -> Verdict {
             // On the way back a rollback is what is waited for.
             "ROLLBACK_REQUESTED" | "ROLLBACK_IN_PROGRESS" | "ROLLBACK_SUCCESSFUL"
                 if goal == Goal::Serving => {}
-            "ROLLBACK_REQUESTED" | "ROLLBACK_IN_PROGRESS" | "ROLLBACK_SUCCESSFUL"
+            "ROLLBACK_REQUESTED"
+            | "ROLLBACK_IN_PROGRESS"
+            | "ROLLBACK_SUCCESSFUL"
             | "ROLLBACK_FAILED" => {
                 return failed(format!("ECS rolled the deployment back ({status}){why}"));
             }
@@ -116,10 +124,13 @@ pub(super) fn judge(look: &Look, goal: Goal) -> Verdict {
     }
     let completed = look.rollout.as_deref().is_none_or(|state| state == "COMPLETED");
     if look.report == Report::Unsupported && completed {
-        return proven(look, match look.rollout {
-            Some(_) => "rollout COMPLETED; the server has no service deployments",
-            None => "all tasks run; the server reports no rollouts",
-        });
+        return proven(
+            look,
+            match look.rollout {
+                Some(_) => "rollout COMPLETED; the server has no service deployments",
+                None => "all tasks run; the server reports no rollouts",
+            },
+        );
     }
     if goal == Goal::Serving && look.healthy.is_some_and(|healthy| healthy >= look.desired) {
         return proven(look, "all tasks run and are healthy");

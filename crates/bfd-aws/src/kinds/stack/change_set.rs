@@ -1,9 +1,6 @@
 //! Change sets: what tells whether an update would change anything, and then does it.
 
-use super::{
-    follow::is_passing,
-    request::Content,
-};
+use super::{follow::is_passing, request::Content};
 use crate::{Aws, error, inputs};
 use aws_sdk_cloudformation::{
     operation::describe_change_set::DescribeChangeSetOutput,
@@ -19,7 +16,7 @@ const EXECUTE: &str = "cloudformation:ExecuteChangeSet";
 /// Between two looks at a change set in the making.
 const INTERVAL: Duration = Duration::from_secs(2);
 /// How long it may be in the making: large stacks with nested ones take minutes.
-const LIMIT: Duration = Duration::from_secs(10 * 60);
+const LIMIT: Duration = Duration::from_mins(10);
 
 /// A change set of one stack, named after the call that it is for.
 #[derive(Clone, Copy, Debug)]

@@ -18,14 +18,14 @@ pub(super) async fn create(
     inputs: &Properties,
     context: &Context,
 ) -> Result<Object, ProviderError> {
-    let content = Content::new(aws, OPERATION, inputs, None)?;
+    let made_of = Content::new(aws, OPERATION, inputs, None)?;
     let name = inputs::required(inputs, "name", OPERATION)?;
-    let arn = match send(aws, name, inputs, &content, context).await {
+    let arn = match send(aws, name, inputs, &made_of, context).await {
         Ok(arn) => arn,
         Err(refused) if refused.class == ErrorClass::AlreadyExists => {
             match clear(aws, name, context, refused).await? {
                 Some(ours) => ours,
-                None => send(aws, name, inputs, &content, context)
+                None => send(aws, name, inputs, &made_of, context)
                     .await
                     .map_err(|refused| lost(refused, inputs, name))?,
             }
@@ -71,23 +71,23 @@ async fn send(
     aws: &Aws,
     name: &str,
     inputs: &Properties,
-    content: &Content,
+    made_of: &Content,
     context: &Context,
 ) -> Result<String, ProviderError> {
     let request = aws
         .cloudformation
         .create_stack()
         .stack_name(name)
-        .template_body(&content.template)
-        .set_parameters(Some(content.parameters.clone()))
-        .set_tags(Some(content.tags.clone()))
-        .set_capabilities(Some(content.capabilities.clone()))
+        .template_body(&made_of.template)
+        .set_parameters(Some(made_of.parameters.clone()))
+        .set_tags(Some(made_of.tags.clone()))
+        .set_capabilities(Some(made_of.capabilities.clone()))
         .set_role_arn(inputs::text(inputs, "role_arn").map(str::to_owned))
         .set_stack_policy_body(inputs::text(inputs, "stack_policy").map(str::to_owned))
         .on_failure(OnFailure::Delete)
         .client_request_token(&context.token.0);
     let answer =
-        aws.call(OPERATION, request.send()).await.map_err(|refused| content.redact(refused))?;
+        aws.call(OPERATION, request.send()).await.map_err(|refused| made_of.redact(refused))?;
     answer.stack_id.ok_or_else(|| {
         let why = "CloudFormation answered without the stack's ARN";
         ProviderError::new(OPERATION, ErrorClass::ServiceInternalError, why)

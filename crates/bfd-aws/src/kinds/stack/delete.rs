@@ -30,9 +30,9 @@ pub(super) async fn delete(
     match &ended.stack {
         None => Ok(()),
         Some(stack) if phase(stack) == Phase::Deleted => Ok(()),
-        Some(stack) => Err(failed(OPERATION, &ended)
-            .leaving(object(&prior.inputs, stack))
-            .hint("what CloudFormation could not delete is named above: empty or detach it, and repeat")),
+        Some(stack) => Err(failed(OPERATION, &ended).leaving(object(&prior.inputs, stack)).hint(
+            "what CloudFormation could not delete is named above: empty or detach it, and repeat",
+        )),
     }
 }
 
@@ -70,11 +70,7 @@ pub(super) async fn send(
 /// set by the very step that is undone, and is no reason to leave half an environment.
 ///
 /// A step and its undo have tokens that differ in their last letter.
-async fn made_by_this_step(
-    aws: &Aws,
-    arn: &str,
-    context: &Context,
-) -> Result<bool, ProviderError> {
+async fn made_by_this_step(aws: &Aws, arn: &str, context: &Context) -> Result<bool, ProviderError> {
     let Some(step) = context.token.0.strip_suffix('u') else { return Ok(false) };
     let events = read::events_after(aws, arn, None).await?;
     let token = events.first().and_then(|event| event.client_request_token.as_deref());

@@ -17,9 +17,9 @@ const FAILED_LOOKS: u32 = 6;
 /// request, a stale read still shows the state before it.
 const QUIET_LOOKS: u32 = 6;
 /// How long an operation may take: databases and distributions take most of an hour.
-const LIMIT: Duration = Duration::from_secs(2 * 60 * 60);
+const LIMIT: Duration = Duration::from_hours(2);
 /// How long an operation that somebody else started is waited for.
-pub(super) const OTHERS: Duration = Duration::from_secs(15 * 60);
+pub(super) const OTHERS: Duration = Duration::from_mins(15);
 
 /// How an operation ended.
 #[derive(Debug)]
@@ -58,10 +58,7 @@ pub(super) struct Follow<'a> {
 
 impl Follow<'_> {
     /// Waits until the stack is gone or `is_end` says that it has come to its end.
-    pub(super) async fn until(
-        &self,
-        is_end: fn(Phase) -> bool,
-    ) -> Result<Ended, ProviderError> {
+    pub(super) async fn until(&self, is_end: fn(Phase) -> bool) -> Result<Ended, ProviderError> {
         let mut mark = self.mark.clone();
         let mut failures = Vec::new();
         let mut canceled = false;
@@ -189,8 +186,8 @@ fn failure(event: &StackEvent) -> Option<String> {
     let reason = event.resource_status_reason.as_deref().unwrap_or("no reason given");
     let followed = reason.to_ascii_lowercase();
     let is_own = !followed.contains("cancelled") && !followed.contains("canceled");
-    let is_stack = event.physical_resource_id.is_some()
-        && event.physical_resource_id == event.stack_id;
+    let is_stack =
+        event.physical_resource_id.is_some() && event.physical_resource_id == event.stack_id;
     if !status.ends_with("_FAILED") || !is_own || is_stack {
         return None;
     }
@@ -217,8 +214,7 @@ pub(super) fn failed(operation: &'static str, ended: &Ended) -> ProviderError {
         (None, Some(reason)) => format!("the stack is {status}: {reason}"),
         (None, None) => format!("the stack is {status}"),
     };
-    let class =
-        if ended.canceled { ErrorClass::Canceled } else { ErrorClass::NotStabilized };
+    let class = if ended.canceled { ErrorClass::Canceled } else { ErrorClass::NotStabilized };
     let mut error = ProviderError::new(operation, class, message);
     for failure in failures {
         error = error.detail(failure.clone());

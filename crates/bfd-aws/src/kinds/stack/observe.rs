@@ -138,8 +138,11 @@ fn capabilities(wanted: &Wanted<'_>, stack: &Stack) -> Option<Value> {
     if let Some(prior) = wanted.prior {
         return prior.inputs.get("capabilities").cloned();
     }
-    let mut all: Vec<&str> =
-        stack.capabilities().iter().map(aws_sdk_cloudformation::types::Capability::as_str).collect();
+    let mut all: Vec<&str> = stack
+        .capabilities()
+        .iter()
+        .map(aws_sdk_cloudformation::types::Capability::as_str)
+        .collect();
     all.sort_unstable();
     Some(json!(all))
 }

@@ -53,11 +53,8 @@ pub(super) async fn list(aws: &Aws) -> Result<Vec<Stack>, ProviderError> {
 
 /// The template as it was sent.
 pub(super) async fn template(aws: &Aws, name: &str) -> Result<Option<String>, ProviderError> {
-    let request = aws
-        .cloudformation
-        .get_template()
-        .stack_name(name)
-        .template_stage(TemplateStage::Original);
+    let request =
+        aws.cloudformation.get_template().stack_name(name).template_stage(TemplateStage::Original);
     let answer = aws.call("cloudformation:GetTemplate", request.send()).await?;
     Ok(answer.template_body)
 }

@@ -44,7 +44,11 @@ impl Content {
             let before = present.and_then(|present| present.get("parameters")?.get(key));
             let parameter = Parameter::builder().parameter_key(key);
             parameters.push(match Secret::from_value(value) {
-                Some(secret) if before.and_then(Secret::from_value).is_some_and(|it| it.digest == secret.digest) => {
+                Some(secret)
+                    if before
+                        .and_then(Secret::from_value)
+                        .is_some_and(|it| it.digest == secret.digest) =>
+                {
                     parameter.use_previous_value(true).build()
                 }
                 Some(secret) => {
@@ -66,7 +70,10 @@ impl Content {
         Ok(Self {
             template,
             parameters,
-            tags: tags.iter().map(|(key, value)| Tag::builder().key(key).value(value).build()).collect(),
+            tags: tags
+                .iter()
+                .map(|(key, value)| Tag::builder().key(key).value(value).build())
+                .collect(),
             capabilities: capabilities.into_iter().map(Capability::from).collect(),
             plaintexts,
         })

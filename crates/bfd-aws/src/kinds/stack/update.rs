@@ -27,8 +27,8 @@ pub(super) async fn update(
     context: &Context,
 ) -> Result<Object, ProviderError> {
     let differs = |field: &str| inputs::differs(&prior.inputs, inputs, field);
-    let content = CONTENT.iter().any(|field| differs(field));
-    if !context.repeated && !content && !differs(PROTECTION) && !differs(POLICY) {
+    let is_other = CONTENT.iter().any(|field| differs(field));
+    if !context.repeated && !is_other && !differs(PROTECTION) && !differs(POLICY) {
         return Ok(Object {
             id: prior.id.clone(),
             inputs: inputs.clone(),
@@ -42,7 +42,7 @@ pub(super) async fn update(
         return Err(ProviderError::new(OPERATION, ErrorClass::NotFound, why)
             .hint("it was deleted after the plan was made: plan again"));
     };
-    change.make(&stack, content || context.repeated).await
+    change.make(&stack, is_other || context.repeated).await
 }
 
 /// Puts the previous template and parameters back the way they came.
@@ -90,7 +90,7 @@ impl Change<'_> {
         settled(self.aws, self.context, OPERATION, name, OTHERS).await
     }
 
-    async fn make(&self, stack: &Stack, content: bool) -> Result<Object, ProviderError> {
+    async fn make(&self, stack: &Stack, is_other: bool) -> Result<Object, ProviderError> {
         let name = stack.stack_name.as_deref().unwrap_or_default();
         match phase(stack) {
             Phase::Husk | Phase::Broken | Phase::HalfDeleted => {
@@ -112,7 +112,7 @@ impl Change<'_> {
         }
         let apart = self.send_apart(name).await?;
         let made = async {
-            if content && let Some(updated) = self.send_content(stack, name).await? {
+            if is_other && let Some(updated) = self.send_content(stack, name).await? {
                 return Ok(updated);
             }
             // Nothing differed, or nothing but what was sent apart.
@@ -160,8 +160,7 @@ impl Change<'_> {
     ) -> Result<Option<Stack>, ProviderError> {
         if self.context.repeated && is_ours(self.aws, name, self.context).await? {
             // A process that died began it, and it has come to its end since.
-            let ended =
-                Ended { stack: Some(stack.clone()), failures: Vec::new(), canceled: false };
+            let ended = Ended { stack: Some(stack.clone()), failures: Vec::new(), canceled: false };
             return self.judge(ended).map(Some);
         }
         // CloudFormation has rolled the failed update back: secrets are the previous ones.
