@@ -111,7 +111,10 @@ mod tests {
             }],
         });
         let shape = register(&definition).unwrap();
-        assert_eq!(shape.container_definitions()[0].port_mappings()[0].container_port(), Some(3000));
+        assert_eq!(
+            shape.container_definitions()[0].port_mappings()[0].container_port(),
+            Some(3000)
+        );
         let mut written = write(Input::SCHEMA, &shape).unwrap();
         // A number that AWS always has.
         written["containerDefinitions"][0].as_object_mut().unwrap().remove("cpu");
