@@ -3,6 +3,7 @@ mod arbitrary;
 mod dependencies;
 mod described;
 mod files;
+mod generic;
 mod mistakes;
 mod render;
 mod values;

@@ -1,6 +1,7 @@
 //! Files and variables that are only in memory.
 
 use bfd_core::{Address, Environment, Expr, Resource, SecretSource};
+use bfd_kinds::KindSpec;
 use bfd_manifest::{Failed, Manifest, Options, load};
 use std::{collections::BTreeMap, io, path::Path};
 
@@ -45,6 +46,10 @@ impl World {
     }
 
     pub(crate) fn load(&self) -> Result<Manifest, Failed> {
+        self.load_with(bfd_kinds::all())
+    }
+
+    pub(crate) fn load_with(&self, kinds: &[&'static KindSpec]) -> Result<Manifest, Failed> {
         let read = |path: &Path| {
             let path = path.to_str().expect("paths in tests are text");
             self.files.get(path).cloned().ok_or_else(|| io::ErrorKind::NotFound.into())
@@ -62,7 +67,7 @@ impl World {
             env: &|name| self.env.get(name).cloned(),
             vars: &self.vars,
             secret_digest: &digest,
-            kinds: bfd_kinds::all(),
+            kinds,
         };
         load(Path::new("environments/dev.toml"), &options)
     }
