@@ -170,6 +170,7 @@ async fn a_missing_image_fails_fast_and_the_old_revision_comes_back() {
     assert!(elapsed(&world, begun) < 60.0, "{}", elapsed(&world, begun));
     assert_eq!(count(&operations, "ecs:StopServiceDeployment"), 1);
     assert_eq!(count(&operations, "ecs:UpdateService"), 0, "ECS goes back by itself");
+    assert_eq!(count(&operations, "ecs:DeregisterTaskDefinition"), 1, "web:2 is of no use");
     assert_eq!(revision(&back), "web:1");
     tokio::time::sleep(Duration::from_mins(2)).await;
     let after = world.observe(AT, &made).await.unwrap();
