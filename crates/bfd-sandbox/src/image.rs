@@ -154,9 +154,8 @@ pub(crate) fn answers(world: &World, image: &str, command: &Value) -> bool {
         return true;
     };
     let wrong_port = public.port.is_some_and(|port| port != asked.port);
-    let wrong_path = asked.path.is_some_and(|path| {
-        !public.paths.is_empty() && !public.paths.contains(&path)
-    });
+    let wrong_path =
+        asked.path.is_some_and(|path| !public.paths.is_empty() && !public.paths.contains(&path));
     !wrong_port && !wrong_path
 }
 

@@ -10,13 +10,13 @@ use serde_json::Value;
 
 use crate::client::Client;
 use crate::clock::Clock;
-use crate::{cloudformation, ecr};
 use crate::fault::{Fault, RequestLog, Script};
 use crate::image::Behaviour;
 use crate::options::Options;
 use crate::router::{Answer, Call, Request};
 use crate::store::{Intent, Store};
 use crate::world::{World, mix};
+use crate::{cloudformation, ecr};
 
 /// A handle on an embedded AWS; clones share one world, one clock and one script of faults.
 #[derive(Clone, Debug)]

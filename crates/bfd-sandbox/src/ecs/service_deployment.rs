@@ -184,7 +184,9 @@ pub(super) fn stop(world: &mut World, now: f64, body: &Value) -> Result<Value, J
         }
         Status::StopRequested | Status::RollbackRequested | Status::RollbackInProgress => {}
         _ => {
-            return conflict("The service deployment is not in a state in which it can be stopped.");
+            return conflict(
+                "The service deployment is not in a state in which it can be stopped.",
+            );
         }
     }
     rollout::wake(service, now + rollout::TICK);

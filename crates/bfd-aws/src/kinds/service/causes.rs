@@ -31,7 +31,8 @@ impl Stopped {
             let name = container.name.as_deref().unwrap_or("?");
             let said: Vec<String> = [
                 container.exit_code.map(|code| format!("exit code {code}")),
-                container.reason.clone(),
+                // ECS says most things twice: once of the task, once of its container.
+                container.reason.clone().filter(|said| task.stopped_reason.as_ref() != Some(said)),
             ]
             .into_iter()
             .flatten()

@@ -1,7 +1,7 @@
 //! Follows a rollout until it is proven, has failed, or takes too long.
 
 use super::{
-    causes::Cause,
+    causes::{Cause, Stopped},
     live,
     look::Watch,
     verdict::{Goal, Look, Place, Verdict, judge},
@@ -134,9 +134,12 @@ impl Follow<'_> {
     }
 
     fn failure(&self, message: String, look: &Look, service: Option<&Service>) -> ProviderError {
+        let told = message.clone();
         let mut error = ProviderError::new(self.operation, ErrorClass::NotStabilized, message);
-        for stopped in &look.stopped {
-            error = error.detail(stopped.line());
+        for line in
+            look.stopped.iter().map(Stopped::line).filter(|line| !told.contains(line.as_str()))
+        {
+            error = error.detail(line);
         }
         for event in service.map(Service::events).unwrap_or_default().iter().take(EVENTS) {
             error = error.detail(format!("event: {}", event.message().unwrap_or_default()));

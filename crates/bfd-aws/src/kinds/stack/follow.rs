@@ -86,7 +86,7 @@ impl Follow<'_> {
             if !events.is_empty() {
                 quiet_looks = QUIET_LOOKS;
             }
-            for event in &events {
+            for event in events.iter().filter(|event| is_news(event)) {
                 self.context.progress.tell(line(event));
                 failures.extend(failure(event));
                 mark.clone_from(&event.event_id);
@@ -168,6 +168,11 @@ pub(super) async fn settled(
             () = aws.sleep(INTERVAL) => {}
         }
     }
+}
+
+/// Every creation is announced twice; the second time says nothing new.
+fn is_news(event: &StackEvent) -> bool {
+    event.resource_status_reason() != Some("Resource creation Initiated")
 }
 
 fn line(event: &StackEvent) -> String {
