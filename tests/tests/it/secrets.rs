@@ -1,0 +1,191 @@
+//! A secret goes to SSM and nowhere else.
+
+use std::fs;
+use std::path::Path;
+
+use bfd_tests::{AwsCli, Output, Project, exit};
+
+use crate::world::{changes, list};
+
+const MANIFEST: &str = r#"[environment]
+name = "vault"
+account = "123456789012"
+region = "ap-southeast-1"
+
+[provider]
+kind = "sandbox"
+
+[coordinator]
+parameter_prefix = "/vault"
+config = { ready = "true" }
+
+[parameter.from-env]
+name = "/secret/env"
+type = "SecureString"
+value_from = { env = "PLANTED" }
+
+[parameter.from-file]
+name = "/secret/file"
+type = "SecureString"
+value_from = { file = "secrets/planted" }
+
+[cluster.main]
+name = "vault"
+
+[service.web]
+name = "vault-web"
+cluster = "main"
+cpu = 256
+memory = 512
+execution_role = "arn:aws:iam::123456789012:role/vault"
+network = { subnets = ["subnet-0a1b2c3d"] }
+
+[service.web.container.web]
+image = "public.ecr.aws/nginx/nginx:alpine"
+port = 80
+secrets = { ENV = "${parameter.from-env.arn}", FILE = "${parameter.from-file.arn}" }
+"#;
+
+/// Long enough to be found by chance nowhere.
+const PLANTED: [&str; 4] = [
+    "correct-horse-battery-one",
+    "correct-horse-battery-two",
+    "wrong-donkey-accumulator-one",
+    "wrong-donkey-accumulator-two",
+];
+
+#[test]
+fn a_planted_secret_is_found_in_ssm_and_nowhere_else() {
+    let project = planted(PLANTED[0], PLANTED[1]);
+    let mut outputs = vec![
+        project.plan().arg("-vv").run().exits(exit::CHANGES),
+        project.bfd("plan").args(["--format", "json", "-o", "plan.json"]).run().succeeds(),
+        project.bfd("plan").args(["--format", "markdown"]).run().succeeds(),
+    ];
+
+    let mut apply = project.apply().args(["-vv", "--events", "events.jsonl"]).spawn();
+    apply.until_it_says("parameter.from-env created");
+    let process = fs::read(format!("/proc/{}/cmdline", apply.process_id())).unwrap();
+    never_mentions("the command line", &process);
+    outputs.push(apply.wait().succeeds());
+
+    for command in ["status", "show", "state list"] {
+        outputs.push(project.bfd(command).run().succeeds());
+    }
+    outputs.push(project.bfd("state show").arg("parameter.from-env").run().succeeds());
+    let project = project.with("PLANTED", PLANTED[2]);
+    project.workspace().write("secrets/planted", PLANTED[3]);
+    outputs.push(project.apply().args(["-vv", "--events", "more.jsonl"]).run().succeeds());
+    outputs.push(project.destroy().arg("-vv").run().succeeds());
+
+    for output in outputs {
+        let Output { command_line, stdout, stderr, .. } = &output;
+        never_mentions(command_line, format!("{stdout}{stderr}").as_bytes());
+    }
+    fs::remove_dir_all(project.workspace().path().join("secrets")).unwrap();
+    let files = files_in(&project.workspace().path());
+    assert!(files.iter().any(|file| file.ends_with("world.json")), "{files:?}");
+    assert!(files.iter().any(|file| file.contains("/runs/")), "{files:?}");
+    for file in &files {
+        never_mentions(file, &fs::read(file).unwrap());
+    }
+}
+
+#[test]
+fn ssm_has_the_secret() {
+    let project = planted(PLANTED[0], &format!("{}\n", PLANTED[1]));
+    project
+        .bfd("apply")
+        .args(["--yes", "--target", "parameter.from-env", "--target", "parameter.from-file"])
+        .run()
+        .succeeds();
+    let server = project.serve();
+
+    let get =
+        ["ssm", "get-parameters", "--with-decryption", "--names", "/secret/env", "/secret/file"];
+    let answer = AwsCli::new(server.url()).call(get);
+
+    let values: Vec<_> = list(&answer["Parameters"]).iter().map(|it| &it["Value"]).collect();
+    assert_eq!(values, PLANTED[..2]);
+}
+
+#[test]
+fn a_changed_secret_is_one_sensitive_change() {
+    let project = planted(PLANTED[0], PLANTED[1]);
+    project.apply().run().succeeds();
+    project.has_no_changes();
+
+    let project = project.with("PLANTED", PLANTED[2]);
+
+    let plan = project.plan_json();
+    assert_eq!(changes(&plan), ["update parameter.from-env"]);
+    let fields = list(&plan["changes"][0]["fields"]);
+    assert_eq!(fields.len(), 1, "{fields:?}");
+    assert_eq!((&fields[0]["path"], &fields[0]["sensitive"]), (&"value".into(), &true.into()));
+    assert_eq!(fields[0]["before"], fields[0]["after"]);
+    project.apply().run().succeeds();
+    project.has_no_changes();
+}
+
+#[test]
+fn a_secret_that_is_not_there_is_asked_for_where_it_is_named() {
+    let project = planted(PLANTED[0], PLANTED[1]);
+    fs::remove_file(project.workspace().path().join("secrets/planted")).unwrap();
+
+    project.plan().run().exits(exit::REFUSED).says("secrets/planted").says("[manifest.toml:21:");
+}
+
+#[test]
+fn a_secret_that_changed_after_its_plan_was_reviewed_is_not_applied() {
+    let project = planted(PLANTED[0], PLANTED[1]);
+    project.bfd("plan").args(["-o", "plan.json"]).run().succeeds();
+
+    let apply = project.workspace().bfd(["apply", "plan.json"]).env("PLANTED", PLANTED[2]).run();
+
+    apply.exits(exit::ROLLED_BACK).says("`PLANTED`").never_mentions(PLANTED[2]);
+}
+
+fn planted(env: &str, file: &str) -> Project {
+    let project = Project::new("vault", MANIFEST).with("PLANTED", env);
+    project.workspace().write("secrets/planted", file);
+    project
+}
+
+/// Neither as it is nor as base64 or hexadecimal digits would have it.
+#[track_caller]
+fn never_mentions(place: &str, bytes: &[u8]) {
+    for secret in PLANTED {
+        for form in [secret.as_bytes().to_vec(), hexadecimal(secret), base64(secret)] {
+            let found = bytes.windows(form.len()).any(|window| window == form);
+            let form = String::from_utf8_lossy(&form);
+            assert!(!found, "{form:?} in {place}:\n{}", String::from_utf8_lossy(bytes));
+        }
+    }
+}
+
+fn hexadecimal(text: &str) -> Vec<u8> {
+    text.bytes().flat_map(|byte| format!("{byte:02x}").into_bytes()).collect()
+}
+
+/// Without the last group, whose text depends on what follows.
+fn base64(text: &str) -> Vec<u8> {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let group = |bytes: &[u8]| {
+        let number = bytes.iter().fold(0_u32, |number, byte| number << 8 | u32::from(*byte));
+        [18, 12, 6, 0].map(|shift| DIGITS[(number >> shift & 63) as usize])
+    };
+    text.as_bytes().chunks_exact(3).flat_map(group).collect()
+}
+
+fn files_in(directory: &Path) -> Vec<String> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(directory).expect("a directory can be read") {
+        let path = entry.expect("a directory can be read").path();
+        if path.is_dir() {
+            found.extend(files_in(&path));
+        } else {
+            found.push(path.to_string_lossy().into_owned());
+        }
+    }
+    found
+}
