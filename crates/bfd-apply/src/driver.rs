@@ -31,7 +31,7 @@ pub async fn apply(
     if plan.base != state {
         return Err(ApplyError::StalePlan { plan: plan.base, state });
     }
-    session.guard.begin(header, &plan).await?;
+    session.guard.begin(header, &plan).await.map_err(ApplyError::NotBegun)?;
     Driver::new(Run::new(plan), &header.run, 0, session).drive().await
 }
 

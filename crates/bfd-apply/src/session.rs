@@ -71,6 +71,8 @@ pub enum ApplyError {
     StalePlan { plan: StateVersion, state: StateVersion },
     #[error("an earlier run did not finish")]
     UnfinishedRun,
+    #[error("the run could not be announced; nothing was called")]
+    NotBegun(#[source] StoreError),
     #[error("failed to record progress")]
     Store(#[from] StoreError),
     #[error("the journal does not fit its plan")]

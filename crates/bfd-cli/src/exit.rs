@@ -46,7 +46,7 @@ pub enum CommandError {
     #[error("the manifest has problems")]
     Problems { problems: Vec<Problem>, sources: Box<Sources> },
     #[error("AWS refused")]
-    Provider(#[from] ProviderError),
+    Provider(#[source] Box<ProviderError>),
     #[error("the state is not available")]
     Store(#[from] StoreError),
     #[error("the run could not go on")]
@@ -58,6 +58,12 @@ pub enum CommandError {
     /// Anything else a user can fix.
     #[error("{message}")]
     Refused { message: String, help: Option<String> },
+}
+
+impl From<ProviderError> for CommandError {
+    fn from(error: ProviderError) -> Self {
+        Self::Provider(Box::new(error))
+    }
 }
 
 impl CommandError {
@@ -81,7 +87,7 @@ impl CommandError {
             Self::Problems { .. }
             | Self::Provider(_)
             | Self::Store(_)
-            | Self::Apply(ApplyError::UnfinishedRun)
+            | Self::Apply(ApplyError::UnfinishedRun | ApplyError::NotBegun(_))
             | Self::Refused { .. } => Exit::Refused,
         }
     }
@@ -91,7 +97,10 @@ impl CommandError {
         match self {
             Self::Refused { help, .. } => help.clone(),
             Self::Provider(error) => error.hint.clone().or_else(|| hint(error.class)),
-            Self::Store(error) | Self::Apply(ApplyError::Store(error)) => store_help(error),
+            Self::Store(error)
+            | Self::Apply(ApplyError::Store(error) | ApplyError::NotBegun(error)) => {
+                Some(store_help(error).to_owned())
+            }
             Self::Apply(ApplyError::StalePlan { .. }) => {
                 Some("something was applied since; make and review a new plan".to_owned())
             }
@@ -121,8 +130,8 @@ fn hint(class: ErrorClass) -> Option<String> {
     Some(hint.to_owned())
 }
 
-fn store_help(error: &StoreError) -> Option<String> {
-    let help = match error {
+fn store_help(error: &StoreError) -> &'static str {
+    match error {
         StoreError::Locked { .. } => "wait for it to end; `bfd unlock` explains",
         StoreError::NewerFormat { .. } => "use the bfd that wrote it, or a newer one",
         StoreError::Damaged { .. } => {
@@ -131,6 +140,5 @@ fn store_help(error: &StoreError) -> Option<String> {
         StoreError::Write { .. } | StoreError::Read { .. } => {
             "check the disk and the permissions of that path"
         }
-    };
-    Some(help.to_owned())
+    }
 }

@@ -24,7 +24,7 @@ impl Screen {
         Self { color, unicode }
     }
 
-    fn choice(&self, stream: &impl IsTerminal) -> bool {
+    fn choice(self, stream: &impl IsTerminal) -> bool {
         match self.color {
             Color::Always => true,
             Color::Never => false,

@@ -4,6 +4,7 @@
 //! the peak of its memory is its own.
 
 #![expect(clippy::print_stdout, reason = "a benchmark prints its figures")]
+#![expect(clippy::disallowed_methods, reason = "it takes times, in processes of its own")]
 
 use bfd_core::{Address, Environment, SecretSource, Snapshot, plan::Rollback};
 use bfd_plan::{Graph, PlanInput, plan};

@@ -10,11 +10,10 @@ use crate::{
     views,
 };
 use bfd_apply::ApplyError;
-use bfd_core::plan::Rollback;
 use bfd_manifest::Approval;
 
 /// Carries out a manifest, or exactly the plan that was saved and reviewed.
-pub async fn run(args: &ApplyArgs, screen: Screen) -> Result<Exit, CommandError> {
+pub(super) async fn run(args: &ApplyArgs, screen: Screen) -> Result<Exit, CommandError> {
     let reviewed = saved::read(&args.manifest.manifest)?;
     let manifest = match &reviewed {
         Some(saved) => ManifestArgs { manifest: saved.manifest.clone(), ..args.manifest.clone() },
@@ -45,17 +44,12 @@ pub async fn run(args: &ApplyArgs, screen: Screen) -> Result<Exit, CommandError>
             Err(exit) => return Ok(exit),
         };
     let confirmed = args.yes || reviewed.is_some();
-    let mut plan = match reviewed {
-        Some(saved) => saved.plan,
-        None => {
-            let rollback = Rollback {
-                on_failure: loaded.manifest.rollback.on_failure && !args.no_rollback,
-                ..loaded.manifest.rollback
-            };
-            let scope = Scope { targets: &args.targets, rollback };
-            let snapshot = guard.snapshot();
-            planning::plan(&loaded, &loaded.graph, snapshot, Some(&connection), scope).await?
-        }
+    let mut plan = if let Some(saved) = reviewed {
+        saved.plan
+    } else {
+        let scope = Scope { targets: &args.targets, rollback: loaded.manifest.rollback };
+        let snapshot = guard.snapshot();
+        planning::plan(&loaded, &loaded.graph, snapshot, Some(&connection), scope).await?
     };
     if args.no_rollback {
         plan.rollback.on_failure = false;

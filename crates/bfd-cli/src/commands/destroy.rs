@@ -11,7 +11,7 @@ use crate::{
 use bfd_plan::Graph;
 
 /// Deletes everything that is recorded, dependents first.
-pub async fn run(args: &DestroyArgs, screen: Screen) -> Result<Exit, CommandError> {
+pub(super) async fn run(args: &DestroyArgs, screen: Screen) -> Result<Exit, CommandError> {
     let loaded = load(&args.manifest)?;
     let protected: Vec<String> = loaded
         .graph

@@ -7,7 +7,7 @@ use crate::{
 };
 
 /// Draws what waits for what.
-pub fn run(args: &GraphArgs, screen: Screen) -> Result<Exit, CommandError> {
+pub(super) fn run(args: &GraphArgs, screen: Screen) -> Result<Exit, CommandError> {
     let loaded = load(&args.manifest)?;
     let edges = loaded.graph.edges();
     screen.data(&match args.format {

@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// Shows what apply would do. Writes nothing but the file it was asked for.
-pub async fn run(args: &PlanArgs, screen: Screen) -> Result<Exit, CommandError> {
+pub(super) async fn run(args: &PlanArgs, screen: Screen) -> Result<Exit, CommandError> {
     let loaded = load(&args.manifest)?;
     let connection = if args.offline { None } else { Some(connect(&loaded).await?) };
     if loaded.store.unfinished().await?.is_some() {

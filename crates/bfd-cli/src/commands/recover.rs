@@ -11,7 +11,7 @@ use crate::{
 const PARALLELISM: usize = 10;
 
 /// Finishes a run that did not end, or closes it as it is.
-pub async fn run(args: &RecoverArgs, screen: Screen) -> Result<Exit, CommandError> {
+pub(super) async fn run(args: &RecoverArgs, screen: Screen) -> Result<Exit, CommandError> {
     let loaded = load(&args.manifest)?;
     let mut guard = loaded.store.lock(load::holder("bfd recover")).await?;
     if guard.unfinished().is_none() {

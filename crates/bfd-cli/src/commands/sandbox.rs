@@ -11,7 +11,7 @@ use std::path::Path;
 use tokio::net::TcpListener;
 
 /// Serves or empties the embedded AWS of a manifest.
-pub async fn run(command: &SandboxCommand, screen: Screen) -> Result<Exit, CommandError> {
+pub(super) async fn run(command: &SandboxCommand, screen: Screen) -> Result<Exit, CommandError> {
     match command {
         SandboxCommand::Serve { manifest, port } => serve(manifest, *port, screen).await,
         SandboxCommand::Reset { manifest } => {

@@ -6,7 +6,7 @@ use crate::{
 };
 
 /// Prints the description of manifests, for editors and for people.
-pub fn run(args: &SchemaArgs, screen: Screen) -> Result<Exit, CommandError> {
+pub(super) fn run(args: &SchemaArgs, screen: Screen) -> Result<Exit, CommandError> {
     let json = match (args.plan, args.format) {
         (true, SchemaFormat::Json) => views::plan::schema(),
         (true, SchemaFormat::Markdown) => {

@@ -8,7 +8,7 @@ use crate::{
 };
 
 /// Shows a saved plan, or what is recorded of an environment.
-pub async fn run(args: &ShowArgs, screen: Screen) -> Result<Exit, CommandError> {
+pub(super) async fn run(args: &ShowArgs, screen: Screen) -> Result<Exit, CommandError> {
     if let Some(saved) = saved::read(&args.manifest.manifest)? {
         screen.data(&views::plan::text(&saved.plan, &screen.stdout_style()));
         return Ok(Exit::Done);

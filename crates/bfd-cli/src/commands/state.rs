@@ -9,7 +9,7 @@ use bfd_core::{Address, State};
 use bfd_store::StateGuard;
 
 /// Looks at and mends the recorded state. Objects are never touched.
-pub async fn run(command: &StateCommand, screen: Screen) -> Result<Exit, CommandError> {
+pub(super) async fn run(command: &StateCommand, screen: Screen) -> Result<Exit, CommandError> {
     match command {
         StateCommand::List(manifest) => list(manifest, screen).await,
         StateCommand::Show { manifest, address } => show(manifest, address, screen).await,

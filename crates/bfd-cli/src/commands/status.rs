@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// Shows services as they run now.
-pub async fn run(args: &ManifestArgs, screen: Screen) -> Result<Exit, CommandError> {
+pub(super) async fn run(args: &ManifestArgs, screen: Screen) -> Result<Exit, CommandError> {
     let loaded = load(args)?;
     let connection = connect(&loaded).await?;
     let snapshot = loaded.store.load().await?;

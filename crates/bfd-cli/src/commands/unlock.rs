@@ -8,7 +8,7 @@ use bfd_store::StoreError;
 
 /// Explains the lock. A lock on a local directory goes with its process, so
 /// there is never one to take from the dead.
-pub async fn run(args: &ManifestArgs, screen: Screen) -> Result<Exit, CommandError> {
+pub(super) async fn run(args: &ManifestArgs, screen: Screen) -> Result<Exit, CommandError> {
     let loaded = load(args)?;
     if let Some(holder) = loaded.store.holder().await? {
         screen.say(&format!(

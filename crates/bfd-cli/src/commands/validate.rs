@@ -6,7 +6,7 @@ use crate::{
 };
 
 /// Checks a manifest. Needs no network.
-pub fn run(args: &ManifestArgs, screen: Screen) -> Result<Exit, CommandError> {
+pub(super) fn run(args: &ManifestArgs, screen: Screen) -> Result<Exit, CommandError> {
     let loaded = load(args)?;
     let manifest = &loaded.manifest;
     if !manifest.warnings.is_empty() {
