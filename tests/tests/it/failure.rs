@@ -4,7 +4,7 @@ use bfd_tests::{AwsCli, Project, Running, exit};
 use serde_json::json;
 
 use crate::shop;
-use crate::world::{changes, existing, read_by_the_aws_cli};
+use crate::world::{changes, existing, push, read_by_the_aws_cli};
 
 /// Said while the services roll out, and with them half of the run is done.
 const MIDDLE: &str = "service.search: 0/1 running";
@@ -59,6 +59,28 @@ fn a_health_check_that_cannot_pass_goes_back_to_the_revision_that_did() {
     assert_eq!(task_definition(&project, "shop/shop-search"), running);
     let status = project.bfd("status").run().succeeds();
     assert_eq!(status.stdout.matches("✓").count(), 2, "{status}");
+}
+
+#[test]
+fn what_cannot_be_deleted_is_told_and_left_for_the_next_apply() {
+    const OLD: &str = "[repository.old]\nname = \"shop-old\"\n\n";
+    let project = shop::on_sandbox();
+    project.change("[cluster.main]", &format!("{OLD}[cluster.main]"));
+    project.apply().run().succeeds();
+    let server = project.serve();
+    push(server.port(), "shop-old");
+    project.change(OLD, "");
+
+    // ECR keeps a repository that holds images, unless it is told to.
+    let pending = project.apply().run().exits(exit::CLEANUP_PENDING);
+
+    pending.says("repository.old").says("RepositoryNotEmptyException");
+    assert_eq!(changes(&project.plan_json()), ["delete repository.old"]);
+    let aws = AwsCli::new(server.url());
+    let delete = "ecr batch-delete-image --repository-name shop-old --image-ids imageTag=v1";
+    aws.call(delete.split(' '));
+    project.apply().run().succeeds();
+    project.has_no_changes();
 }
 
 #[test]

@@ -3,6 +3,7 @@
 mod bad_input;
 mod emulators;
 mod failure;
+mod faults;
 mod local;
 mod ministack;
 mod moto;

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use bfd_tests::emulators::ACCOUNT;
-use bfd_tests::{FaultProxy, Project, http};
-use serde_json::{Value, json};
+use bfd_tests::{FaultProxy, Project};
+
+use crate::world::push;
 
 const PARAMETERS: usize = 300;
 const REPOSITORIES: usize = 20;
@@ -47,33 +48,6 @@ fn a_plan_of_a_large_environment_costs_at_most_sixty_requests_and_writes_nothing
     };
     assert!(breakdown.lines().all(is_read), "not only reads:\n{breakdown}");
     assert_eq!(project.world(), world);
-}
-
-/// Pushes an image of one config and no layers, tagged `v1`.
-fn push(port: u16, repository: &str) {
-    // The SHA-256 of `{}`, and its base64.
-    const DIGEST: &str = "sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a";
-    const BLOB: &str = "e30=";
-    let call = |operation: &str, mut body: Value| {
-        body["repositoryName"] = repository.into();
-        let target = format!("AmazonEC2ContainerRegistry_V20150921.{operation}");
-        http::call(port, &target, &body)
-    };
-    let upload = call("InitiateLayerUpload", json!({}))["uploadId"].clone();
-    let blob = json!({
-        "uploadId": upload, "partFirstByte": 0, "partLastByte": 1, "layerPartBlob": BLOB,
-    });
-    call("UploadLayerPart", blob);
-    call("CompleteLayerUpload", json!({ "uploadId": upload, "layerDigests": [DIGEST] }));
-    let manifest = json!({
-        "schemaVersion": 2,
-        "mediaType": "application/vnd.oci.image.manifest.v1+json",
-        "config": {
-            "mediaType": "application/vnd.oci.image.config.v1+json", "digest": DIGEST, "size": 2,
-        },
-        "layers": [],
-    });
-    call("PutImage", json!({ "imageManifest": manifest.to_string(), "imageTag": "v1" }));
 }
 
 /// 300 parameters, 20 repositories with an image and a service each.

@@ -1,6 +1,6 @@
 //! What exists, seen from outside.
 
-use bfd_tests::{AwsCli, Project};
+use bfd_tests::{AwsCli, Project, http};
 use serde_json::{Value, json};
 
 /// Every object that the embedded AWS has, without what it only remembers having had.
@@ -57,6 +57,33 @@ pub(crate) fn read_by_the_aws_cli(aws: &AwsCli, cluster: &str) -> Value {
             ]))
             .collect::<Vec<_>>(),
     })
+}
+
+/// Pushes an image of one config and no layers, tagged `v1`, to a sandbox that is served.
+pub(crate) fn push(port: u16, repository: &str) {
+    // The SHA-256 of `{}`, and its base64.
+    const DIGEST: &str = "sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a";
+    const BLOB: &str = "e30=";
+    let call = |operation: &str, mut body: Value| {
+        body["repositoryName"] = repository.into();
+        let target = format!("AmazonEC2ContainerRegistry_V20150921.{operation}");
+        http::call(port, &target, &body)
+    };
+    let upload = call("InitiateLayerUpload", json!({}))["uploadId"].clone();
+    let blob = json!({
+        "uploadId": upload, "partFirstByte": 0, "partLastByte": 1, "layerPartBlob": BLOB,
+    });
+    call("UploadLayerPart", blob);
+    call("CompleteLayerUpload", json!({ "uploadId": upload, "layerDigests": [DIGEST] }));
+    let manifest = json!({
+        "schemaVersion": 2,
+        "mediaType": "application/vnd.oci.image.manifest.v1+json",
+        "config": {
+            "mediaType": "application/vnd.oci.image.config.v1+json", "digest": DIGEST, "size": 2,
+        },
+        "layers": [],
+    });
+    call("PutImage", json!({ "imageManifest": manifest.to_string(), "imageTag": "v1" }));
 }
 
 /// A list of an answer.
