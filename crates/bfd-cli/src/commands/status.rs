@@ -36,8 +36,11 @@ fn row(found: bfd_aws::ServiceStatus) -> ServiceStatus {
     let rollout = match found.rollout.as_deref() {
         _ if !found.exists => Rollout::Missing,
         Some("FAILED") => Rollout::Failed(told),
-        Some("COMPLETED") if found.running >= found.desired => Rollout::Proven(told),
-        Some(_) => Rollout::UnderWay(told),
+        // What ECS adds to these names the deployment, which is of no use here.
+        Some("COMPLETED") if found.running >= found.desired => {
+            Rollout::Proven("completed".to_owned())
+        }
+        Some(_) => Rollout::UnderWay("in progress".to_owned()),
         // A server that tells nothing of rollouts: counting is all there is.
         None if found.running >= found.desired => Rollout::Proven("all tasks run".to_owned()),
         None => Rollout::UnderWay(format!("{} pending", found.pending)),
