@@ -40,7 +40,7 @@ pub enum Command {
     Destroy(DestroyArgs),
     /// Finish a run that did not end: forward, or back.
     Recover(RecoverArgs),
-    /// Show what is recorded of an environment, or a saved plan.
+    /// Show a saved plan, or what is recorded of an environment.
     Show(ShowArgs),
     /// Draw what depends on what.
     Graph(GraphArgs),
@@ -49,7 +49,7 @@ pub enum Command {
     /// Look at and mend the recorded state.
     #[command(subcommand)]
     State(StateCommand),
-    /// Explain who holds the lock, and take it from the dead.
+    /// Tell who holds the lock, and whether that process is alive.
     Unlock(ManifestArgs),
     /// The embedded AWS.
     #[command(subcommand)]
@@ -64,6 +64,16 @@ pub enum Command {
 pub struct ManifestArgs {
     /// The manifest, such as `environments/dev.toml`.
     pub manifest: PathBuf,
+    /// Set a variable of the manifest; wins over its default and its environment variable.
+    #[arg(long = "var", value_name = "NAME=VALUE", value_parser = variable)]
+    pub vars: Vec<(String, String)>,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct InputArgs {
+    /// A manifest, or a plan saved with `bfd plan -o`.
+    #[arg(value_name = "MANIFEST|PLANFILE")]
+    pub path: PathBuf,
     /// Set a variable of the manifest; wins over its default and its environment variable.
     #[arg(long = "var", value_name = "NAME=VALUE", value_parser = variable)]
     pub vars: Vec<(String, String)>,
@@ -98,9 +108,8 @@ pub enum PlanFormat {
 
 #[derive(Debug, Args)]
 pub struct ApplyArgs {
-    /// A manifest, or a plan saved with `bfd plan -o`.
     #[command(flatten)]
-    pub manifest: ManifestArgs,
+    pub input: InputArgs,
     /// Do not ask.
     #[arg(long)]
     pub yes: bool,
@@ -147,9 +156,8 @@ pub struct RecoverArgs {
 
 #[derive(Debug, Args)]
 pub struct ShowArgs {
-    /// A manifest, or a plan saved with `bfd plan -o`.
     #[command(flatten)]
-    pub manifest: ManifestArgs,
+    pub input: InputArgs,
 }
 
 #[derive(Debug, Args)]
@@ -174,19 +182,23 @@ pub enum StateCommand {
     Show {
         #[command(flatten)]
         manifest: ManifestArgs,
+        /// Such as `service.web`.
         address: Address,
     },
     /// Forget a resource; its object stays where it is.
     Rm {
         #[command(flatten)]
         manifest: ManifestArgs,
+        /// Such as `service.web`.
         address: Address,
     },
     /// Rename a resource; its object stays as it is.
     Mv {
         #[command(flatten)]
         manifest: ManifestArgs,
+        /// Its address now, such as `service.web`.
         from: Address,
+        /// Its new address, of the same kind.
         to: Address,
     },
 }

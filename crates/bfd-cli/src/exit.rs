@@ -45,11 +45,11 @@ impl From<&Ended> for Exit {
 pub enum CommandError {
     #[error("the manifest has problems")]
     Problems { problems: Vec<Problem>, sources: Box<Sources> },
-    #[error("AWS refused")]
+    #[error("a call failed")]
     Provider(#[source] Box<ProviderError>),
     #[error("the state is not available")]
     Store(#[from] StoreError),
-    #[error("the run could not go on")]
+    #[error("the plan was not carried out")]
     Apply(#[from] ApplyError),
     #[error("the credentials are for {found}, the manifest is for {wanted}")]
     WrongAccount { wanted: String, found: String },
@@ -132,7 +132,7 @@ fn hint(class: ErrorClass) -> Option<String> {
 
 fn store_help(error: &StoreError) -> &'static str {
     match error {
-        StoreError::Locked { .. } => "wait for it to end; `bfd unlock` explains",
+        StoreError::Locked { .. } => "wait for its end; `bfd unlock` tells whether it is alive",
         StoreError::NewerFormat { .. } => "use the bfd that wrote it, or a newer one",
         StoreError::Damaged { .. } => {
             "nothing was changed; restore the file from a backup, see docs/recovery.md"

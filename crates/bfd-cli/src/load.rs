@@ -6,10 +6,11 @@ use crate::{
     host::{self, HostSecrets},
     views::{self, Style},
 };
-use bfd_core::{Address, Environment, Problem, SecretSource};
+use bfd_apply::ApplyError;
+use bfd_core::{Address, Environment, Problem, Run, SecretSource, Snapshot};
 use bfd_manifest::{Backend, Manifest, Sources};
 use bfd_plan::Graph;
-use bfd_store::{LocalStore, LockHolder, StateStore};
+use bfd_store::{LocalStore, LockHolder, StateStore, Unfinished};
 use std::{
     collections::BTreeMap,
     fs,
@@ -27,14 +28,26 @@ pub struct Loaded {
     pub store: Arc<dyn StateStore>,
 }
 
+/// Whether a command needs to know if secrets changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SecretUse {
+    /// They are read, and one that is not there is a mistake.
+    Compared,
+    /// They are left alone: the command works without them.
+    Ignored,
+}
+
 /// Reads a manifest and everything it names. Fails with every mistake in it.
-pub fn load(args: &ManifestArgs) -> Result<Loaded, CommandError> {
+pub fn load(args: &ManifestArgs, secret_use: SecretUse) -> Result<Loaded, CommandError> {
+    refuse_plans(&args.manifest)?;
     let directory = host::directory_of(&args.manifest);
     let secrets = Arc::new(HostSecrets { directory: directory.clone() });
     let vars: BTreeMap<String, String> = args.vars.iter().cloned().collect();
-    let digest = |source: &SecretSource, environment: &Environment, address: &Address| {
-        secrets.digest(source, environment, address)
-    };
+    let digest =
+        |source: &SecretSource, environment: &Environment, address: &Address| match secret_use {
+            SecretUse::Compared => secrets.digest(source, environment, address),
+            SecretUse::Ignored => Ok(String::new()),
+        };
     let options = bfd_manifest::Options {
         read: &|path: &Path| fs::read_to_string(path),
         env: &host::variable,
@@ -43,7 +56,8 @@ pub fn load(args: &ManifestArgs) -> Result<Loaded, CommandError> {
         kinds: bfd_kinds::all(),
     };
     let manifest = bfd_manifest::load(&args.manifest, &options).map_err(|failed| {
-        CommandError::Problems { problems: failed.problems, sources: Box::new(failed.sources) }
+        let problems = without_echoes(failed.problems);
+        CommandError::Problems { problems, sources: Box::new(failed.sources) }
     })?;
     let graph = Graph::build(manifest.resources.clone())
         .map_err(|problems| in_manifest(&manifest, problems))?;
@@ -54,6 +68,60 @@ pub fn load(args: &ManifestArgs) -> Result<Loaded, CommandError> {
         }
     };
     Ok(Loaded { path: args.manifest.clone(), manifest, graph, secrets, store })
+}
+
+/// A saved plan is an easy thing to give by mistake, and no TOML at all.
+fn refuse_plans(path: &Path) -> Result<(), CommandError> {
+    let is_json = fs::read_to_string(path).is_ok_and(|text| text.trim_start().starts_with('{'));
+    if !is_json {
+        return Ok(());
+    }
+    let path = path.display();
+    Err(CommandError::refused_with(
+        format!("{path} is no manifest: it looks like a saved plan"),
+        format!("`bfd show {path}` shows it, `bfd apply {path}` carries it out"),
+    ))
+}
+
+/// How many mistakes of syntax are worth showing: one makes others.
+const SYNTAX: usize = 5;
+
+fn without_echoes(problems: Vec<Problem>) -> Vec<Problem> {
+    let mut syntax = 0;
+    let keep = |problem: &Problem| {
+        syntax += usize::from(problem.code == "manifest::syntax");
+        problem.code != "manifest::syntax" || syntax <= SYNTAX
+    };
+    problems.into_iter().filter(keep).collect()
+}
+
+/// What is known to be there now: the state, and what an open run has made of it.
+pub async fn known(loaded: &Loaded) -> Result<(Snapshot, Option<Unfinished>), CommandError> {
+    let mut snapshot = loaded.store.load().await?;
+    let open = loaded.store.unfinished().await?;
+    if let Some(open) = &open {
+        let run = Run::resume(open.plan.clone(), &open.entries).map_err(ApplyError::from)?;
+        snapshot.state = run.state().clone();
+    }
+    Ok((snapshot, open))
+}
+
+/// One line about a run that is open: it is under way, or its process died.
+pub async fn about(loaded: &Loaded, open: &Unfinished) -> Result<String, CommandError> {
+    let header = &open.header;
+    Ok(match loaded.store.holder().await? {
+        Some(holder) => format!(
+            "process {} of {} is applying right now (`{}`, since {})",
+            holder.process, holder.who, holder.command, holder.since
+        ),
+        None => format!(
+            "a run of {} (`{}`, since {}) did not finish; `bfd recover {}` finishes it",
+            header.who,
+            header.command,
+            header.started_at,
+            loaded.path.display()
+        ),
+    })
 }
 
 /// Problems whose places are in this manifest.

@@ -73,6 +73,15 @@ pub async fn plan(
     let mut plan = bfd_plan::plan(&input).map_err(|problems| in_manifest(manifest, problems))?;
     let warnings = manifest.warnings.iter().filter(|p| p.severity == Severity::Warning);
     plan.warnings.extend(warnings.map(warning));
+    if !scope.targets.is_empty() {
+        let named: Vec<String> = scope.targets.iter().map(|target| format!("`{target}`")).collect();
+        let message = format!("only {} and what it depends on was planned", named.join(", "));
+        plan.warnings.push(Warning { address: None, message, help: None });
+    }
+    if connection.is_none() {
+        let message = "offline: compared with the record, not with what is there".to_owned();
+        plan.warnings.push(Warning { address: None, message, help: None });
+    }
     Ok(plan)
 }
 

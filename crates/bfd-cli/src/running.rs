@@ -29,8 +29,9 @@ pub struct Stop {
 }
 
 impl Stop {
-    /// Listens for SIGINT and SIGTERM until the process ends.
-    pub fn on_signals(screen: Screen) -> Result<Self, CommandError> {
+    /// Listens for SIGINT and SIGTERM until the process ends. From here on they no
+    /// longer end it by themselves.
+    pub fn on_signals() -> Result<Self, CommandError> {
         use tokio::signal::unix::{SignalKind, signal};
         let refused = |err: io::Error| CommandError::refused(format!("no signals here: {err}"));
         let mut interrupt = signal(SignalKind::interrupt()).map_err(refused)?;
@@ -46,7 +47,6 @@ impl Stop {
                 if asked.cancel.is_cancelled() {
                     asked.abort.cancel();
                 } else {
-                    screen.say("stopping and rolling back; once more leaves at once\n");
                     asked.cancel.cancel();
                 }
             }
@@ -59,28 +59,58 @@ impl Stop {
 #[derive(Clone, Copy, Debug)]
 pub struct Options<'a> {
     pub command: &'a str,
+    /// The user has said yes already.
+    pub confirmed: bool,
     pub parallelism: usize,
     pub events: Option<&'a Path>,
 }
 
-/// Takes the lock, and finishes a run that an earlier process left behind.
+/// What to do with a run that an earlier process left open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Leftover {
+    /// Forward, if nothing had failed.
+    Finish,
+    /// Back, while there is a way back: what it makes would be deleted at once.
+    RollBack,
+}
+
+/// Takes the lock, and ends a run that an earlier process left open.
 ///
-/// `Err(exit)` inside: that run could not be finished.
+/// Nothing is touched without consent. `Err(exit)` inside: that run is still open.
 pub async fn lock_and_recover(
     loaded: &Loaded,
     connection: &Connection,
     options: Options<'_>,
-    stop: &Stop,
+    leftover: Leftover,
     screen: Screen,
 ) -> Result<Result<Box<dyn StateGuard>, Exit>, CommandError> {
     let mut guard = loaded.store.lock(load::holder(options.command)).await?;
-    if guard.unfinished().is_none() {
-        return Ok(Ok(guard));
+    let Some(open) = guard.unfinished() else { return Ok(Ok(guard)) };
+    let says = format!("a run of {} (`{}`) did not finish", open.header.who, open.header.command);
+    let (does, question) = match leftover {
+        Leftover::Finish => ("finishing it first", "Finish it first?"),
+        Leftover::RollBack => ("rolling it back first", "Roll it back first?"),
+    };
+    if options.confirmed {
+        screen.say(&format!("{says}; {does}\n"));
+    } else if !screen.can_ask() {
+        let help = format!("`bfd recover {}` finishes it, or `--yes`", loaded.path.display());
+        return Err(CommandError::refused_with(says, help));
+    } else if !screen.confirmed(&format!("{says}. {question} Only `yes` is a yes: "), "yes") {
+        screen.say("nothing was changed\n");
+        return Ok(Err(Exit::Refused));
     }
-    screen.say("an earlier run did not finish; finishing it first\n");
-    let ended = finish(&mut *guard, loaded, connection, options, stop, screen).await?;
+    let stop = Stop::on_signals()?;
+    if leftover == Leftover::RollBack {
+        stop.cancel.cancel();
+    }
+    let ended = finish(&mut *guard, loaded, connection, options, &stop, screen).await?;
     match ended {
         Some(ended) if ended.left_open.is_some() => Ok(Err(Exit::from(&ended))),
+        // Asked to stop while at it: that is not the moment to begin something new.
+        _ if leftover == Leftover::Finish && stop.cancel.is_cancelled() => {
+            Ok(Err(Exit::RolledBack))
+        }
         _ => Ok(Ok(guard)),
     }
 }

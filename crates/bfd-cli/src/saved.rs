@@ -3,7 +3,9 @@
 use crate::exit::CommandError;
 use bfd_core::plan::{FORMAT_VERSION, Plan};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 use std::{
+    fmt::Write as _,
     fs,
     path::{Path, PathBuf},
 };
@@ -12,14 +14,29 @@ use std::{
 pub struct SavedPlan {
     /// Tells a plan from other JSON files.
     pub bfd_plan: u32,
-    /// As it was given to `bfd plan`.
+    /// As it was given to `bfd plan`, from the directory that it was run in.
     pub manifest: PathBuf,
+    /// Of the plan: what was reviewed cannot be edited afterwards.
+    pub digest: String,
     pub plan: Plan,
 }
 
+fn digest(plan: &Plan) -> String {
+    let text = serde_json::to_vec(plan).expect("a plan is plain data");
+    let hash = Sha256::digest(text);
+    hash.iter().fold(String::from("sha256:"), |mut hex, byte| {
+        write!(hex, "{byte:02x}").expect("writing to a string");
+        hex
+    })
+}
+
 pub fn save(path: &Path, manifest: &Path, plan: &Plan) -> Result<(), CommandError> {
-    let saved =
-        SavedPlan { bfd_plan: FORMAT_VERSION, manifest: manifest.to_owned(), plan: plan.clone() };
+    let saved = SavedPlan {
+        bfd_plan: FORMAT_VERSION,
+        manifest: manifest.to_owned(),
+        digest: digest(plan),
+        plan: plan.clone(),
+    };
     let mut text = serde_json::to_string_pretty(&saved).expect("a plan is plain data");
     text.push('\n');
     fs::write(path, text).map_err(|err| CommandError::refused(format!("{}: {err}", path.display())))
@@ -46,5 +63,15 @@ pub fn read(path: &Path) -> Result<Option<SavedPlan>, CommandError> {
     if version != u64::from(FORMAT_VERSION) {
         return Err(refused(format!("its format is {version}, not {FORMAT_VERSION}")));
     }
-    serde_json::from_str(&text).map(Some).map_err(|err| refused(err.to_string()))
+    let saved: SavedPlan = serde_json::from_str(&text).map_err(|err| refused(err.to_string()))?;
+    if saved.digest != digest(&saved.plan) {
+        return Err(refused("it was edited after it was made".to_owned()));
+    }
+    if !saved.manifest.exists() {
+        return Err(CommandError::refused_with(
+            format!("the manifest of this plan, {}, is not there", saved.manifest.display()),
+            "apply it from the directory in which `bfd plan` was run",
+        ));
+    }
+    Ok(Some(saved))
 }

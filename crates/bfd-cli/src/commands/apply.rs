@@ -2,9 +2,9 @@ use crate::{
     cli::{ApplyArgs, ManifestArgs},
     connect::connect,
     exit::{CommandError, Exit},
-    load::load,
+    load::{SecretUse, load},
     planning::{self, Scope},
-    running::{self, Options, Stop},
+    running::{self, Leftover, Options, Stop},
     saved,
     screen::Screen,
     views,
@@ -14,17 +14,15 @@ use bfd_manifest::Approval;
 
 /// Carries out a manifest, or exactly the plan that was saved and reviewed.
 pub(super) async fn run(args: &ApplyArgs, screen: Screen) -> Result<Exit, CommandError> {
-    let reviewed = saved::read(&args.manifest.manifest)?;
-    let manifest = match &reviewed {
-        Some(saved) => ManifestArgs { manifest: saved.manifest.clone(), ..args.manifest.clone() },
-        None => args.manifest.clone(),
-    };
+    let reviewed = saved::read(&args.input.path)?;
+    let path = reviewed.as_ref().map_or(&args.input.path, |saved| &saved.manifest);
+    let manifest = ManifestArgs { manifest: path.clone(), vars: args.input.vars.clone() };
     if reviewed.is_some() && !args.targets.is_empty() {
         return Err(CommandError::refused(
             "a saved plan has its targets; `--target` is for `plan`",
         ));
     }
-    let loaded = load(&manifest)?;
+    let loaded = load(&manifest, SecretUse::Compared)?;
     if reviewed.is_none() && loaded.manifest.guard.approval == Approval::SavedPlan {
         return Err(CommandError::refused_with(
             "this environment applies saved plans only",
@@ -32,18 +30,17 @@ pub(super) async fn run(args: &ApplyArgs, screen: Screen) -> Result<Exit, Comman
         ));
     }
     let connection = connect(&loaded).await?;
-    let stop = Stop::on_signals(screen)?;
     let options = Options {
         command: "bfd apply",
+        confirmed: args.yes || reviewed.is_some(),
         parallelism: usize::from(args.parallelism),
         events: args.events.as_deref(),
     };
-    let mut guard =
-        match running::lock_and_recover(&loaded, &connection, options, &stop, screen).await? {
-            Ok(guard) => guard,
-            Err(exit) => return Ok(exit),
-        };
-    let confirmed = args.yes || reviewed.is_some();
+    let locked = running::lock_and_recover(&loaded, &connection, options, Leftover::Finish, screen);
+    let mut guard = match locked.await? {
+        Ok(guard) => guard,
+        Err(exit) => return Ok(exit),
+    };
     let mut plan = if let Some(saved) = reviewed {
         saved.plan
     } else {
@@ -65,7 +62,7 @@ pub(super) async fn run(args: &ApplyArgs, screen: Screen) -> Result<Exit, Comman
     if plan.is_empty() && plan.drift.is_empty() {
         return Ok(Exit::Done);
     }
-    if !confirmed && !plan.is_empty() {
+    if !options.confirmed && !plan.is_empty() {
         if !screen.can_ask() {
             return Err(CommandError::refused_with(
                 "there is no terminal to ask on",
@@ -77,5 +74,6 @@ pub(super) async fn run(args: &ApplyArgs, screen: Screen) -> Result<Exit, Comman
             return Ok(Exit::Refused);
         }
     }
+    let stop = Stop::on_signals()?;
     running::run(&mut *guard, plan, &loaded, &connection, options, &stop, screen).await
 }

@@ -2,9 +2,9 @@ use crate::{
     cli::DestroyArgs,
     connect::connect,
     exit::{CommandError, Exit},
-    load::load,
+    load::{SecretUse, load},
     planning::{self, Scope},
-    running::{self, Options, Stop},
+    running::{self, Leftover, Options, Stop},
     screen::Screen,
     views,
 };
@@ -12,7 +12,7 @@ use bfd_plan::Graph;
 
 /// Deletes everything that is recorded, dependents first.
 pub(super) async fn run(args: &DestroyArgs, screen: Screen) -> Result<Exit, CommandError> {
-    let loaded = load(&args.manifest)?;
+    let loaded = load(&args.manifest, SecretUse::Ignored)?;
     let protected: Vec<String> = loaded
         .graph
         .resources()
@@ -26,17 +26,18 @@ pub(super) async fn run(args: &DestroyArgs, screen: Screen) -> Result<Exit, Comm
         ));
     }
     let connection = connect(&loaded).await?;
-    let stop = Stop::on_signals(screen)?;
     let options = Options {
         command: "bfd destroy",
+        confirmed: args.yes,
         parallelism: usize::from(args.parallelism),
         events: args.events.as_deref(),
     };
-    let mut guard =
-        match running::lock_and_recover(&loaded, &connection, options, &stop, screen).await? {
-            Ok(guard) => guard,
-            Err(exit) => return Ok(exit),
-        };
+    let locked =
+        running::lock_and_recover(&loaded, &connection, options, Leftover::RollBack, screen);
+    let mut guard = match locked.await? {
+        Ok(guard) => guard,
+        Err(exit) => return Ok(exit),
+    };
     let nothing = Graph::build(Vec::new()).expect("an empty graph has no problems");
     let scope = Scope { targets: &[], rollback: loaded.manifest.rollback };
     let plan =
@@ -59,5 +60,6 @@ pub(super) async fn run(args: &DestroyArgs, screen: Screen) -> Result<Exit, Comm
             return Ok(Exit::Refused);
         }
     }
+    let stop = Stop::on_signals()?;
     running::run(&mut *guard, plan, &loaded, &connection, options, &stop, screen).await
 }

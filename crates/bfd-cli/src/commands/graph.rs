@@ -1,14 +1,14 @@
 use crate::{
     cli::{GraphArgs, GraphFormat},
     exit::{CommandError, Exit},
-    load::load,
+    load::{SecretUse, load},
     screen::Screen,
     views,
 };
 
 /// Draws what waits for what.
 pub(super) fn run(args: &GraphArgs, screen: Screen) -> Result<Exit, CommandError> {
-    let loaded = load(&args.manifest)?;
+    let loaded = load(&args.manifest, SecretUse::Ignored)?;
     let edges = loaded.graph.edges();
     screen.data(&match args.format {
         GraphFormat::Dot => views::graph::dot(&edges),

@@ -2,7 +2,7 @@ use crate::{
     cli::{PlanArgs, PlanFormat},
     connect::connect,
     exit::{CommandError, Exit},
-    load::load,
+    load::{SecretUse, about, load},
     planning::{self, Scope},
     saved,
     screen::Screen,
@@ -11,11 +11,13 @@ use crate::{
 
 /// Shows what apply would do. Writes nothing but the file it was asked for.
 pub(super) async fn run(args: &PlanArgs, screen: Screen) -> Result<Exit, CommandError> {
-    let loaded = load(&args.manifest)?;
-    let connection = if args.offline { None } else { Some(connect(&loaded).await?) };
-    if loaded.store.unfinished().await?.is_some() {
-        screen.say("warning: an earlier run did not finish; `bfd recover` or the next apply will finish it\n");
+    let loaded = load(&args.manifest, SecretUse::Compared)?;
+    if let Some(open) = loaded.store.unfinished().await? {
+        // What it is about to change, or has changed, is not recorded yet.
+        let about = about(&loaded, &open).await?;
+        return Err(CommandError::refused_with(about, "plan again when that run has ended"));
     }
+    let connection = if args.offline { None } else { Some(connect(&loaded).await?) };
     let snapshot = loaded.store.load().await?;
     let scope = Scope { targets: &args.targets, rollback: loaded.manifest.rollback };
     let plan =

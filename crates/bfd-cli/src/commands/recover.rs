@@ -2,7 +2,7 @@ use crate::{
     cli::RecoverArgs,
     connect::connect,
     exit::{CommandError, Exit},
-    load::{self, load},
+    load::{self, SecretUse, load},
     running::{self, Options, Stop},
     screen::Screen,
 };
@@ -12,7 +12,7 @@ const PARALLELISM: usize = 10;
 
 /// Finishes a run that did not end, or closes it as it is.
 pub(super) async fn run(args: &RecoverArgs, screen: Screen) -> Result<Exit, CommandError> {
-    let loaded = load(&args.manifest)?;
+    let loaded = load(&args.manifest, SecretUse::Ignored)?;
     let mut guard = loaded.store.lock(load::holder("bfd recover")).await?;
     if guard.unfinished().is_none() {
         screen.data("there is nothing to recover: the last run ended\n");
@@ -24,9 +24,10 @@ pub(super) async fn run(args: &RecoverArgs, screen: Screen) -> Result<Exit, Comm
         return Ok(Exit::Done);
     }
     let connection = connect(&loaded).await?;
-    let stop = Stop::on_signals(screen)?;
+    let stop = Stop::on_signals()?;
     let events = args.events.as_deref();
-    let options = Options { command: "bfd recover", parallelism: PARALLELISM, events };
+    let options =
+        Options { command: "bfd recover", confirmed: true, parallelism: PARALLELISM, events };
     let ended = running::finish(&mut *guard, &loaded, &connection, options, &stop, screen).await?;
     Ok(ended.as_ref().map_or(Exit::Done, Exit::from))
 }

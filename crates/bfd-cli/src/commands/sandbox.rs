@@ -2,7 +2,7 @@ use crate::{
     cli::{ManifestArgs, SandboxCommand},
     connect::open_sandbox,
     exit::{CommandError, Exit},
-    load::load,
+    load::{SecretUse, load},
     running::Stop,
     screen::Screen,
 };
@@ -16,7 +16,7 @@ pub(super) async fn run(command: &SandboxCommand, screen: Screen) -> Result<Exit
         SandboxCommand::Serve { manifest, port } => serve(manifest, *port, screen).await,
         SandboxCommand::Reset { manifest } => {
             open(manifest)?.reset().map_err(|err| CommandError::refused(err.to_string()))?;
-            screen.data("the sandbox is empty\n");
+            screen.data("the sandbox is empty; what bfd recorded of it stays: the next plan creates it anew\n");
             Ok(Exit::Done)
         }
     }
@@ -34,14 +34,17 @@ async fn serve(manifest: &Path, port: u16, screen: Screen) -> Result<Exit, Comma
     let address = listener.local_addr().map_err(refused)?;
     screen.data(&format!("http://{address}\n"));
     screen.say("set AWS_ENDPOINT_URL to it, and any credentials; interrupt to end\n");
-    let stop = Stop::on_signals(screen)?;
+    let stop = Stop::on_signals()?;
     let ended = async move { stop.cancel.cancelled().await };
     sandbox.serve(listener, ended).await.map_err(refused)?;
     Ok(Exit::Done)
 }
 
 fn open(manifest: &Path) -> Result<bfd_sandbox::Sandbox, CommandError> {
-    let loaded = load(&ManifestArgs { manifest: manifest.to_owned(), vars: Vec::new() })?;
+    let loaded = load(
+        &ManifestArgs { manifest: manifest.to_owned(), vars: Vec::new() },
+        SecretUse::Ignored,
+    )?;
     if loaded.manifest.provider.kind != ProviderKind::Sandbox {
         return Err(CommandError::refused_with(
             format!("{} is not on the sandbox", manifest.display()),

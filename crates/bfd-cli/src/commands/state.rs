@@ -1,7 +1,7 @@
 use crate::{
     cli::{ManifestArgs, StateCommand},
     exit::{CommandError, Exit},
-    load::{self, Loaded, load},
+    load::{self, Loaded, SecretUse, about, known, load},
     screen::Screen,
     views,
 };
@@ -19,7 +19,11 @@ pub(super) async fn run(command: &StateCommand, screen: Screen) -> Result<Exit, 
 }
 
 async fn list(manifest: &ManifestArgs, screen: Screen) -> Result<Exit, CommandError> {
-    let snapshot = load(manifest)?.store.load().await?;
+    let loaded = load(manifest, SecretUse::Ignored)?;
+    let (snapshot, open) = known(&loaded).await?;
+    if let Some(open) = open {
+        screen.say(&format!("{}\n", about(&loaded, &open).await?));
+    }
     screen.data(&views::show::list(&snapshot.state, &screen.stdout_style()));
     Ok(Exit::Done)
 }
@@ -29,8 +33,8 @@ async fn show(
     address: &Address,
     screen: Screen,
 ) -> Result<Exit, CommandError> {
-    let loaded = load(manifest)?;
-    let snapshot = loaded.store.load().await?;
+    let loaded = load(manifest, SecretUse::Ignored)?;
+    let (snapshot, _) = known(&loaded).await?;
     let state = snapshot.state.resources.get(address);
     let state = state.ok_or_else(|| not_recorded(&loaded, address))?;
     screen.data(&views::show::resource(address, state, &screen.stdout_style()));
@@ -42,7 +46,7 @@ async fn remove(
     address: &Address,
     screen: Screen,
 ) -> Result<Exit, CommandError> {
-    let loaded = load(manifest)?;
+    let loaded = load(manifest, SecretUse::Ignored)?;
     let (mut guard, mut state) = open(&loaded).await?;
     if state.resources.remove(address).is_none() && state.deposed.remove(address).is_none() {
         return Err(not_recorded(&loaded, address));
@@ -61,7 +65,7 @@ async fn rename(
     to: &Address,
     screen: Screen,
 ) -> Result<Exit, CommandError> {
-    let loaded = load(manifest)?;
+    let loaded = load(manifest, SecretUse::Ignored)?;
     if from.kind() != to.kind() {
         return Err(CommandError::refused("a resource keeps its kind"));
     }

@@ -2,7 +2,7 @@ use crate::{
     cli::ManifestArgs,
     connect::connect,
     exit::{CommandError, Exit},
-    load::load,
+    load::{SecretUse, about, known, load},
     screen::Screen,
     views::{
         self,
@@ -12,9 +12,12 @@ use crate::{
 
 /// Shows services as they run now.
 pub(super) async fn run(args: &ManifestArgs, screen: Screen) -> Result<Exit, CommandError> {
-    let loaded = load(args)?;
+    let loaded = load(args, SecretUse::Ignored)?;
     let connection = connect(&loaded).await?;
-    let snapshot = loaded.store.load().await?;
+    let (snapshot, open) = known(&loaded).await?;
+    if let Some(open) = open {
+        screen.say(&format!("{}\n", about(&loaded, &open).await?));
+    }
     let services: Vec<_> = snapshot
         .state
         .resources

@@ -1,13 +1,13 @@
 use crate::{
     cli::ManifestArgs,
     exit::{CommandError, Exit},
-    load::{load, show},
+    load::{SecretUse, load, show},
     screen::Screen,
 };
 
 /// Checks a manifest. Needs no network.
 pub(super) fn run(args: &ManifestArgs, screen: Screen) -> Result<Exit, CommandError> {
-    let loaded = load(args)?;
+    let loaded = load(args, SecretUse::Ignored)?;
     let manifest = &loaded.manifest;
     if !manifest.warnings.is_empty() {
         screen.say(&show(&manifest.warnings, &manifest.sources, &screen.stderr_style()));
