@@ -55,6 +55,8 @@ pub enum CommandError {
     WrongAccount { wanted: String, found: String },
     #[error("the state belongs to environment `{}` of account {}, {}", .found.name, .found.account, .found.region)]
     WrongState { found: Environment },
+    #[error("the plan was made for {wanted}, calls go to {found}")]
+    WrongPlace { wanted: String, found: String },
     /// Anything else a user can fix.
     #[error("{message}")]
     Refused { message: String, help: Option<String> },
@@ -83,7 +85,9 @@ impl CommandError {
             Self::Apply(ApplyError::Journal(_)) => Exit::Bug,
             // A run was under way when its journal could not be written.
             Self::Apply(ApplyError::Store(_)) => Exit::Stuck,
-            Self::WrongAccount { .. } | Self::WrongState { .. } => Exit::WrongAccount,
+            Self::WrongAccount { .. } | Self::WrongState { .. } | Self::WrongPlace { .. } => {
+                Exit::WrongAccount
+            }
             Self::Problems { .. }
             | Self::Provider(_)
             | Self::Store(_)
@@ -109,6 +113,9 @@ impl CommandError {
             }
             Self::WrongAccount { .. } => {
                 Some("use credentials of that account, or another manifest".to_owned())
+            }
+            Self::WrongPlace { .. } => {
+                Some("use the endpoint it was made for, or make a new plan".to_owned())
             }
             Self::WrongState { .. } => {
                 Some("give each environment a name of its own, or move its state".to_owned())

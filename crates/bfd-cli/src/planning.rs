@@ -6,7 +6,7 @@ use crate::{
     load::{Loaded, in_manifest},
 };
 use bfd_core::{
-    Address, Observation, Problem, Severity, Snapshot,
+    Address, Environment, Observation, Problem, Severity, Snapshot,
     plan::{Plan, Rollback, Warning},
 };
 use bfd_manifest::Deletes;
@@ -96,12 +96,33 @@ fn warning(problem: &Problem) -> Warning {
 
 /// Refuses a state that was made for another account or region.
 pub fn check_environment(loaded: &Loaded, snapshot: &Snapshot) -> Result<(), CommandError> {
-    match &snapshot.environment {
-        Some(found) if *found != loaded.manifest.environment => {
-            Err(CommandError::WrongState { found: found.clone() })
-        }
-        _ => Ok(()),
+    snapshot.environment.as_ref().map_or(Ok(()), |found| check_same(loaded, found))
+}
+
+/// Refuses to go on elsewhere than where something began.
+pub fn check_same(loaded: &Loaded, found: &Environment) -> Result<(), CommandError> {
+    if *found == loaded.manifest.environment {
+        Ok(())
+    } else {
+        Err(CommandError::WrongState { found: found.clone() })
     }
+}
+
+/// Refuses to carry out a plan anywhere but where it was made for.
+pub fn check_place(
+    loaded: &Loaded,
+    connection: &Connection,
+    plan: &Plan,
+) -> Result<(), CommandError> {
+    check_same(loaded, &plan.environment)?;
+    if plan.endpoint == connection.endpoint {
+        return Ok(());
+    }
+    let name = |endpoint: &Option<String>| endpoint.clone().unwrap_or_else(|| "AWS".to_owned());
+    Err(CommandError::WrongPlace {
+        wanted: name(&plan.endpoint),
+        found: name(&connection.endpoint),
+    })
 }
 
 /// The targets with all they depend on; a recorded resource that is no longer

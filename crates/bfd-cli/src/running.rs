@@ -5,6 +5,7 @@ use crate::{
     exit::{CommandError, Exit},
     host,
     load::{self, Loaded},
+    planning,
     screen::Screen,
     views::{self, events::Events, outcome::Ending},
 };
@@ -86,6 +87,7 @@ pub async fn lock_and_recover(
 ) -> Result<Result<Box<dyn StateGuard>, Exit>, CommandError> {
     let mut guard = loaded.store.lock(load::holder(options.command)).await?;
     let Some(open) = guard.unfinished() else { return Ok(Ok(guard)) };
+    planning::check_place(loaded, connection, &open.plan)?;
     let says = format!("a run of {} (`{}`) did not finish", open.header.who, open.header.command);
     let (does, question) = match leftover {
         Leftover::Finish => ("finishing it first", "Finish it first?"),
@@ -222,6 +224,16 @@ async fn record_deployment(
     }
 }
 
+/// Empties the events file, once, before anything else; every run of this process adds to it.
+pub fn prepare_events(events: Option<&Path>) -> Result<(), CommandError> {
+    let Some(path) = events else { return Ok(()) };
+    File::create(path).map(drop).map_err(|err| unwritable(path, &err))
+}
+
+fn unwritable(path: &Path, err: &io::Error) -> CommandError {
+    CommandError::refused(format!("{}: {err}", path.display()))
+}
+
 /// Shows a run and writes its events.
 #[derive(Debug)]
 struct Reports {
@@ -239,11 +251,9 @@ impl Reports {
         connection: &Connection,
         screen: Screen,
     ) -> Result<Self, CommandError> {
-        let open = |path: &Path| {
-            File::create(path)
-                .map_err(|err| CommandError::refused(format!("{}: {err}", path.display())))
-        };
-        let events = events.map(open).transpose()?.map(Events::new);
+        let open = |path: &Path| File::options().append(true).open(path);
+        let events = events.map(|path| open(path).map_err(|err| unwritable(path, &err)));
+        let events = events.transpose()?.map(Events::new);
         let style = screen.stderr_style();
         let reporter = if screen.is_watched() {
             let clock = Arc::clone(&connection.clock);

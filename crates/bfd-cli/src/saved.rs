@@ -1,10 +1,11 @@
 //! A plan in a file: what was reviewed is what gets applied.
 
-use crate::exit::CommandError;
+use crate::{cli::ManifestArgs, exit::CommandError, host};
 use bfd_core::plan::{FORMAT_VERSION, Plan};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::{
+    collections::BTreeMap,
     fmt::Write as _,
     fs,
     path::{Path, PathBuf},
@@ -16,6 +17,9 @@ pub struct SavedPlan {
     pub bfd_plan: u32,
     /// As it was given to `bfd plan`, from the directory that it was run in.
     pub manifest: PathBuf,
+    /// Given with `--var`. They are in the plan as well, so they are no secrets.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub vars: BTreeMap<String, String>,
     /// Of the plan: what was reviewed cannot be edited afterwards.
     pub digest: String,
     pub plan: Plan,
@@ -30,10 +34,11 @@ fn digest(plan: &Plan) -> String {
     })
 }
 
-pub fn save(path: &Path, manifest: &Path, plan: &Plan) -> Result<(), CommandError> {
+pub fn save(path: &Path, manifest: &ManifestArgs, plan: &Plan) -> Result<(), CommandError> {
     let saved = SavedPlan {
         bfd_plan: FORMAT_VERSION,
-        manifest: manifest.to_owned(),
+        manifest: manifest.manifest.clone(),
+        vars: manifest.vars.iter().cloned().collect(),
         digest: digest(plan),
         plan: plan.clone(),
     };
@@ -63,9 +68,14 @@ pub fn read(path: &Path) -> Result<Option<SavedPlan>, CommandError> {
     if version != u64::from(FORMAT_VERSION) {
         return Err(refused(format!("its format is {version}, not {FORMAT_VERSION}")));
     }
-    let saved: SavedPlan = serde_json::from_str(&text).map_err(|err| refused(err.to_string()))?;
+    let mut saved: SavedPlan =
+        serde_json::from_str(&text).map_err(|err| refused(err.to_string()))?;
     if saved.digest != digest(&saved.plan) {
         return Err(refused("it was edited after it was made".to_owned()));
+    }
+    if !saved.manifest.exists() {
+        // It may have travelled: look from the plan's own place.
+        saved.manifest = host::directory_of(path).join(&saved.manifest);
     }
     if !saved.manifest.exists() {
         return Err(CommandError::refused_with(

@@ -26,6 +26,9 @@ pub struct Plan {
     pub steps: Vec<Step>,
     pub drift: Vec<Drift>,
     pub warnings: Vec<Warning>,
+    /// When not empty: only these were looked at.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub targets: BTreeSet<Address>,
     pub rollback: Rollback,
 }
 

@@ -42,6 +42,8 @@ struct Planner<'a> {
     input: &'a PlanInput<'a>,
     specs: BTreeMap<&'a str, &'static KindSpec>,
     refreshed: State,
+    /// Which address is recorded for which object.
+    owners: BTreeMap<(Kind, String), Address>,
     /// What is known of each resource's outputs once its step has run.
     known: BTreeMap<Address, Properties>,
     drafts: Vec<Draft>,
@@ -58,6 +60,13 @@ impl<'a> Planner<'a> {
             input,
             specs: input.kinds.iter().map(|spec| (spec.name, *spec)).collect(),
             refreshed: input.current.state.clone(),
+            owners: input
+                .current
+                .state
+                .resources
+                .iter()
+                .map(|(address, state)| ((state.kind.clone(), state.id.clone()), address.clone()))
+                .collect(),
             known: BTreeMap::new(),
             drafts: Vec::new(),
             changes: Vec::new(),
@@ -94,6 +103,7 @@ impl<'a> Planner<'a> {
             unchanged: self.unchanged,
             drift: self.drift,
             warnings: self.warnings,
+            targets: self.input.targets.cloned().unwrap_or_default(),
             rollback: self.input.rollback,
         })
     }
@@ -182,6 +192,13 @@ impl<'a> Planner<'a> {
             }),
             _ => recorded.cloned(),
         };
+        if recorded.is_none()
+            && let Some(there) = &there
+            && let Some(other) = self.recorded_elsewhere(address, there)
+        {
+            self.refuse_to_rename(resource, &other);
+            return;
+        }
         match (recorded, there) {
             (_, None) => self.create(spec, resource, inputs, depends_on),
             (None, Some(there)) if resource.adopt => {
@@ -277,6 +294,24 @@ impl<'a> Planner<'a> {
         self.drafts.push(Draft::adopt(spec, resource, prior, inputs, depends_on));
     }
 
+    /// Another address that is recorded for the same object: the table was renamed.
+    fn recorded_elsewhere(&self, address: &Address, there: &ResourceState) -> Option<Address> {
+        let key = (address.kind().clone(), there.id.clone());
+        self.owners.get(&key).filter(|other| *other != address).cloned()
+    }
+
+    fn refuse_to_rename(&mut self, resource: &Resource, other: &Address) {
+        let headline = "an object is recorded under another address";
+        let label = format!("recorded as `{other}`");
+        let way = format!(
+            "if it was renamed: `bfd state mv MANIFEST {other} {}`; otherwise choose another name",
+            resource.address
+        );
+        self.problems.push(
+            Problem::error("plan::renamed", headline).at(resource.span.clone(), label).help(way),
+        );
+    }
+
     fn refuse_to_adopt(&mut self, resource: &Resource, observed: Option<&Observed>) {
         let owner = observed.and_then(|observed| observed.owner.as_ref());
         let (whose, way) = match owner {
@@ -317,6 +352,10 @@ impl<'a> Planner<'a> {
         let address = &resource.address;
         let fields = differences(spec, &inputs, &there.inputs, Some(&recorded.inputs));
         let deposed = self.input.current.state.deposed.contains_key(address);
+        if let Some(state) = self.refreshed.resources.get_mut(address) {
+            // What waits for what is recorded even when nothing else changes: deletes go by it.
+            state.depends_on.clone_from(&depends_on);
+        }
         if fields.is_empty() {
             let mut outputs = there.outputs;
             outputs.extend(spec.predict(&inputs));
@@ -376,7 +415,6 @@ impl<'a> Planner<'a> {
         if let Some(state) = self.refreshed.resources.get(&resource.address) {
             self.known.insert(resource.address.clone(), state.outputs.clone());
         }
-        self.unchanged += 1;
     }
 
     /// Deletes what is recorded and no longer declared, and what a replacement left.

@@ -14,6 +14,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
+/// How many finished runs are kept: each holds a whole plan.
+const RUNS_KEPT: usize = 100;
+
 /// State in a directory of its own: `state.json`, `journal.jsonl`, `lock`, `runs/`.
 ///
 /// Its calls block: a write to a local disk is shorter than the way to another
@@ -44,11 +47,26 @@ impl LocalStore {
     /// The open journal, unless its run was committed and only the closing is missing.
     fn read_journal(&self, current: &StateVersion) -> Result<Option<Unfinished>, StoreError> {
         let path = self.path("journal.jsonl");
-        let Some(text) = read_if_there(&path)? else {
+        let Some(text) = read_lines(&path)? else { return Ok(None) };
+        let Some(journal) = parse_journal(&path.display().to_string(), &text)? else {
             return Ok(None);
         };
-        let journal = parse_journal(&path.display().to_string(), &text)?;
-        Ok(journal.filter(|journal| journal.plan.base.serial == current.serial))
+        let base = &journal.plan.base;
+        let same = base.lineage == current.lineage || base.serial == 0;
+        if same && base.serial < current.serial {
+            // Its state was written; only the journal's own move is missing.
+            return Ok(None);
+        }
+        if base != current {
+            return Err(StoreError::Damaged {
+                place: path.display().to_string(),
+                reason: format!(
+                    "it began from serial {} of `{}`, the state is at serial {} of `{}`",
+                    base.serial, base.lineage, current.serial, current.lineage
+                ),
+            });
+        }
+        Ok(Some(journal))
     }
 }
 
@@ -144,7 +162,7 @@ impl LocalGuard {
         self.journal = None;
         let path = self.store.path("journal.jsonl");
         let runs = self.store.path("runs");
-        let text = read_if_there(&path)?.unwrap_or_default();
+        let text = read_lines(&path)?.unwrap_or_default();
         let name = match parse_journal(&path.display().to_string(), &text)? {
             Some(journal) => format!("{}.jsonl", journal.header.run),
             // Only a torn head: the run never began.
@@ -153,6 +171,7 @@ impl LocalGuard {
         let close = || -> io::Result<()> {
             fs::create_dir_all(&runs)?;
             fs::rename(&path, runs.join(name))?;
+            prune(&runs)?;
             sync_directory(&runs)?;
             sync_directory(&self.store.directory)
         };
@@ -242,6 +261,33 @@ fn read_if_there(path: &Path) -> Result<Option<String>, StoreError> {
         Err(err) if err.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(err) => Err(reading(path, err)),
     }
+}
+
+/// The whole lines of a file. What comes after the last newline was still being
+/// written, and may end in the middle of a character.
+fn read_lines(path: &Path) -> Result<Option<String>, StoreError> {
+    let mut bytes = match fs::read(path) {
+        Ok(bytes) => bytes,
+        Err(err) if err.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(err) => return Err(reading(path, err)),
+    };
+    let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+    bytes.truncate(whole);
+    let damaged = |err: std::string::FromUtf8Error| StoreError::Damaged {
+        place: path.display().to_string(),
+        reason: err.to_string(),
+    };
+    String::from_utf8(bytes).map(Some).map_err(damaged)
+}
+
+/// Removes the oldest of too many finished runs. Their names sort by time.
+fn prune(runs: &Path) -> io::Result<()> {
+    let mut names: Vec<PathBuf> = fs::read_dir(runs)?
+        .map(|entry| entry.map(|entry| entry.path()))
+        .collect::<Result<_, _>>()?;
+    names.sort();
+    let surplus = names.len().saturating_sub(RUNS_KEPT);
+    names.iter().take(surplus).try_for_each(fs::remove_file)
 }
 
 fn read_holder(path: &Path) -> Result<Option<LockHolder>, StoreError> {

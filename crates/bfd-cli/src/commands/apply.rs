@@ -2,7 +2,7 @@ use crate::{
     cli::{ApplyArgs, ManifestArgs},
     connect::connect,
     exit::{CommandError, Exit},
-    load::{SecretUse, load},
+    load::{Loaded, SecretUse, load},
     planning::{self, Scope},
     running::{self, Leftover, Options, Stop},
     saved,
@@ -10,13 +10,20 @@ use crate::{
     views,
 };
 use bfd_apply::ApplyError;
-use bfd_manifest::Approval;
+use bfd_core::{
+    Address, State,
+    plan::{Action, Change, Plan},
+};
+use bfd_manifest::{Approval, Deletes};
+use std::collections::BTreeSet;
 
 /// Carries out a manifest, or exactly the plan that was saved and reviewed.
 pub(super) async fn run(args: &ApplyArgs, screen: Screen) -> Result<Exit, CommandError> {
     let reviewed = saved::read(&args.input.path)?;
     let path = reviewed.as_ref().map_or(&args.input.path, |saved| &saved.manifest);
-    let manifest = ManifestArgs { manifest: path.clone(), vars: args.input.vars.clone() };
+    let saved_vars = reviewed.iter().flat_map(|saved| saved.vars.clone());
+    let vars = saved_vars.chain(args.input.vars.iter().cloned()).collect();
+    let manifest = ManifestArgs { manifest: path.clone(), vars };
     if reviewed.is_some() && !args.targets.is_empty() {
         return Err(CommandError::refused(
             "a saved plan has its targets; `--target` is for `plan`",
@@ -29,6 +36,7 @@ pub(super) async fn run(args: &ApplyArgs, screen: Screen) -> Result<Exit, Comman
             "`bfd plan -o FILE`, have it reviewed, then `bfd apply FILE`",
         ));
     }
+    running::prepare_events(args.events.as_deref())?;
     let connection = connect(&loaded).await?;
     let options = Options {
         command: "bfd apply",
@@ -51,15 +59,17 @@ pub(super) async fn run(args: &ApplyArgs, screen: Screen) -> Result<Exit, Comman
     if args.no_rollback {
         plan.rollback.on_failure = false;
     }
-    if plan.environment != loaded.manifest.environment {
-        return Err(CommandError::WrongState { found: plan.environment });
-    }
+    planning::check_place(&loaded, &connection, &plan)?;
+    check_guards(&loaded, &plan)?;
     let state = guard.snapshot().version.clone();
     if plan.base != state {
         return Err(ApplyError::StalePlan { plan: plan.base, state }.into());
     }
     screen.data(&views::plan::text(&plan, &screen.stdout_style()));
     if plan.is_empty() && plan.drift.is_empty() {
+        if !edges(&plan.refreshed).eq(edges(&guard.snapshot().state)) {
+            guard.commit(&plan.environment, plan.refreshed).await?;
+        }
         return Ok(Exit::Done);
     }
     if !options.confirmed && !plan.is_empty() {
@@ -69,11 +79,44 @@ pub(super) async fn run(args: &ApplyArgs, screen: Screen) -> Result<Exit, Comman
                 "review with `bfd plan`, then apply with `--yes` or apply a saved plan",
             ));
         }
-        if !screen.confirmed("Apply this plan? Only `yes` is a yes: ", "yes") {
+        let name = &loaded.manifest.environment.name;
+        let deletes = plan.changes.iter().any(removes);
+        let confirmed = if deletes && loaded.manifest.guard.deletes == Deletes::Confirm {
+            let question = format!("It deletes. Type `{name}` to apply it: ");
+            screen.confirmed(&question, name)
+        } else {
+            screen.confirmed("Apply this plan? Only `yes` is a yes: ", "yes")
+        };
+        if !confirmed {
             screen.say("nothing was changed\n");
             return Ok(Exit::Refused);
         }
     }
     let stop = Stop::on_signals()?;
     running::run(&mut *guard, plan, &loaded, &connection, options, &stop, screen).await
+}
+
+fn removes(change: &Change) -> bool {
+    matches!(change.action, Action::Delete | Action::Replace)
+}
+
+/// What waits for what: recorded even when nothing else changes, for later deletes go by it.
+fn edges(state: &State) -> impl Iterator<Item = (&Address, &BTreeSet<Address>)> {
+    state.resources.iter().map(|(address, resource)| (address, &resource.depends_on))
+}
+
+/// A plan may have been saved under other guards than the manifest has now.
+fn check_guards(loaded: &Loaded, plan: &Plan) -> Result<(), CommandError> {
+    let protected = |change: &&Change| {
+        let resource = loaded.graph.get(&change.address);
+        removes(change) && resource.is_some_and(|resource| resource.protect)
+    };
+    if let Some(change) = plan.changes.iter().find(protected) {
+        let message = format!("`{}` is protected, and the plan would remove it", change.address);
+        return Err(CommandError::refused(message));
+    }
+    if loaded.manifest.guard.deletes == Deletes::Forbid && plan.changes.iter().any(removes) {
+        return Err(CommandError::refused("the manifest forbids deletes, and the plan has one"));
+    }
+    Ok(())
 }

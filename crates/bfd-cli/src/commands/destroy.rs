@@ -8,6 +8,7 @@ use crate::{
     screen::Screen,
     views,
 };
+use bfd_manifest::Approval;
 use bfd_plan::Graph;
 
 /// Deletes everything that is recorded, dependents first.
@@ -25,6 +26,13 @@ pub(super) async fn run(args: &DestroyArgs, screen: Screen) -> Result<Exit, Comm
             "remove `protect` from them first",
         ));
     }
+    if args.yes && loaded.manifest.guard.approval == Approval::SavedPlan {
+        return Err(CommandError::refused_with(
+            "this environment is not destroyed without a person",
+            "it applies saved plans only: leave out `--yes` and confirm at a terminal",
+        ));
+    }
+    running::prepare_events(args.events.as_deref())?;
     let connection = connect(&loaded).await?;
     let options = Options {
         command: "bfd destroy",

@@ -31,7 +31,7 @@ pub(super) async fn run(args: &PlanArgs, screen: Screen) -> Result<Exit, Command
         }
     });
     if let Some(file) = &args.out {
-        saved::save(file, &args.manifest.manifest, &plan)?;
+        saved::save(file, &args.manifest, &plan)?;
         screen.say(&format!("saved; apply it with `bfd apply {}`\n", file.display()));
     }
     let changes = args.detailed_exitcode && !plan.is_empty();

@@ -3,6 +3,7 @@ use crate::{
     connect::connect,
     exit::{CommandError, Exit},
     load::{self, SecretUse, load},
+    planning,
     running::{self, Options, Stop},
     screen::Screen,
 };
@@ -14,16 +15,19 @@ const PARALLELISM: usize = 10;
 pub(super) async fn run(args: &RecoverArgs, screen: Screen) -> Result<Exit, CommandError> {
     let loaded = load(&args.manifest, SecretUse::Ignored)?;
     let mut guard = loaded.store.lock(load::holder("bfd recover")).await?;
-    if guard.unfinished().is_none() {
+    let Some(open) = guard.unfinished().cloned() else {
         screen.data("there is nothing to recover: the last run ended\n");
         return Ok(Exit::Done);
-    }
+    };
+    planning::check_same(&loaded, &open.plan.environment)?;
     if args.abandon {
         bfd_apply::abandon(&mut *guard).await?;
         screen.data("the run is closed as it is; `bfd plan` shows what differs\n");
         return Ok(Exit::Done);
     }
+    running::prepare_events(args.events.as_deref())?;
     let connection = connect(&loaded).await?;
+    planning::check_place(&loaded, &connection, &open.plan)?;
     let stop = Stop::on_signals()?;
     let events = args.events.as_deref();
     let options =

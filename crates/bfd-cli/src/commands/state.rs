@@ -2,6 +2,7 @@ use crate::{
     cli::{ManifestArgs, StateCommand},
     exit::{CommandError, Exit},
     load::{self, Loaded, SecretUse, about, known, load},
+    planning,
     screen::Screen,
     views,
 };
@@ -96,6 +97,7 @@ async fn open(loaded: &Loaded) -> Result<(Box<dyn StateGuard>, State), CommandEr
             format!("finish it first: `bfd recover {}`", loaded.path.display()),
         ));
     }
+    planning::check_environment(loaded, guard.snapshot())?;
     let state = guard.snapshot().state.clone();
     Ok((guard, state))
 }

@@ -326,3 +326,36 @@ fn cycles_and_dangling_dependencies_are_all_reported() {
     let codes: Vec<&str> = case.plan().unwrap_err().iter().map(|problem| problem.code).collect();
     assert_eq!(codes, ["plan::unknown_reference", "plan::cycle"]);
 }
+
+#[test]
+fn a_renamed_table_never_deletes_the_object_it_stands_for() {
+    for adopt in [false, true] {
+        let mut renamed = resource("new", json!({ "name": "x" }), &[]);
+        renamed.adopt = adopt;
+        let mut case = Case::default().wants(renamed).has("old", json!({ "name": "x" }), &[]).sees(
+            "new",
+            json!({ "name": "x" }),
+            None,
+        );
+        // Both addresses see the same object.
+        let seen = case.observed[&address("old")].clone();
+        case.observed.insert(address("new"), seen);
+        let problems = case.plan().unwrap_err();
+        assert_eq!(problems[0].code, "plan::renamed");
+        assert!(
+            problems[0].help.as_ref().unwrap().contains("state mv MANIFEST thing.old thing.new")
+        );
+    }
+}
+
+#[test]
+fn a_new_dependency_is_recorded_even_when_nothing_else_changes() {
+    let case = Case::default()
+        .wants(resource("a", json!({ "name": "a" }), &[]))
+        .wants(resource("b", json!({ "name": "b" }), &["a"]))
+        .has("a", json!({ "name": "a" }), &[])
+        .has("b", json!({ "name": "b" }), &[]);
+    let plan = case.plan().unwrap();
+    assert!(plan.is_empty());
+    assert!(plan.refreshed.resources[&address("b")].depends_on.contains(&address("a")));
+}

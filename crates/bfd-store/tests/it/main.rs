@@ -46,6 +46,7 @@ fn plan(guard: &dyn StateGuard) -> Plan {
         steps: Vec::new(),
         drift: Vec::new(),
         warnings: Vec::new(),
+        targets: BTreeSet::new(),
         rollback: Rollback::default(),
     }
 }
@@ -178,5 +179,51 @@ fn a_damaged_journal_is_refused_and_left_alone() {
         let err = LocalStore::new(directory.path()).lock(holder()).await.unwrap_err();
         assert!(matches!(err, StoreError::Damaged { .. }), "{err}");
         assert_eq!(fs::read_to_string(&path).unwrap(), "nonsense\n");
+    });
+}
+
+#[test]
+fn a_journal_torn_at_any_byte_keeps_its_whole_lines() {
+    block_on(async {
+        let directory = tempfile::tempdir().unwrap();
+        let store = LocalStore::new(directory.path());
+        {
+            let mut guard = store.lock(holder()).await.unwrap();
+            let plan = plan(&*guard);
+            guard.begin(&header(), &plan).await.unwrap();
+            let told = Event::Progress { message: "→ läuft …".into() };
+            let told = Entry { seq: 1, at: String::new(), step: Some(StepId(0)), event: told };
+            guard.append(&[entry(0), told]).await.unwrap();
+        }
+        let journal = directory.path().join("journal.jsonl");
+        let whole = fs::read(&journal).unwrap();
+        for length in 0..=whole.len() {
+            fs::write(&journal, &whole[..length]).unwrap();
+            let lines = whole[..length].iter().filter(|byte| **byte == b'\n').count();
+            let found = store.unfinished().await.unwrap();
+            assert_eq!(found.map_or(0, |run| run.entries.len() + 1), lines, "cut at {length}");
+        }
+    });
+}
+
+#[test]
+fn a_journal_that_does_not_fit_the_state_is_refused_and_left_alone() {
+    block_on(async {
+        let directory = tempfile::tempdir().unwrap();
+        one_run(directory.path()).await;
+        let old = fs::read(directory.path().join("state.json")).unwrap();
+        one_run(directory.path()).await;
+        let store = LocalStore::new(directory.path());
+        {
+            let mut guard = store.lock(holder()).await.unwrap();
+            let plan = plan(&*guard);
+            guard.begin(&header(), &plan).await.unwrap();
+        }
+        let journal = directory.path().join("journal.jsonl");
+        let before = fs::read(&journal).unwrap();
+        fs::write(directory.path().join("state.json"), old).unwrap();
+        let err = store.lock(holder()).await.unwrap_err();
+        assert!(matches!(err, StoreError::Damaged { .. }), "{err}");
+        assert_eq!(fs::read(&journal).unwrap(), before);
     });
 }

@@ -84,6 +84,7 @@ pub(crate) fn empty() -> Plan {
         unchanged: 12,
         steps: vec![],
         drift: vec![],
+        targets: std::collections::BTreeSet::new(),
         warnings: vec![],
         rollback: Rollback::default(),
     }
@@ -391,6 +392,7 @@ pub(crate) fn rich() -> Plan {
             step(6, "parameter.legacy-flag", &Does::Delete, &[], 1),
         ],
         drift: drift(),
+        targets: std::collections::BTreeSet::new(),
         warnings: vec![
             Warning {
                 address: Some(at("service.web")),
