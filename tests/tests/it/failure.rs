@@ -104,7 +104,7 @@ fn after_a_kill_the_next_apply_finishes_and_goes_on() {
     killed.kill();
     assert_eq!(killed.wait().signal, Some(9));
 
-    project.apply().run().succeeds().says("an earlier run did not finish");
+    project.apply().run().succeeds().says("did not finish; finishing it first");
 
     project.has_no_changes();
     assert_eq!(existing(&project).iter().filter(|it| it.starts_with("service ")).count(), 2);

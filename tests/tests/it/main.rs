@@ -9,6 +9,7 @@ mod ministack;
 mod moto;
 mod readback;
 mod requests;
+mod safety;
 mod screens;
 mod secrets;
 mod shop;

@@ -1,0 +1,165 @@
+//! Nothing happens without consent, elsewhere than meant, or by a misunderstanding.
+
+use bfd_tests::{Project, Running, exit};
+
+use crate::{shop, world::existing};
+
+#[test]
+fn an_open_run_is_not_touched_without_consent() {
+    let project = killed();
+    let before = declared(&project);
+
+    for command in ["apply", "destroy"] {
+        project.bfd(command).run().exits(exit::REFUSED).says("did not finish").says("bfd recover");
+    }
+    project.bfd("plan").run().exits(exit::REFUSED).says("did not finish");
+    project.bfd("plan").arg("--offline").run().exits(exit::REFUSED).says("did not finish");
+
+    assert_eq!(declared(&project), before);
+}
+
+#[test]
+fn what_an_open_run_made_is_shown_before_it_is_recorded() {
+    let project = killed();
+
+    project.bfd("state list").run().succeeds().prints("cluster.main").says("did not finish");
+    project.bfd("unlock").run().succeeds().prints("nobody holds the lock");
+}
+
+#[test]
+fn a_destroy_after_a_kill_goes_back_instead_of_forward() {
+    let project = killed();
+
+    let output = project.destroy().run().succeeds();
+
+    output.says("rolling it back first").never_mentions("service.search created");
+    let mut left = existing(&project);
+    left.retain(|object| object != "parameter /shop/deployment/last-deployment");
+    assert_eq!(left, Vec::<String>::new());
+}
+
+#[test]
+fn an_open_run_is_recovered_where_it_began_and_nowhere_else() {
+    let project = killed();
+    let before = declared(&project);
+    project.change("region = \"ap-southeast-1\"", "region = \"eu-west-1\"");
+
+    for command in ["recover", "recover --abandon"] {
+        project.bfd(command).run().exits(exit::WRONG_ACCOUNT).says("ap-southeast-1");
+    }
+
+    assert_eq!(declared(&project), before);
+}
+
+#[test]
+fn the_record_is_mended_only_by_the_manifest_it_belongs_to() {
+    let project = shop::on_sandbox();
+    only_the_coordinator(&project);
+    let before = project.state();
+    project.change("region = \"ap-southeast-1\"", "region = \"eu-west-1\"");
+
+    project.bfd("state rm").arg("coordinator.main").run().exits(exit::WRONG_ACCOUNT);
+
+    assert_eq!(project.state(), before);
+}
+
+#[test]
+fn a_saved_plan_that_was_edited_is_refused() {
+    let project = shop::on_sandbox();
+    project.bfd("plan").args(["-o", "plan.json"]).run().succeeds();
+    project.edit("plan.json", "\"unchanged\": 0", "\"unchanged\": 1");
+
+    project.workspace().bfd(["apply", "plan.json"]).run().exits(exit::REFUSED).says("edited");
+
+    assert_eq!(existing(&project), Vec::<String>::new());
+}
+
+#[test]
+fn a_saved_plan_goes_where_it_was_made_for() {
+    let project = shop::on_sandbox();
+    project.bfd("plan").args(["-o", "plan.json"]).run().succeeds();
+    let server = project.serve();
+    let elsewhere = format!("kind = \"aws\"\nendpoint_url = \"{}\"", server.url());
+    project.change("kind = \"sandbox\"", &elsewhere);
+
+    let apply = project.workspace().bfd(["apply", "plan.json"]).account("123456789012");
+    apply.run().exits(exit::WRONG_ACCOUNT).says("the embedded sandbox");
+
+    assert_eq!(existing(&project), Vec::<String>::new());
+}
+
+#[test]
+fn a_saved_plan_given_by_mistake_is_called_by_its_name() {
+    let project = shop::on_sandbox();
+    project.bfd("plan").args(["-o", "plan.json"]).run().succeeds();
+
+    for command in ["plan", "status", "validate"] {
+        let output = project.workspace().bfd([command, "plan.json"]).run();
+        output.exits(exit::REFUSED).says("bfd apply plan.json");
+    }
+}
+
+#[test]
+fn a_renamed_table_is_renamed_in_the_record_not_adopted_and_deleted() {
+    let project = shop::on_sandbox();
+    project.apply().args(["--target", "parameter.api-url"]).run().succeeds();
+    let before = existing(&project);
+    project.change("[parameter.api-url]", "[parameter.api]\nadopt = true");
+    project.change("${parameter.api-url.name}", "${parameter.api.name}");
+
+    let renamed = "bfd state mv MANIFEST parameter.api-url parameter.api";
+    project.bfd("plan").run().exits(exit::REFUSED).says(renamed);
+    project.bfd("state mv").args(["parameter.api-url", "parameter.api"]).run().succeeds();
+
+    let plan = project.bfd("plan").args(["--target", "parameter.api"]).run().succeeds();
+    plan.prints("No changes");
+    assert_eq!(existing(&project), before);
+}
+
+#[test]
+fn only_what_compares_secrets_needs_them() {
+    let project = shop::on_sandbox();
+    let secret = "[parameter.api-url]\ntype = \"SecureString\"\nvalue_from = { env = \"UNSET\" }";
+    project.change("[parameter.api-url]", secret);
+    project.change("value = \"https://api.example.com\"\n", "");
+
+    project.bfd("plan").run().exits(exit::REFUSED).says("UNSET");
+    for command in ["validate", "graph", "status", "show", "state list", "unlock", "recover"] {
+        project.bfd(command).run().succeeds();
+    }
+}
+
+#[test]
+fn what_applies_saved_plans_only_is_not_destroyed_by_a_script() {
+    let project = shop::on_sandbox();
+    only_the_coordinator(&project);
+    let before = existing(&project);
+    project.change("[coordinator]", "[guard]\napproval = \"saved_plan\"\n[coordinator]");
+
+    project.destroy().run().exits(exit::REFUSED).says("saved plans only");
+
+    assert_eq!(existing(&project), before);
+}
+
+#[track_caller]
+fn only_the_coordinator(project: &Project) {
+    project.apply().args(["--target", "coordinator.main"]).run().succeeds();
+}
+
+/// What exists because it was declared; tasks come and go by themselves.
+fn declared(project: &Project) -> Vec<String> {
+    let mut all = existing(project);
+    all.retain(|object| !object.starts_with("task ") || object.starts_with("task definition"));
+    all
+}
+
+/// A shop whose first apply was killed while its services were starting.
+#[track_caller]
+fn killed() -> Project {
+    let project = shop::on_sandbox();
+    let mut running: Running = project.apply().spawn();
+    running.until_it_says("service.search: 0/1");
+    running.kill();
+    running.wait();
+    project
+}
