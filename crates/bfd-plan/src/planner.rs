@@ -10,7 +10,7 @@ use bfd_core::{
         Action, Change, Drift, Effect, FORMAT_VERSION, FieldChange, Plan, Rollback, Undo, Warning,
     },
 };
-use bfd_kinds::{KindSpec, OutputSource, spec::Settle};
+use bfd_kinds::{KindSpec, Output, OutputSource, spec::Settle};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Everything a plan depends on.
@@ -287,7 +287,7 @@ impl<'a> Planner<'a> {
             );
             return;
         }
-        self.know_updated(spec, resource, &inputs, &there.outputs);
+        self.know_updated(spec, resource, &inputs, &there.outputs, &fields);
         let prior =
             ResourceState { inputs: project(spec, &there.inputs, None, Some(&inputs)), ..there };
         self.change(spec, &resource.address, Action::Adopt, fields, None);
@@ -389,7 +389,7 @@ impl<'a> Planner<'a> {
             self.drafts.extend(Draft::replace(spec, resource, prior, inputs, depends_on, renamed));
             return;
         }
-        self.know_updated(spec, resource, &inputs, &prior.outputs);
+        self.know_updated(spec, resource, &inputs, &prior.outputs, &fields);
         self.change(spec, address, Action::Update, fields, None);
         self.drafts.push(Draft::update(spec, resource, prior, inputs, depends_on));
     }
@@ -401,10 +401,15 @@ impl<'a> Planner<'a> {
         resource: &Resource,
         inputs: &Inputs,
         before: &Properties,
+        fields: &[FieldChange],
     ) {
-        let stable = spec.outputs.iter().filter(|output| output.source == OutputSource::Stable);
-        let kept = stable
-            .filter_map(|output| Some((output.name.to_owned(), before.get(output.name)?.clone())));
+        // Tags change nothing that others refer to.
+        let only_tags = fields.iter().all(|field| field.path.split('.').next() == Some("tags"));
+        let keeps = |output: &&Output| only_tags || output.source == OutputSource::Stable;
+        let kept =
+            spec.outputs.iter().filter(keeps).filter_map(|output| {
+                Some((output.name.to_owned(), before.get(output.name)?.clone()))
+            });
         let mut known: Properties = kept.collect();
         known.extend(spec.predict(inputs));
         self.known.insert(resource.address.clone(), known);

@@ -359,3 +359,15 @@ fn a_new_dependency_is_recorded_even_when_nothing_else_changes() {
     assert!(plan.is_empty());
     assert!(plan.refreshed.resources[&address("b")].depends_on.contains(&address("a")));
 }
+
+#[test]
+fn a_change_of_tags_leaves_every_output_known() {
+    let mut b = resource("b", json!({ "name": "b" }), &[]);
+    b.inputs.insert("peer".into(), reference("a", "version"));
+    let case = Case::default()
+        .wants(resource("a", json!({ "name": "a", "tags": {"team": "b"} }), &[]))
+        .wants(b)
+        .has("a", json!({ "name": "a", "tags": {"team": "a"} }), &[])
+        .has("b", json!({ "name": "b", "peer": 1 }), &["a"]);
+    assert_eq!(fields(&case.plan().unwrap()), [r#"thing.a tags.team: "a" -> "b" None"#]);
+}
