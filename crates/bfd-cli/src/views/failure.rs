@@ -2,19 +2,37 @@ use super::{
     Style,
     layout::{Page, faint, plain, styled},
     palette,
+    reasons::news,
     value::{visible, visible_line},
 };
 use bfd_core::{Address, journal::Failure};
+use std::collections::BTreeSet;
+
+/// What has been told on a page already: two failures often have the same to say.
+pub(crate) type Told = BTreeSet<String>;
 
 /// Shows why a step failed: the cause first, then what was seen around it, then a way out.
 pub fn failure(failure: &Failure, address: &Address, style: &Style) -> String {
     let mut page = Page::new(style);
-    write(&mut page, 0, failure, &address.to_string());
+    write(&mut page, 0, failure, &address.to_string(), &mut Told::new());
     page.finish()
 }
 
+/// Whether nothing was wrong with the step: it ended because the run was on its way back.
+///
+/// The journal keeps no class of error, so the words decide that every provider uses.
+pub(crate) fn turned_back(failure: &Failure) -> bool {
+    failure.message.contains("the run turned back")
+}
+
 /// As [`failure()`], at an indent; `what` failed.
-pub(crate) fn write(page: &mut Page, indent: usize, failure: &Failure, what: &str) {
+pub(crate) fn write(
+    page: &mut Page,
+    indent: usize,
+    failure: &Failure,
+    what: &str,
+    told: &mut Told,
+) {
     let symbol = page.style().symbols().failed;
     let head = [
         styled(palette::BAD, format!("{symbol} ")),
@@ -22,12 +40,15 @@ pub(crate) fn write(page: &mut Page, indent: usize, failure: &Failure, what: &st
         plain(format!(": {}", visible(&failure.message))),
     ];
     page.line(indent, indent + 4, &head);
-    around(page, indent + 4, failure);
+    around(page, indent + 4, failure, told);
 }
 
-/// Everything but the cause.
-pub(crate) fn around(page: &mut Page, indent: usize, failure: &Failure) {
-    for detail in &failure.details {
+/// Everything but the cause; each thing once on a page.
+pub(crate) fn around(page: &mut Page, indent: usize, failure: &Failure, told: &mut Told) {
+    for detail in news(&failure.message, &failure.details) {
+        if !told.insert(detail.to_owned()) {
+            continue;
+        }
         for line in detail.lines() {
             page.line(indent, indent + 4, &[plain(visible_line(line))]);
         }
@@ -41,7 +62,7 @@ pub(crate) fn around(page: &mut Page, indent: usize, failure: &Failure) {
     if let Some(call) = call {
         page.line(indent, indent + 4, &[faint(visible(&call))]);
     }
-    if let Some(hint) = &failure.hint {
+    if let Some(hint) = failure.hint.as_ref().filter(|hint| told.insert((*hint).clone())) {
         let help = [styled(palette::HELP, "help: "), plain(visible(hint))];
         page.line(indent, indent + 6, &help);
     }

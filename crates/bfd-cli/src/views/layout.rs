@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 /// The narrowest column text is squeezed into, whatever the terminal says.
-const MIN_COLUMN: usize = 24;
+pub(crate) const MIN_COLUMN: usize = 24;
 
 /// A space at which no line is broken. User text never holds it: it is shown as an escape.
 pub(crate) const GLUE: char = '\u{e000}';
@@ -142,6 +142,12 @@ impl Page {
         self.out.push('\n');
         self.lines += 1;
     }
+}
+
+/// Plain text as the lines of a column; narrower than [`MIN_COLUMN`] there is none.
+pub(crate) fn column(text: &str, columns: usize) -> Vec<String> {
+    let told = |line: Vec<Piece>| line.into_iter().map(|piece| piece.text).collect::<String>();
+    wrap(&[plain(text)], columns, 0, 0).into_iter().map(told).collect()
 }
 
 /// Breaks at spaces; a word longer than a line is broken where it must.

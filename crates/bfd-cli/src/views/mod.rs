@@ -23,6 +23,7 @@ mod palette;
 pub mod plan;
 pub mod problems;
 pub mod progress;
+mod reasons;
 pub mod show;
 pub mod status;
 mod style;
@@ -34,3 +35,4 @@ mod words;
 
 pub use failure::failure;
 pub use style::Style;
+pub use words::SANDBOX;

@@ -1,7 +1,8 @@
 //! How a run ended, what is left, and what to do next.
 
 use super::{
-    Style, failure,
+    SANDBOX, Style,
+    failure::{self, Told, turned_back},
     layout::{Page, faint, plain, styled},
     palette,
     progress::{did, undid},
@@ -13,7 +14,7 @@ use bfd_apply::Unended;
 use bfd_core::{
     Outcome, ResourceState, Run,
     journal::{Entry, Event, Failure, IllegalTransition, Status},
-    plan::{Op, Phase, Plan, Step, StepId, Undo},
+    plan::{Action, Op, Phase, Plan, Step, StepId, Undo},
 };
 use std::collections::BTreeMap;
 
@@ -33,15 +34,25 @@ pub struct Ending<'a> {
 /// Tells how a run ended. Fails if the entries are not of this plan.
 pub fn outcome(ending: &Ending<'_>, style: &Style) -> Result<String, IllegalTransition> {
     let run = Run::resume(ending.plan.clone(), ending.entries)?;
-    let mut view = View { ending, run, failures: failures(ending.entries), page: Page::new(style) };
+    let failures = failures(ending.entries);
+    let mut view = View { ending, run, failures, told: Told::new(), page: Page::new(style) };
     match ending.outcome {
+        Outcome::Applied if destroys(ending.plan) => view.destroyed(),
         Outcome::Applied => view.applied(),
+        Outcome::CleanupPending if destroys(ending.plan) => view.not_destroyed(),
         Outcome::CleanupPending => view.cleanup_pending(),
         Outcome::RolledBack => view.rolled_back(),
         Outcome::Stopped => view.stopped(),
         Outcome::Stuck => view.stuck(),
     }
     Ok(view.page.finish())
+}
+
+/// Whether the plan leaves nothing: then nobody asks for what is live.
+fn destroys(plan: &Plan) -> bool {
+    plan.unchanged == 0
+        && plan.changes.iter().all(|change| change.action == Action::Delete)
+        && plan.steps.iter().all(|step| step.phase == Phase::Cleanup)
 }
 
 /// The latest failure of each step, in the order of the journal.
@@ -61,6 +72,7 @@ struct View<'a> {
     ending: &'a Ending<'a>,
     run: Run,
     failures: BTreeMap<StepId, &'a Failure>,
+    told: Told,
     page: Page,
 }
 
@@ -89,7 +101,7 @@ impl<'a> View<'a> {
         let symbol = self.page.style().symbols().warning;
         let says = format!("applied {}{}, cleanup pending", self.name(), self.took(" in"));
         self.head(palette::CAUTION, symbol, &says, &self.counts());
-        let left = self.steps(|_, status| !matches!(status, Status::Succeeded { .. }));
+        let left = self.not_done();
         self.page.blank();
         let says = "Everything declared is live. Still there, and not needed any more:";
         self.page.line(0, 2, &[plain(says)]);
@@ -98,6 +110,31 @@ impl<'a> View<'a> {
         }
         let command = format!("bfd apply {}", self.ending.manifest);
         self.help(&format!("`{command}` deletes what is left"));
+    }
+
+    fn destroyed(&mut self) {
+        let symbol = self.page.style().symbols().done;
+        let says = format!("destroyed {}{}", self.name(), self.took(" in"));
+        self.head(palette::GOOD, symbol, &says, &self.counts());
+    }
+
+    fn not_destroyed(&mut self) {
+        let symbol = self.page.style().symbols().warning;
+        let left = self.not_done();
+        let deleted = self.plan().steps.len() - left.len();
+        let says = format!("{} is not fully destroyed", self.name());
+        let rest = format!("{deleted} deleted, {} left", left.len());
+        self.head(palette::CAUTION, symbol, &says, &rest);
+        self.page.blank();
+        for step in left {
+            self.left(step);
+        }
+        let command = format!("bfd destroy {}", self.ending.manifest);
+        self.help(&format!("`{command}` tries again"));
+    }
+
+    fn not_done(&self) -> Vec<&'a Step> {
+        self.steps(|_, status| !matches!(status, Status::Succeeded { .. }))
     }
 
     fn rolled_back(&mut self) {
@@ -190,18 +227,19 @@ impl<'a> View<'a> {
         ));
     }
 
-    /// Why the run turned back: the first failure. Later ones are calls that it interrupted.
+    /// Why the run turned back, and what failed while it did. Calls that it stopped are none.
     fn causes(&mut self) {
-        let first = self.ending.entries.iter().find_map(|entry| match &entry.event {
-            Event::Failed { failure, .. } => Some((entry.step?, failure)),
-            _ => None,
-        });
-        let Some((step, failure)) = first else {
-            return;
-        };
-        self.page.blank();
-        let step = self.plan().step(step);
-        failure::write(&mut self.page, 2, failure, &step.address.to_string());
+        for entry in self.ending.entries {
+            let (Some(step), Event::Failed { failure, .. }) = (entry.step, &entry.event) else {
+                continue;
+            };
+            if turned_back(failure) {
+                continue;
+            }
+            self.page.blank();
+            let what = self.plan().step(step).address.to_string();
+            failure::write(&mut self.page, 2, failure, &what, &mut self.told);
+        }
     }
 
     fn undone(&mut self, undone: &[&Step]) {
@@ -271,7 +309,7 @@ impl<'a> View<'a> {
         let told = matches!(status, Status::UndoFailed { .. } | Status::Failed { left: None });
         if let Some(failure) = self.failures.get(&step.id).filter(|_| told) {
             self.page.line(6, 8, &[plain(visible(&failure.message))]);
-            failure::around(&mut self.page, 6, failure);
+            failure::around(&mut self.page, 6, failure, &mut self.told);
         }
     }
 
@@ -286,21 +324,29 @@ impl<'a> View<'a> {
 
     /// `failed`, or `canceled` when the user asked for it.
     fn what_happened(&self) -> &'static str {
-        let failed = |entry: &&Entry| matches!(entry.event, Event::Canceled | Event::Failed { .. });
-        match self.ending.entries.iter().find(failed).map(|entry| &entry.event) {
+        let turned = |entry: &&Entry| match &entry.event {
+            Event::Canceled => true,
+            Event::Failed { failure, .. } => !turned_back(failure),
+            _ => false,
+        };
+        match self.ending.entries.iter().find(turned).map(|entry| &entry.event) {
             Some(Event::Canceled) => "canceled",
             _ => "failed",
         }
     }
 
-    /// ` in 1m 12s`; nothing if the entries carry no time.
+    /// ` in 1m 12s`; nothing if the entries carry no time. In the sandbox time runs faster.
     fn took(&self, word: &str) -> String {
         let entries = self.ending.entries;
         let seconds = match (entries.first(), entries.last()) {
             (Some(first), Some(last)) => seconds_between(&first.at, &last.at),
             _ => None,
         };
-        seconds.map_or_else(String::new, |seconds| format!("{word} {}", duration(seconds)))
+        let whose = match self.plan().endpoint.as_deref() {
+            Some(SANDBOX) => " (sandbox time)",
+            _ => "",
+        };
+        seconds.map_or_else(String::new, |seconds| format!("{word} {}{whose}", duration(seconds)))
     }
 
     /// `3 created, 1 updated and 1 deleted`.

@@ -2,13 +2,14 @@
 
 use super::{
     Style,
-    layout::{Page, faint, plain, styled},
+    layout::{MIN_COLUMN, Page, column, faint, padding, plain, styled, width},
     palette,
+    reasons::counted,
     time::age,
     value::{short_digests, visible, visible_line},
+    words::count,
 };
 use bfd_core::Address;
-use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 
 /// What there is to know about one service.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,83 +38,183 @@ pub enum Rollout {
     Missing,
 }
 
-/// A table of services; below it, why tasks of a service stopped.
+/// Reasons that are told of one service.
+const REASONS: usize = 3;
+/// Columns between two columns.
+const GAP: usize = 2;
+
+/// A table of services; below it, why tasks stopped of those that are not proven.
 pub fn status(services: &[ServiceStatus], style: &Style) -> String {
     let mut page = Page::new(style);
     if services.is_empty() {
         page.line(0, 2, &[plain("no services")]);
         return page.finish();
     }
-    let mut table = Table::new();
-    table
-        .load_style(presets::NOTHING)
-        .force_no_tty()
-        .set_content_arrangement(ContentArrangement::Dynamic)
-        .set_width(u16::try_from(style.width).unwrap_or(u16::MAX))
-        .set_header(["service", "tasks", "rollout", "since", "image"]);
-    for service in services {
-        table.add_row(row(service, style));
+    let rows: Vec<Row> = services.iter().map(|service| Row::new(service, style)).collect();
+    let widths = Widths::of(&rows, style.width);
+    let mut head = Row::head();
+    if widths.image.is_none() {
+        head.images.clear();
     }
-    for index in [1, 3] {
-        if let Some(column) = table.column_mut(index) {
-            column.set_cell_alignment(CellAlignment::Right);
-        }
+    for row in std::iter::once(&head).chain(&rows) {
+        row.write(&mut page, &widths);
     }
-    page.raw(&trimmed(&table.to_string()));
-    for service in services.iter().filter(|service| !service.stopped.is_empty()) {
-        page.blank();
-        let head = [
-            styled(palette::ADDRESS, service.address.to_string()),
-            faint("  tasks that stopped lately"),
-        ];
-        page.line(0, 2, &head);
-        for reason in &service.stopped {
-            page.line(2, 4, &[plain(visible_line(reason))]);
-        }
+    // Of a service that is proven, they belong to what was there before.
+    let failing = |service: &&ServiceStatus| !matches!(service.rollout, Rollout::Proven(_));
+    for service in services.iter().filter(failing).filter(|service| !service.stopped.is_empty()) {
+        stopped(&mut page, service);
     }
     page.finish()
 }
 
-fn row(service: &ServiceStatus, style: &Style) -> [String; 5] {
-    let symbols = style.symbols();
-    let (symbol, says) = match &service.rollout {
-        Rollout::Proven(says) => (symbols.done, says.as_str()),
-        Rollout::UnderWay(says) => (symbols.working, says.as_str()),
-        Rollout::Failed(says) => (symbols.failed, says.as_str()),
-        Rollout::Missing => (symbols.failed, "missing"),
-    };
-    let tasks = match service.rollout {
-        Rollout::Missing => String::new(),
-        _ => format!("{}/{}", service.running, service.desired),
-    };
-    let images: Vec<String> =
-        service.images.iter().map(|image| visible(&short_digests(image)).into_owned()).collect();
-    let name = if service.name == service.address.name() {
-        service.address.to_string()
-    } else {
-        format!("{}\n  {}", service.address, visible(&service.name))
-    };
-    [
-        name,
-        tasks,
-        // Without Unicode the marks are words themselves, and there are enough words.
-        if style.unicode {
-            format!("{symbol} {}", visible(says))
-        } else {
-            visible(says).into_owned()
-        },
-        service.since.map(age).unwrap_or_default(),
-        images.join("\n"),
-    ]
+fn stopped(page: &mut Page, service: &ServiceStatus) {
+    page.blank();
+    let address = styled(palette::ADDRESS, service.address.to_string());
+    page.line(0, 2, &[address, faint("  tasks that stopped lately")]);
+    let reasons = counted(service.stopped.iter().map(String::as_str));
+    for reason in reasons.iter().take(REASONS) {
+        page.line(2, 4, &[plain(visible_line(reason))]);
+    }
+    if let Some(more) = reasons.len().checked_sub(REASONS).filter(|more| *more > 0) {
+        let symbol = page.style().symbols().more;
+        page.line(2, 4, &[faint(format!("{symbol} and {}", count(more, "more reason")))]);
+    }
 }
 
-/// Without the margin that the table puts around every cell.
-fn trimmed(table: &str) -> String {
-    table
-        .lines()
-        .map(|line| {
-            let line = line.strip_prefix(' ').unwrap_or(line);
-            line.trim_end().to_owned() + "\n"
-        })
-        .collect()
+struct Row {
+    address: String,
+    /// Left out where it says no more than the address.
+    name: Option<String>,
+    tasks: String,
+    rollout: String,
+    since: String,
+    images: Vec<String>,
+}
+
+impl Row {
+    fn head() -> Self {
+        Self {
+            address: "service".into(),
+            name: None,
+            tasks: "tasks".into(),
+            rollout: "rollout".into(),
+            since: "since".into(),
+            images: vec!["image".into()],
+        }
+    }
+
+    fn new(service: &ServiceStatus, style: &Style) -> Self {
+        let symbols = style.symbols();
+        let (symbol, says) = match &service.rollout {
+            Rollout::Proven(says) => (symbols.done, says.as_str()),
+            Rollout::UnderWay(says) => (symbols.working, says.as_str()),
+            Rollout::Failed(says) => (symbols.failed, says.as_str()),
+            Rollout::Missing => (symbols.failed, "missing"),
+        };
+        let image = |image: &String| visible(&short_digests(image)).into_owned();
+        Self {
+            address: service.address.to_string(),
+            name: (service.name != service.address.name())
+                .then(|| visible(&service.name).into_owned()),
+            tasks: match service.rollout {
+                Rollout::Missing => String::new(),
+                _ => format!("{}/{}", service.running, service.desired),
+            },
+            // Without Unicode the marks are words themselves, and there are enough words.
+            rollout: if style.unicode {
+                format!("{symbol} {}", visible(says))
+            } else {
+                visible(says).into_owned()
+            },
+            since: service.since.map(age).unwrap_or_default(),
+            images: service.images.iter().map(image).collect(),
+        }
+    }
+
+    fn write(&self, page: &mut Page, widths: &Widths) {
+        let mut first = vec![self.address.clone()];
+        let (mut images, mut below) = (Vec::new(), Vec::new());
+        match (&self.name, widths.name_in_column) {
+            (Some(name), true) => first.push(format!("  {name}")),
+            (Some(name), false) => below.push(name),
+            (None, _) => {}
+        }
+        match widths.image {
+            Some(columns) => {
+                images = self.images.iter().flat_map(|image| column(image, columns)).collect();
+            }
+            None => below.extend(&self.images),
+        }
+        let rollout = column(&self.rollout, widths.rollout);
+        let lines = first.len().max(rollout.len()).max(images.len());
+        let cell = |lines: &[String], number: usize| lines.get(number).cloned().unwrap_or_default();
+        for number in 0..lines {
+            let (tasks, since) = match number {
+                0 => (self.tasks.as_str(), self.since.as_str()),
+                _ => ("", ""),
+            };
+            let (first, rollout) = (cell(&first, number), cell(&rollout, number));
+            let gap = " ".repeat(GAP);
+            let line = [
+                format!("{first}{}", padding(&first, widths.first)),
+                format!("{}{tasks}", padding(tasks, widths.tasks)),
+                format!("{rollout}{}", padding(&rollout, widths.rollout)),
+                format!("{}{since}", padding(since, widths.since)),
+                cell(&images, number),
+            ];
+            page.raw(line.join(&gap).trim_end());
+        }
+        // Whole, whatever the width.
+        for text in below {
+            page.line(2, 4, &[plain(text.as_str())]);
+        }
+    }
+}
+
+/// How wide the columns are. Addresses, names and images matter whole: they leave the table
+/// before they are cut in it.
+struct Widths {
+    first: usize,
+    name_in_column: bool,
+    tasks: usize,
+    rollout: usize,
+    since: usize,
+    /// `None`: images stand below their service.
+    image: Option<usize>,
+}
+
+impl Widths {
+    fn of(rows: &[Row], columns: usize) -> Self {
+        let head = Row::head();
+        let widest = |text: &dyn Fn(&Row) -> usize| {
+            std::iter::once(&head).chain(rows).map(text).max().unwrap_or(0)
+        };
+        let address = widest(&|row| width(&row.address));
+        let name = widest(&|row| row.name.as_ref().map_or(0, |name| width(name) + 2));
+        let tasks = widest(&|row| width(&row.tasks));
+        let rollout = widest(&|row| width(&row.rollout));
+        let since = widest(&|row| width(&row.since));
+        let image = widest(&|row| row.images.iter().map(|it| width(it)).max().unwrap_or(0));
+        let room = columns.saturating_sub(tasks + since + 4 * GAP);
+        // From the most to the least that fits beside each other.
+        let fits = |first: usize, rollout: usize, image: usize| first + rollout + image <= room;
+        let narrow = rollout.min(MIN_COLUMN);
+        let widths = |first, rollout, image| Self {
+            first,
+            name_in_column: first >= name,
+            tasks,
+            rollout,
+            since,
+            image,
+        };
+        for (first, rollout) in
+            [(address.max(name), rollout), (address, rollout), (address, narrow)]
+        {
+            if fits(first, rollout, image) {
+                return widths(first, rollout, Some(image));
+            }
+        }
+        let left = (room + GAP).saturating_sub(address);
+        widths(address, rollout.min(left.max(MIN_COLUMN)), None)
+    }
 }

@@ -1,5 +1,8 @@
 //! Numbers and lists in sentences.
 
+/// What a plan's `endpoint` is called when calls go nowhere but into this process.
+pub const SANDBOX: &str = "the embedded sandbox";
+
 /// `1 step`, `2 steps`.
 pub(crate) fn count(number: usize, noun: &str) -> String {
     if number == 1 {

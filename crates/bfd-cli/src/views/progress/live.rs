@@ -47,7 +47,8 @@ impl Live {
             Arc::new(move || *latest.lock().unwrap_or_else(PoisonError::into_inner))
         });
         let bars = MultiProgress::with_draw_target(target);
-        let total = ProgressBar::new(steps as u64);
+        // A bar of its own would draw on the terminal before it belongs to the others.
+        let total = ProgressBar::with_draw_target(Some(steps as u64), ProgressDrawTarget::hidden());
         Self { style, bars, total, running: BTreeMap::new(), now, ticking, latest, began: None }
     }
 
@@ -57,6 +58,8 @@ impl Live {
         if self.began.is_none() {
             self.begin(at);
         }
+        // First, so that no line is ever above a bar that has not counted it.
+        self.total(tally);
         if let Some(step) = step {
             match &entry.event {
                 Event::Started => self.start(step, words::doing(&step.op), at),
@@ -81,7 +84,6 @@ impl Live {
         if !self.ticking {
             self.running.values().for_each(ProgressBar::tick);
         }
-        self.total(tally);
     }
 
     /// The total bar comes with the first entry, so that an empty screen stays empty.
@@ -116,12 +118,9 @@ impl Live {
         let (done, of) = tally.position();
         self.total.set_length(of as u64);
         self.total.set_position(done as u64);
-        if tally.unwinding() {
-            self.total.set_message(self.paint(palette::BAD, "  rolling back"));
-        }
-        if self.began.is_some() {
-            self.total.tick();
-        }
+        let back = self.paint(palette::BAD, "  rolling back");
+        // With a message comes a new frame; a new position alone waits for the next tick.
+        self.total.set_message(if tally.unwinding() { back } else { String::new() });
     }
 
     /// Puts lines above the spinners, where they stay.

@@ -11,14 +11,16 @@ pub(crate) use words::{did, undid};
 
 use super::{
     Style,
-    failure::around,
+    failure::turned_back,
     layout::{Page, Piece, faint, plain, styled},
     palette,
+    reasons::headline,
     time::duration,
     value::visible,
+    words::count,
 };
 use bfd_core::{
-    journal::{Entry, Event},
+    journal::{Entry, Event, Failure},
     plan::{Plan, Step},
 };
 use indicatif::ProgressDrawTarget;
@@ -126,22 +128,26 @@ impl Reporter {
 
     fn turned_back(&self, page: &mut Page) {
         page.raw("\n");
-        let (why, steps) = (self.tally.why(), self.tally.to_undo());
-        let steps = super::words::count(steps, "step");
-        page.line(
-            0,
-            2,
-            &[styled(palette::BAD, "rolling back: "), plain(format!("{why}; {steps} to undo"))],
-        );
+        let (why, (steps, under_way)) = (self.tally.why(), self.tally.to_undo());
+        let steps = count(steps, "step");
+        let under_way = match under_way {
+            0 => String::new(),
+            more => format!(", {more} still under way"),
+        };
+        let says = plain(format!("{why}; {steps} to undo{under_way}"));
+        page.line(0, 2, &[styled(palette::BAD, "rolling back: "), says]);
     }
 
     fn run(&self, page: &mut Page, entry: &Entry) {
         if entry.event == Event::Canceled {
-            let text = if self.tally.under_way() == 0 {
-                "canceled"
+            let does = if self.tally.unwinding() {
+                "rolling back already"
+            } else if self.tally.pivoted() {
+                "stopping after what is under way"
             } else {
-                "canceled: waiting for the calls that are under way"
+                "stopping and rolling back"
             };
+            let text = format!("{does}; once more (Ctrl-C) leaves at once");
             page.line(0, 2, &[styled(palette::CAUTION, text)]);
         }
     }
@@ -156,17 +162,28 @@ impl Reporter {
                 let says = plain(format!(" {}", words::doing(&step.op)));
                 self.marked(page, faint(symbols.working), &[address, says], false);
             }
-            Event::Progress { message } if lines_only && self.tally.is_news(step.id, message) => {
-                let says = faint(format!(": {}", visible(message)));
-                self.marked(page, faint(symbols.working), &[address, says], false);
+            Event::Progress { message } if lines_only => {
+                let message = headline(message, symbols.more);
+                if self.tally.is_news(step.id, &message) {
+                    let says = faint(format!(": {}", visible(&message)));
+                    self.marked(page, faint(symbols.working), &[address, says], false);
+                }
             }
             Event::Succeeded { .. } => {
                 let says = plain(format!(" {}{time}", did(&step.op)));
-                self.marked(page, styled(palette::GOOD, symbols.done), &[address, says], true);
+                // What still takes effect while the run goes back does not bring it further.
+                let numbered = !self.tally.unwinding();
+                self.marked(page, styled(palette::GOOD, symbols.done), &[address, says], numbered);
             }
-            Event::Failed { failure, .. } => {
+            Event::Failed { failure, left } if turned_back(failure) => {
+                let says = plain(format!(" stopped{time}"));
+                let numbered = self.tally.unwinding() && left.is_none();
+                self.marked(page, faint(symbols.working), &[address, says], numbered);
+            }
+            Event::Failed { failure, left } => {
                 let says = plain(format!(" could not be {}{time}", did(&step.op)));
-                self.marked(page, styled(palette::BAD, symbols.failed), &[address, says], false);
+                let numbered = self.tally.unwinding() && left.is_none();
+                self.marked(page, styled(palette::BAD, symbols.failed), &[address, says], numbered);
                 self.failure(page, failure);
             }
             Event::UndoSucceeded { .. } => {
@@ -193,10 +210,11 @@ impl Reporter {
         page.line(0, width + 2, &line);
     }
 
-    fn failure(&self, page: &mut Page, failure: &bfd_core::journal::Failure) {
+    /// Only what it is: the outcome tells the rest, once.
+    fn failure(&self, page: &mut Page, failure: &Failure) {
         let indent = self.tally.number().len() + 3;
-        page.line(indent, indent + 2, &[styled(palette::BAD, visible(&failure.message))]);
-        around(page, indent, failure);
+        let text = headline(&failure.message, self.style.symbols().more);
+        page.line(indent, indent + 2, &[styled(palette::BAD, visible(&text))]);
     }
 }
 

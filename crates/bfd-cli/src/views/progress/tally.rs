@@ -1,6 +1,6 @@
 //! Counts what a run has done, from its entries alone.
 
-use crate::views::time::seconds_between;
+use crate::views::{failure::turned_back, time::seconds_between};
 use bfd_core::{
     Address,
     journal::{Entry, Event},
@@ -16,9 +16,15 @@ pub(crate) struct Tally {
     /// When what is under way began.
     began: BTreeMap<StepId, String>,
     done: usize,
-    /// Deploy steps that have something to undo.
+    /// Deploy steps known to have something to undo.
     effective: BTreeSet<StepId>,
-    undone: usize,
+    /// Deploy steps that may have something to undo: those, and what is under way. Nothing is
+    /// added once the run has turned back, so that what a rollback counts to stays the same.
+    touched: BTreeSet<StepId>,
+    /// How many of `touched` a rollback has seen to.
+    settled: usize,
+    /// Deploy steps that have yet to succeed; with none the run has pivoted.
+    deploys_left: usize,
     unwinding: bool,
     canceled: bool,
     failed: Option<Address>,
@@ -46,7 +52,9 @@ impl Tally {
             began: BTreeMap::new(),
             done: 0,
             effective: BTreeSet::new(),
-            undone: 0,
+            touched: BTreeSet::new(),
+            settled: 0,
+            deploys_left: plan.steps.iter().filter(|step| step.phase == Phase::Deploy).count(),
             unwinding: false,
             canceled: false,
             failed: None,
@@ -64,6 +72,9 @@ impl Tally {
         match &entry.event {
             Event::Started | Event::UndoStarted => {
                 self.unwinding |= entry.event == Event::UndoStarted;
+                if deploy {
+                    self.touched.insert(step.id);
+                }
                 self.began.insert(step.id, entry.at.clone());
                 None
             }
@@ -71,18 +82,25 @@ impl Tally {
                 self.done += 1;
                 if deploy {
                     self.effective.insert(step.id);
+                    self.deploys_left -= 1;
                 }
                 self.took(step.id, &entry.at)
             }
-            Event::Failed { left, .. } => {
+            Event::Failed { left, failure } => {
                 if deploy && left.is_some() {
                     self.effective.insert(step.id);
+                } else if deploy && self.unwinding {
+                    self.settled += 1;
+                } else if deploy {
+                    self.touched.remove(&step.id);
                 }
-                self.failed.get_or_insert_with(|| step.address.clone());
+                if !turned_back(failure) {
+                    self.failed.get_or_insert_with(|| step.address.clone());
+                }
                 self.took(step.id, &entry.at)
             }
             Event::UndoSucceeded { .. } => {
-                self.undone += 1;
+                self.settled += 1;
                 self.took(step.id, &entry.at)
             }
             Event::UndoFailed { .. } => self.took(step.id, &entry.at),
@@ -95,7 +113,7 @@ impl Tally {
         seconds_between(&self.began.remove(&step)?, at)
     }
 
-    /// `[12/34]`: steps done, or while rolling back, steps undone.
+    /// `[12/34]`: steps done, or while rolling back, steps that need no undo any more.
     pub(crate) fn number(&self) -> String {
         let (done, of) = self.position();
         let width = of.to_string().len();
@@ -103,19 +121,21 @@ impl Tally {
     }
 
     pub(crate) fn position(&self) -> (usize, usize) {
-        if self.unwinding { (self.undone, self.effective.len()) } else { (self.done, self.steps) }
+        if self.unwinding { (self.settled, self.touched.len()) } else { (self.done, self.steps) }
     }
 
     pub(crate) fn unwinding(&self) -> bool {
         self.unwinding
     }
 
-    pub(crate) fn to_undo(&self) -> usize {
-        self.effective.len() - self.undone
+    /// What a rollback begins with: steps to undo, and steps under way that may need it.
+    pub(crate) fn to_undo(&self) -> (usize, usize) {
+        (self.effective.len(), self.touched.len() - self.effective.len())
     }
 
-    pub(crate) fn under_way(&self) -> usize {
-        self.began.len()
+    /// Whether there is no way back any more.
+    pub(crate) fn pivoted(&self) -> bool {
+        self.deploys_left == 0
     }
 
     /// Why the run turned back.

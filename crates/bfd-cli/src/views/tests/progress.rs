@@ -188,7 +188,79 @@ fn lines_tell_a_run_that_rolls_back() {
 #[test]
 fn lines_tell_that_a_run_is_canceled() {
     let text = lines(Style::PLAIN, canceled());
-    assert!(text.ends_with("canceled: waiting for the calls that are under way\n"), "{text}");
+    let notice = "stopping and rolling back; once more (Ctrl-C) leaves at once\n";
+    assert!(text.ends_with(notice), "{text}");
+    let mut cleaning = applied();
+    let last = cleaning.len() - 1;
+    cleaning.insert(last, (70, None, Event::Canceled));
+    let text = lines(Style::PLAIN, cleaning);
+    assert!(text.contains("stopping after what is under way;"), "{text}");
+}
+
+#[test]
+fn a_rollback_counts_what_is_under_way_and_never_past_its_end() {
+    let stopped = Failure {
+        message: "the run turned back while the deployment was followed".into(),
+        ..Failure::default()
+    };
+    let mut all = beginning();
+    all.extend([
+        (75, Some(3), Event::Failed { failure: failure(), left: None }),
+        (75, Some(1), Event::UndoStarted),
+        (76, Some(4), Event::Failed { failure: stopped, left: None }),
+        (77, Some(1), undone("parameter.api-url")),
+        (77, Some(2), Event::UndoStarted),
+        (78, Some(2), undone("stack.network")),
+        (78, Some(0), Event::UndoStarted),
+        (79, Some(0), Event::UndoSucceeded { result: None }),
+    ]);
+    let text = lines(Style::PLAIN, all);
+    let rollback = text.split_once("rolling back: ").expect("it rolls back").1;
+    let told: Vec<&str> = rollback.lines().map(str::trim_start).collect();
+    assert_eq!(
+        told,
+        [
+            "service.web failed; 3 steps to undo, 1 still under way",
+            "[1/4] · service.search stopped (1m 04s)",
+            "[2/4] ↩ parameter.api-url put back (2s)",
+            "[3/4] ↩ stack.network put back (1s)",
+            "[4/4] ↩ coordinator.main removed again (1s)",
+        ]
+    );
+}
+
+#[test]
+fn a_failure_is_one_line_until_the_outcome_tells_it() {
+    let text = lines(Style::PLAIN, rolled_back());
+    assert!(text.contains("container web exited with 1"), "{text}");
+    for later in ["task 5f2a9c", "Cannot find module", "ecs:UpdateService", "help:"] {
+        assert!(!text.contains(later), "{later} in {text}");
+    }
+}
+
+#[test]
+fn a_terminal_keeps_nothing_but_what_is_finished() {
+    let lines_only = |text: &str| {
+        text.lines().filter(|line| !line.contains(" · ")).map(str::to_owned).collect::<Vec<_>>()
+    };
+    for events in [applied(), rolled_back(), canceled()] {
+        let all = screens(Style::PLAIN, events.clone(), &[]);
+        let left = all.strip_prefix("── finished\n").expect("the last screen");
+        assert_eq!(lines_only(left.trim_end()), lines_only(lines(Style::PLAIN, events).trim_end()));
+    }
+}
+
+#[test]
+fn the_bar_has_counted_what_stands_above_it() {
+    let all = applied();
+    let finished: Vec<usize> =
+        (0..all.len()).filter(|number| matches!(all[*number].2, Event::Succeeded { .. })).collect();
+    for number in &finished {
+        let screen = screens(Style::PLAIN, all.clone(), &[*number]);
+        let shown = screen.split("── finished").next().expect("a screen");
+        let done = shown.matches('✓').count();
+        assert!(shown.contains(&format!(" {done}/6 ")), "{shown}");
+    }
 }
 
 #[test]

@@ -1,11 +1,11 @@
 use super::{
-    fixture::{at, change, recorded, secret},
+    fixture::{Does, at, change, empty, recorded, secret, step},
     legible,
     progress::{entries, failure, rolled_back, run, succeeded},
     styles,
 };
 use crate::views::{
-    Style, failure as show_failure,
+    SANDBOX, Style, failure as show_failure,
     graph::{self, Dependencies},
     outcome::{Ending, outcome},
     show,
@@ -19,6 +19,7 @@ use bfd_core::{
 };
 use serde_json::json;
 use std::collections::BTreeSet;
+use unicode_width::UnicodeWidthStr;
 
 type Events = Vec<(u64, Option<u32>, Event)>;
 
@@ -73,6 +74,85 @@ fn pending_cleanup_names_what_is_still_there() {
     all.push((50, Some(5), Event::Started));
     all.push((51, Some(5), Event::Failed { failure, left: None }));
     insta::assert_snapshot!("outcome_cleanup", ended(all, Outcome::CleanupPending, None));
+}
+
+/// A plan that leaves nothing, and what happened to its steps; `None` is a delete that failed.
+fn destroy(unchanged: usize, results: &[Option<&str>]) -> String {
+    let addresses = ["service.web", "cluster.main", "coordinator.main"];
+    let plan = Plan {
+        endpoint: Some(SANDBOX.to_owned()),
+        unchanged,
+        changes: addresses.iter().map(|at| change(at, Action::Delete, vec![])).collect(),
+        steps: (0..).zip(addresses).map(|(id, at)| step(id, at, &Does::Delete, &[], 1)).collect(),
+        ..empty()
+    };
+    let mut events = Events::new();
+    for (id, failed) in (0..).zip(results) {
+        events.push((0, Some(id), Event::Started));
+        let event = match failed {
+            None => Event::Succeeded { result: None },
+            Some(message) => Event::Failed {
+                failure: Failure { message: (*message).to_owned(), ..Failure::default() },
+                left: None,
+            },
+        };
+        events.push((43, Some(id), event));
+    }
+    let all_gone = results.len() == addresses.len() && results.iter().all(Option::is_none);
+    let entries = entries(events);
+    let ending = Ending {
+        plan: &plan,
+        entries: &entries,
+        outcome: if all_gone { Outcome::Applied } else { Outcome::CleanupPending },
+        left_open: None,
+        manifest: "dev.toml",
+    };
+    outcome(&ending, &Style::PLAIN).unwrap()
+}
+
+#[test]
+fn a_destroyed_environment_was_not_applied() {
+    let text = destroy(0, &[None, None, None]);
+    assert_eq!(text, "✓ destroyed dev in 43s (sandbox time): 3 deleted\n");
+    let text = destroy(1, &[None, None, None]);
+    assert_eq!(text, "✓ applied dev in 43s (sandbox time): 3 deleted\n");
+}
+
+#[test]
+fn what_is_left_of_a_destroyed_environment_is_not_called_live() {
+    let text = destroy(0, &[None, Some("the cluster has tasks")]);
+    insta::assert_snapshot!("outcome_not_destroyed", text);
+}
+
+#[test]
+fn what_failed_is_told_once_and_what_was_stopped_is_no_cause() {
+    let failed = |message: &str, details: &[&str]| Event::Failed {
+        failure: Failure {
+            message: message.into(),
+            details: details.iter().map(ToString::to_string).collect(),
+            hint: Some("check the image".into()),
+            ..Failure::default()
+        },
+        left: None,
+    };
+    let mut all = deployed();
+    all.truncate(6);
+    all.extend([
+        (30, Some(3), Event::Started),
+        (30, Some(4), Event::Started),
+        (31, Some(4), failed("task a1: no such image", &["task b2: no such image", "a quota"])),
+        (32, Some(3), failed("the run turned back while it was followed", &[])),
+    ]);
+    let text = ended(all.clone(), Outcome::RolledBack, None);
+    assert!(!text.contains("turned back") && !text.contains("service.web"), "{text}");
+    assert_eq!(text.matches("no such image").count(), 1, "{text}");
+    all.pop();
+    all.push((32, Some(3), failed("task c3: no memory", &["a quota"])));
+    let text = ended(all, Outcome::RolledBack, None);
+    assert!(text.contains("service.search") && text.contains("service.web"), "{text}");
+    for once in ["a quota", "check the image"] {
+        assert_eq!(text.matches(once).count(), 1, "{once} in {text}");
+    }
 }
 
 #[test]
@@ -169,6 +249,55 @@ fn services_fit_a_table() {
     for (how, style) in styles() {
         insta::assert_snapshot!(format!("status_{how}"), legible(&status(&services, &style)));
     }
+}
+
+fn one_service(rollout: Rollout, name: &str, stopped: &[&str]) -> ServiceStatus {
+    ServiceStatus {
+        address: at("service.web"),
+        name: name.into(),
+        desired: 1,
+        running: 1,
+        rollout,
+        since: Some(7),
+        images: vec!["public.ecr.aws/nginx/nginx:alpine".into()],
+        stopped: stopped.iter().map(ToString::to_string).collect(),
+    }
+}
+
+#[test]
+fn reasons_are_counted_and_a_proven_service_has_none() {
+    let stopped =
+        ["task a1: no image", "task b2: no image", "task c3: x", "task d4: y", "task e5: z"];
+    let failed = one_service(Rollout::Failed("tasks failed to start".into()), "web", &stopped);
+    let text = status(&[failed], &Style::PLAIN);
+    assert!(text.contains("\n  2 tasks: no image\n"), "{text}");
+    assert!(text.contains("\n  … and 1 more reason\n"), "{text}");
+    assert!(!text.contains("a1") && !text.contains("tasks: z"), "{text}");
+    let proven = one_service(Rollout::Proven("completed".into()), "web", &stopped);
+    assert!(!status(&[proven], &Style::PLAIN).contains("no image"));
+}
+
+#[test]
+fn no_name_of_a_service_is_ever_cut() {
+    let name = "bellyfed-production-the-service-with-a-rather-long-name-indeed";
+    let why = "deployment failed: tasks failed to start, and the circuit breaker turned back";
+    let rollouts = [Rollout::Proven("completed".into()), Rollout::Failed(why.into())];
+    for width in [40, 60, 80, 120, 200] {
+        for rollout in &rollouts {
+            let service = one_service(rollout.clone(), name, &[]);
+            let text = status(&[service], &Style { width, ..Style::PLAIN });
+            if width > 64 {
+                assert!(text.contains(name), "{text}");
+            }
+            assert!(text.contains("public.ecr.aws/nginx/nginx:alpine"), "{text}");
+            if width >= 60 {
+                let widest = text.lines().map(UnicodeWidthStr::width).max();
+                assert!(widest <= Some(width), "{widest:?} of {width}:\n{text}");
+            }
+        }
+    }
+    let service = one_service(Rollout::Failed(why.into()), name, &[]);
+    insta::assert_snapshot!("status_long", status(&[service], &Style::PLAIN));
 }
 
 #[test]
