@@ -19,7 +19,7 @@
 //!
 //! **Service.** `name`, `cluster` (literal name), `desired_count`, `tags {}`,
 //! `autoscaling {min, max, target_cpu, target_memory, scale_in_cooldown, scale_out_cooldown}`
-//! (then `desired_count` is absent), and AWS's own shapes:
+//! (then `desired_count` is absent), `proven`, and AWS's own shapes:
 //!
 //! - `task_definition`: RegisterTaskDefinition in AWS's spelling, without
 //!   `tags`, with `containerDefinitions` replaced by `containers {name: definition}`;
@@ -30,7 +30,14 @@
 //! - `service`: CreateService in AWS's spelling, without `serviceName`, `cluster`,
 //!   `taskDefinition`, `desiredCount`, `clientToken`, `tags`; sets sorted.
 //!
-//! [`crate::service`] converts both from what ECS answers and to what it is asked.
+//! `proven` is always declared as `true`. It is observed as `false` while the service's
+//! current deployment rolls out or when that has failed, so that a deployment which
+//! no run saw through is a difference, and the next run sees it through. A server that
+//! reports no rollouts, and a service that is to run no task, count as proven; so does
+//! what a rollback has shown to serve while the rest of it drains. Where the one who
+//! puts a service back finds `false` recorded, there is no health to wait for.
+//!
+//! [`crate::service`] converts both shapes from what ECS answers and to what it is asked.
 //!
 //! **Image.** `source` is text as written, with `${repository.web.uri}` in it where the
 //! repository is one of the manifest: the edge is in `depends_on`, so that planning

@@ -34,6 +34,7 @@ fn service(image: &str, setting: &str) -> Value {
         "name": "web",
         "cluster": "main",
         "desired_count": 2,
+        "proven": true,
         "tags": { "Application": "Bellyfed" },
         "task_definition": {
             "family": "web",
@@ -125,6 +126,10 @@ async fn a_service_lives() {
     world.assert_quiet(AT, &made).await;
     let (_, operations) = world.counting(world.update(AT, &made, &first)).await;
     assert_eq!(operations, Vec::<String>::new(), "nothing differs, nothing is called");
+    let mut recorded_earlier = made.clone();
+    recorded_earlier.inputs.remove("proven");
+    let (_, operations) = world.counting(world.update(AT, &recorded_earlier, &first)).await;
+    assert_eq!(operations, Vec::<String>::new(), "what was not recorded is no difference");
 
     let second = service(&image, "two");
     let (changed, operations) = world.counting(world.update(AT, &made, &second)).await;
@@ -223,7 +228,11 @@ async fn a_health_check_that_fails_is_not_waited_out() {
     let sick = push(&world, "v2");
     world.sandbox.behave("v2", Behaviour::Unhealthy);
     let failure = world.update(AT, &made, &service(&sick, "one")).await.unwrap_err();
-    assert!(failure.to_failure().message.contains("health checks"), "{failure:?}");
+    let text = failure.to_failure();
+    assert!(text.message.contains("health checks"), "{text:?}");
+    let check =
+        "container `web`: health check `curl -f http://localhost:3000/ || exit 1`, port 3000";
+    assert!(text.details.iter().any(|line| line == check), "{text:?}");
     let back = world.restore(AT, &left(&failure), &made).await.unwrap();
     assert_eq!(revision(&back), "web:1");
 }
@@ -409,7 +418,9 @@ async fn progress_is_told_when_it_changes() {
     world.aws.create(&address(AT), &inputs, &context).await.unwrap();
     let told = told.lock().unwrap();
     assert_eq!(told.first().unwrap(), "0/2 running, rollout IN_PROGRESS");
-    assert_eq!(told.last().unwrap(), "2/2 running, rollout COMPLETED");
+    assert_eq!(told.last().unwrap(), "2/2 running, 2 healthy, rollout COMPLETED");
+    let starting = "2/2 running, 0 healthy, rollout IN_PROGRESS";
+    assert!(told.iter().any(|line| line == starting), "{told:?}");
     let mut once = told.clone();
     once.dedup();
     assert_eq!(*told, once);
@@ -434,4 +445,154 @@ async fn the_status_says_how_services_are() {
     world.delete(AT, &failed).await.unwrap();
     let all = world.aws.service_status(&[(&address, &failed)]).await.unwrap();
     assert!(!all[0].exists);
+}
+
+/// What the next run finds, as the planner gives it to an update.
+async fn found(world: &World, recorded: &ResourceState) -> ResourceState {
+    let mut found = state(AT, world.observe(AT, recorded).await.unwrap().object);
+    for (name, value) in &mut found.inputs {
+        keep_declared(value, recorded.inputs.get(name).unwrap_or(&Value::Null));
+    }
+    found
+}
+
+fn keep_declared(observed: &mut Value, declared: &Value) {
+    if let (Value::Object(observed), Value::Object(declared)) = (observed, declared) {
+        observed.retain(|name, _| declared.contains_key(name));
+        for (name, value) in observed {
+            keep_declared(value, &declared[name]);
+        }
+    }
+}
+
+fn assert_only_read(operations: &[String]) {
+    let is_read = |it: &&String| it.starts_with("ecs:Describe") || it.starts_with("ecs:List");
+    let others: Vec<_> = operations.iter().filter(|it| !is_read(it)).collect();
+    assert!(others.is_empty(), "{others:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_left_failing_is_a_difference_until_it_is_proven() {
+    let (world, image) = world().await;
+    let made = world.create(AT, &service(&image, "one")).await.unwrap();
+    assert_eq!(found(&world, &made).await.inputs["proven"], json!(true));
+    let wanted = service(&format!("{}:never-pushed", repository()), "one");
+    let failure = world.update(AT, &made, &wanted).await.unwrap_err();
+
+    // Nobody rolled it back. The next run must not believe it.
+    let first = found(&world, &left(&failure)).await;
+    assert_eq!(revision(&first), "web:2");
+    assert_eq!(first.inputs["proven"], json!(false));
+    let begun = world.sandbox.now();
+    let (again, operations) = world.counting(world.update(AT, &first, &wanted)).await;
+    let failure = again.unwrap_err();
+    let text = failure.to_failure();
+    assert!(text.message.contains("never-pushed"), "{text:?}");
+    assert!(elapsed(&world, begun) < 60.0, "not as long as ECS waits between two attempts");
+    assert_eq!(count(&operations, "ecs:UpdateService"), 1, "a new deployment");
+    assert_eq!(count(&operations, "ecs:RegisterTaskDefinition"), 0);
+
+    // Its undo asks for no more than was there.
+    let begun = world.sandbox.now();
+    let (back, operations) = world.counting(world.restore(AT, &left(&failure), &first)).await;
+    let back = back.unwrap();
+    assert_only_read(&operations);
+    assert!(elapsed(&world, begun) < 5.0, "{}", elapsed(&world, begun));
+    assert_eq!(revision(&back), "web:2");
+    assert_eq!(back.outputs.get("proven"), None);
+
+    world.sandbox.push_image(REPOSITORY, "never-pushed");
+    let again = found(&world, &back).await;
+    assert_eq!(again.inputs["proven"], json!(false));
+    world.sandbox.inject("ecs:UpdateService", Fault::LostAnswer);
+    let proven = world.update(AT, &again, &wanted).await.unwrap();
+    assert_eq!(revision(&proven), "web:2");
+    assert_eq!(proven.outputs["proven"], json!("service deployment SUCCESSFUL, 2/2 running"));
+    world.assert_quiet(AT, &proven).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rollout_that_nobody_follows_is_followed_without_touching_it() {
+    let (world, image) = world().await;
+    let made = world.create(AT, &service(&image, "one")).await.unwrap();
+    let wanted = service(&image, "two");
+    let (at, inputs, context) = (address(AT), properties(&wanted), context());
+    let dying = world.aws.update(&at, &made, &inputs, &context);
+    let _ = tokio::time::timeout(Duration::from_secs(8), dying).await.unwrap_err();
+
+    let under_way = found(&world, &made).await;
+    assert_eq!(under_way.inputs["proven"], json!(false));
+    let (done, operations) = world.counting(world.update(AT, &under_way, &wanted)).await;
+    let done = done.unwrap();
+    assert_only_read(&operations);
+    assert_eq!(revision(&done), "web:2");
+    assert_eq!(done.outputs["proven"], json!("service deployment SUCCESSFUL, 2/2 running"));
+    world.assert_quiet(AT, &done).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_first_deployment_that_ecs_gave_up_is_started_again() {
+    let (world, image) = world().await;
+    world.sandbox.behave("v1", Behaviour::Crash { exit_code: 3, after: Duration::from_secs(1) });
+    let wanted = service(&image, "one");
+    let failure = world.create(AT, &wanted).await.unwrap_err();
+    tokio::time::sleep(Duration::from_hours(2)).await;
+    let stalled = found(&world, &left(&failure)).await;
+    assert_eq!(stalled.inputs["proven"], json!(false));
+    world.sandbox.behave("v1", Behaviour::Healthy);
+    let (done, operations) = world.counting(world.update(AT, &stalled, &wanted)).await;
+    assert_eq!(count(&operations, "ecs:UpdateService"), 1);
+    world.assert_quiet(AT, &done.unwrap()).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn ecs_on_its_own_way_back_is_followed_to_where_it_goes() {
+    let (world, image) = world().await;
+    // Where the old tasks may go first, the way back takes as long as new ones need.
+    let percent = "/service/deploymentConfiguration/minimumHealthyPercent";
+    let wanted = with(service(&image, "one"), percent, json!(0));
+    let made = world.create(AT, &wanted).await.unwrap();
+    let sick = push(&world, "v2");
+    world.sandbox.behave("v2", Behaviour::Unhealthy);
+    let failing = with(service(&sick, "one"), percent, json!(0));
+    world.update(AT, &made, &failing).await.unwrap_err();
+    // The circuit breaker ends it later. `made` is what a manifest that was put back wants.
+    let mut recorded = made.clone();
+    recorded.outputs.remove("deployment");
+    let mut waited = 0;
+    let going_back = loop {
+        let now = found(&world, &recorded).await;
+        if revision(&now) == "web:1" && now.inputs["proven"] == json!(false) {
+            break now;
+        }
+        assert!(waited < 7200, "never seen on its way");
+        waited += 1;
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    };
+    let (done, operations) = world.counting(world.update(AT, &going_back, &wanted)).await;
+    let done = done.unwrap();
+    assert_only_read(&operations);
+    assert_eq!(done.outputs["proven"], json!("rollout COMPLETED, 2/2 running"));
+    world.assert_quiet(AT, &done).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_comes_back_unproven_is_not_waited_for() {
+    let (world, _) = world().await;
+    let missing = service(&format!("{}:never-pushed", repository()), "one");
+    let recorded = with(missing, "/proven", json!(false));
+    let begun = world.sandbox.now();
+    let back = world.create(AT, &recorded).await.expect("no more than was there is asked for");
+    assert!(elapsed(&world, begun) < 5.0, "{}", elapsed(&world, begun));
+    assert_eq!(back.outputs.get("proven"), None);
+    assert_eq!(found(&world, &back).await.inputs["proven"], json!(false));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_service_of_no_tasks_needs_no_proof() {
+    let (world, _) = world().await;
+    let missing = service(&format!("{}:never-pushed", repository()), "one");
+    let none = with(missing, "/desired_count", json!(0));
+    let made = world.create(AT, &none).await.unwrap();
+    assert_eq!(found(&world, &made).await.inputs["proven"], json!(true));
 }

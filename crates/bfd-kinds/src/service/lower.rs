@@ -64,6 +64,8 @@ pub(super) fn lower(lower: &mut Lower<'_>) -> Inputs {
     inputs.insert("task_definition".to_owned(), Expr::Map(parts.task));
     inputs.insert("service".to_owned(), Expr::Map(parts.settings));
     inputs.insert("tags".to_owned(), tags(lower));
+    // Always wanted, so that a deployment which nobody saw through is a difference.
+    inputs.insert("proven".to_owned(), boolean(true));
     prune(&mut inputs);
     inputs
 }

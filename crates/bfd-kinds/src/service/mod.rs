@@ -105,18 +105,14 @@ pub static SPEC: KindSpec = KindSpec {
         "ecs:DescribeTaskDefinition",
         "ecs:DescribeTasks",
         "ecs:ListServiceDeployments",
-        "ecs:ListTaskDefinitions",
         "ecs:ListTasks",
         "ecs:RegisterTaskDefinition",
         "ecs:StopServiceDeployment",
         "ecs:TagResource",
         "ecs:UntagResource",
         "ecs:UpdateService",
-        "elasticloadbalancing:DescribeTargetGroups",
-        "elasticloadbalancing:DescribeTargetHealth",
         "iam:CreateServiceLinkedRole",
         "iam:PassRole",
-        "logs:GetLogEvents",
     ],
 };
 
@@ -145,8 +141,12 @@ fn effect(path: &[&str]) -> Effect {
     }
 }
 
-fn undo(action: Action, _: &[FieldChange]) -> (Undo, Option<&'static str>) {
+fn undo(action: Action, fields: &[FieldChange]) -> (Undo, Option<&'static str>) {
     match action {
+        Action::Update | Action::Adopt if fields.iter().any(|field| field.path == "proven") => (
+            Undo::Approximate,
+            Some("its present deployment was never proven healthy, and a rollback goes back to it"),
+        ),
         // A create is undone by a delete, an update by the revision before it.
         Action::Create | Action::Update | Action::Adopt => (Undo::Exact, None),
         Action::Replace => (

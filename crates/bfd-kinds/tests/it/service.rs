@@ -1,7 +1,11 @@
 //! From the manifest to the canonical form of a service.
 
 use crate::harness::{Lowered, World};
-use bfd_core::{Severity, Value};
+use bfd_core::{
+    Severity, Value,
+    plan::{Action, Effect, FieldChange, Undo},
+};
+use bfd_kinds::get;
 use serde_json::{Value as Json, json};
 use std::collections::BTreeMap;
 
@@ -85,7 +89,7 @@ fn the_first_service_comes_out_in_aws_own_terms() {
     assert_eq!(
         resolved(&json!({})),
         json!({
-            "name": "bellyfed-dev", "cluster": "bellyfed-dev-cluster", "desired_count": 2,
+            "name": "bellyfed-dev", "cluster": "bellyfed-dev-cluster", "desired_count": 2, "proven": true,
             "task_definition": {
                 "family": "bellyfed-dev", "networkMode": "awsvpc", "requiresCompatibilities": ["FARGATE"],
                 "cpu": "256", "memory": "512", "executionRoleArn": ROLE,
@@ -616,4 +620,22 @@ fn tasks_on_instances_need_no_size_of_their_own() {
     assert_eq!(value["task_definition"]["containers"]["web"]["portMappings"][0]["hostPort"], 0);
     let unlimited = merged(ec2, &json!({ "container": { "web": { "memory_reservation": null } } }));
     assert_eq!(with(&unlimited).codes(), [("service::size", "container.web")]);
+}
+
+#[test]
+fn a_rollback_to_what_was_never_proven_is_not_exact() {
+    let undo = get("service").unwrap().undo;
+    let change = |path: &str| FieldChange {
+        path: path.to_owned(),
+        before: None,
+        after: None,
+        sensitive: false,
+        known: true,
+        effect: Effect::None,
+    };
+    assert_eq!((get("service").unwrap().effect)(&["proven"]), Effect::None);
+    let (exact, _) = undo(Action::Update, &[change("desired_count")]);
+    let (approximate, why) = undo(Action::Update, &[change("desired_count"), change("proven")]);
+    assert_eq!((exact, approximate), (Undo::Exact, Undo::Approximate));
+    assert!(why.unwrap().contains("never proven"), "{why:?}");
 }

@@ -51,6 +51,11 @@ impl Stopped {
         matches!(self.cause, Cause::Lasting(_))
     }
 
+    /// Whether a health check stopped it.
+    pub(super) fn was_unhealthy(&self) -> bool {
+        self.cause == Cause::Lasting(HEALTH)
+    }
+
     /// For `details` and for the status.
     pub(super) fn line(&self) -> String {
         format!("task {}: {}", self.task, self.text)

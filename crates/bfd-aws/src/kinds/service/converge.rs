@@ -61,6 +61,14 @@ impl Converge<'_> {
         Ok(Some(Value::Object(request)))
     }
 
+    /// The request with a new deployment in any case.
+    pub(super) fn forced(&self, request: Option<Value>) -> Value {
+        let (cluster, name) = key(self.desired);
+        let mut request = request.unwrap_or_else(|| json!({ "cluster": cluster, "service": name }));
+        request["forceNewDeployment"] = json!(true);
+        request
+    }
+
     /// Sends the request. An answer that was lost is looked for in the service itself.
     pub(super) async fn send(&self, request: &Value) -> Result<Service, ProviderError> {
         let call = requests::update_service(self.aws, request)?;
@@ -81,7 +89,10 @@ impl Converge<'_> {
         let (cluster, name) = key(self.desired);
         let Some(found) = live::find(self.aws, cluster, name).await? else { return Err(refused) };
         let again = Converge { live: &found, ..*self };
-        if again.request()?.is_none() { Ok(found) } else { Err(refused) }
+        // A forced deployment leaves no other trace than itself.
+        let id = |service| live::primary(service).and_then(|it| it.id.as_deref());
+        let is_there = request.get("forceNewDeployment").is_none() || id(&found) != id(self.live);
+        if is_there && again.request()?.is_none() { Ok(found) } else { Err(refused) }
     }
 
     /// Sets what UpdateService does not: tags and autoscaling.

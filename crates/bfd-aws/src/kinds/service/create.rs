@@ -1,6 +1,7 @@
 use super::{
+    AS_RECORDED,
     follow::{Follow, is_passing, started},
-    has_health_check, key, live, object, pinned_images, proven, requests,
+    health_checks, is_unproven, key, live, object, pinned_images, proven, requests,
     revision::{self, Revision},
     scaling,
     verdict::Goal,
@@ -35,6 +36,10 @@ pub(super) async fn create(
     let rest = async {
         let (cluster, name) = key(inputs);
         scaling::set(aws, cluster, name, None, super::input(inputs, "autoscaling")).await?;
+        if is_unproven(inputs) {
+            context.progress.tell(AS_RECORDED);
+            return Ok(None);
+        }
         let follow = Follow {
             aws,
             context,
@@ -44,13 +49,14 @@ pub(super) async fn create(
             task_definition: &revision.arn,
             goal: Goal::Proven,
             is_new: true,
-            has_health_check: has_health_check(inputs),
+            health_checks: health_checks(inputs),
             images: pinned_images(inputs),
         };
-        follow.follow(&started(OPERATION, &service)?).await
+        follow.follow(&started(OPERATION, &service)?).await.map(Some)
     };
     match rest.await {
-        Ok(proof) => Ok(proven(created, proof)),
+        Ok(Some(proof)) => Ok(proven(created, proof)),
+        Ok(None) => Ok(created),
         Err(error) => Err(error.leaving(created)),
     }
 }

@@ -54,7 +54,8 @@ pub(super) async fn wait_until_gone(
         let now = aws.now();
         let tasks = service.running_count + service.pending_count;
         if told != Some(tasks) {
-            context.progress.tell(format!("draining, {tasks} tasks left"));
+            let noun = if tasks == 1 { "task" } else { "tasks" };
+            context.progress.tell(format!("draining, {tasks} {noun} left"));
             told = Some(tasks);
         }
         if tasks == 0 {

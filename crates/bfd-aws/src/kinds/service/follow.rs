@@ -7,7 +7,7 @@ use super::{
     verdict::{Goal, Look, Place, Verdict, judge},
 };
 use crate::Aws;
-use aws_sdk_ecs::types::{Deployment, Service};
+use aws_sdk_ecs::types::{Deployment, DeploymentRolloutState, Service};
 use bfd_provider::{Context, ErrorClass, ProviderError};
 use std::{collections::BTreeMap, time::Duration};
 
@@ -23,7 +23,7 @@ impl Goal {
     /// replace has five to drain behind a load balancer; twice that is stuck.
     fn limit(self) -> Duration {
         match self {
-            Self::Proven => Duration::from_mins(20),
+            Self::Proven | Self::Settled => Duration::from_mins(20),
             Self::Serving => Duration::from_mins(10),
         }
     }
@@ -42,7 +42,8 @@ pub(super) struct Follow<'a> {
     pub(super) goal: Goal,
     /// Whether the call started the deployment, or only changed its number of tasks.
     pub(super) is_new: bool,
-    pub(super) has_health_check: bool,
+    /// In words; none where a task counts as healthy as soon as it runs.
+    pub(super) health_checks: Vec<String>,
     /// Images that are pinned by digest, by container.
     pub(super) images: BTreeMap<String, String>,
 }
@@ -56,17 +57,32 @@ pub(super) struct Proof {
 }
 
 impl Follow<'_> {
-    /// Errors say nothing about what is left: the caller knows.
-    pub(super) async fn follow(&self, deployment: &Deployment) -> Result<Proof, ProviderError> {
-        let place = (self.cluster, self.name);
-        let mut watch = Watch::new(
+    fn watch(&self, deployment: &Deployment) -> Watch<'_> {
+        Watch::new(
             self.aws,
-            place,
+            (self.cluster, self.name),
             self.goal,
             self.task_definition,
-            self.has_health_check,
+            !self.health_checks.is_empty(),
             deployment,
-        );
+        )
+    }
+
+    /// Whether the deployment has failed, or fails for a cause that lasts: then ECS waits ever
+    /// longer between its attempts, up to half an hour, or makes none any more.
+    pub(super) async fn is_failing(&self, deployment: &Deployment) -> Result<bool, ProviderError> {
+        match deployment.rollout_state {
+            Some(DeploymentRolloutState::Failed) => return Ok(true),
+            Some(DeploymentRolloutState::Completed) => return Ok(false),
+            _ => {}
+        }
+        let (look, _) = self.watch(deployment).look().await?;
+        Ok(look.running < look.desired && look.stopped.iter().any(Stopped::is_lasting))
+    }
+
+    /// Errors say nothing about what is left: the caller knows.
+    pub(super) async fn follow(&self, deployment: &Deployment) -> Result<Proof, ProviderError> {
+        let mut watch = self.watch(deployment);
         if !self.is_new {
             watch.forget_the_past().await?;
         }
@@ -122,7 +138,12 @@ impl Follow<'_> {
 
     fn tell(&self, look: &Look, told: &mut String) {
         let rollout = look.rollout.as_deref().unwrap_or("unknown");
-        let mut line = format!("{}/{} running, rollout {rollout}", look.running, look.desired);
+        let healthy = match look.healthy.filter(|_| !self.health_checks.is_empty()) {
+            Some(healthy) => format!(", {} healthy", healthy.min(look.running)),
+            None => String::new(),
+        };
+        let mut line =
+            format!("{}/{} running{healthy}, rollout {rollout}", look.running, look.desired);
         let mut failed = look.stopped.iter().filter(|it| it.cause != Cause::Ordinary);
         if let Some(last) = failed.next_back() {
             line = format!("{line}; {}", last.line());
@@ -140,6 +161,13 @@ impl Follow<'_> {
             look.stopped.iter().map(Stopped::line).filter(|line| !told.contains(line.as_str()))
         {
             error = error.detail(line);
+        }
+        let is_unhealthy = look.stopped.iter().any(Stopped::was_unhealthy)
+            || look.healthy.is_some_and(|healthy| healthy < look.running);
+        if is_unhealthy {
+            for check in &self.health_checks {
+                error = error.detail(check.clone());
+            }
         }
         for event in service.map(Service::events).unwrap_or_default().iter().take(EVENTS) {
             error = error.detail(format!("event: {}", event.message().unwrap_or_default()));

@@ -123,7 +123,9 @@ impl<'a> Watch<'a> {
         if !is_rolling {
             look.report = self.report(look.rollout.as_deref()).await?;
         }
-        if self.goal == Goal::Serving && look.running >= look.desired {
+        let decides = self.goal == Goal::Serving && look.running >= look.desired;
+        let tells = self.has_health_check && look.running > 0 && look.place == Place::Primary;
+        if decides || tells {
             look.healthy = Some(self.healthy_tasks().await?);
         }
         Ok((look, Some(service)))
@@ -171,8 +173,9 @@ impl<'a> Watch<'a> {
         }))
     }
 
-    /// Finds the service deployment that reports on the deployment: the first one that is not
-    /// older and rolls out the same task definition.
+    /// Finds the service deployment that reports on the deployment: of those that are not older
+    /// and roll out the same task definition, the one made nearest to it. A request that was
+    /// sent again because its answer was lost may have made two within a moment.
     async fn find_report(&mut self, rollout: Option<&str>) -> Result<(), ProviderError> {
         let listed = match recent(self.aws, self.cluster, self.name).await {
             Ok(listed) => listed,
@@ -188,10 +191,11 @@ impl<'a> Watch<'a> {
             return Ok(());
         }
         self.empty_listings = 0;
-        let is_ours = |it: &&ServiceDeploymentBrief| {
-            seconds(it.created_at.as_ref()) >= self.created - SLACK_SECONDS
-        };
-        for candidate in listed.iter().rev().filter(is_ours) {
+        let after = |it: &ServiceDeploymentBrief| seconds(it.created_at.as_ref()) - self.created;
+        let mut candidates: Vec<_> =
+            listed.iter().rev().filter(|it| after(it) >= -SLACK_SECONDS).collect();
+        candidates.sort_by(|a, b| after(a).abs().total_cmp(&after(b).abs()));
+        for candidate in candidates {
             let Some(revision) = candidate.target_service_revision_arn.as_deref() else { continue };
             let revision = describe_revision(self.aws, revision).await?;
             let definition = revision.as_ref().and_then(|it| it.task_definition.as_deref());
@@ -267,7 +271,12 @@ impl<'a> Watch<'a> {
             Some(HealthStatus::Unhealthy) => false,
             _ => !self.has_health_check,
         };
-        let healthy = self.running_tasks().await?.iter().filter(is_healthy).count();
+        let mut running = self.running_tasks().await?;
+        if self.goal != Goal::Serving {
+            // Tasks of an earlier deployment may run the same revision.
+            running.retain(|task| self.started(task));
+        }
+        let healthy = running.iter().filter(is_healthy).count();
         Ok(i32::try_from(healthy).unwrap_or(i32::MAX))
     }
 

@@ -144,7 +144,38 @@ fn pinned_images(inputs: &Properties) -> BTreeMap<String, String> {
         .collect()
 }
 
-/// Whether ECS decides by more than the running of a task that it is healthy.
-fn has_health_check(inputs: &Properties) -> bool {
-    containers(inputs).any(|(_, container)| container.get("healthCheck").is_some())
+/// The health checks that decide by more than the running of a task that it is healthy, each
+/// in words: what it runs, and the ports of its container.
+fn health_checks(inputs: &Properties) -> Vec<String> {
+    let checked = containers(inputs)
+        .filter_map(|(name, container)| Some((name, container, container.get("healthCheck")?)));
+    checked
+        .map(|(name, container, check)| {
+            let words = check["command"].as_array().into_iter().flatten().filter_map(Value::as_str);
+            // The first word says how the others are run.
+            let words: Vec<&str> =
+                words.filter(|word| !matches!(*word, "CMD" | "CMD-SHELL")).collect();
+            let ports = container["portMappings"].as_array().into_iter().flatten();
+            let ports: Vec<String> =
+                ports.filter_map(|it| Some(it["containerPort"].as_u64()?.to_string())).collect();
+            let command = words.join(" ");
+            match ports.as_slice() {
+                [] => format!("container `{name}`: health check `{command}`"),
+                [port] => format!("container `{name}`: health check `{command}`, port {port}"),
+                ports => {
+                    let ports = ports.join(", ");
+                    format!("container `{name}`: health check `{command}`, ports {ports}")
+                }
+            }
+        })
+        .collect()
 }
+
+/// Whether nobody has seen the service's deployment succeed. Only what is observed says so;
+/// what is declared is always to be proven.
+fn is_unproven(inputs: &Properties) -> bool {
+    inputs.get("proven") == Some(&Value::Bool(false))
+}
+
+/// Told where a service is put back as it was, and that was not proven.
+const AS_RECORDED: &str = "as recorded: its deployment was not proven then, and is not waited for";

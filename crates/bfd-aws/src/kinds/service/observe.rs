@@ -65,6 +65,7 @@ async fn one(
         .with("name", name.as_str())
         .with("cluster", cluster.as_str())
         .maybe("desired_count", count)
+        .with("proven", is_proven(wanted, service))
         .maybe("autoscaling", scaling.cloned())
         .maybe("tags", Some(tags::to_value(&all_tags)))
         .maybe("task_definition", task_definition)
@@ -79,6 +80,21 @@ async fn one(
         owner: wanted.prior.is_none().then(|| tags::owner(&all_tags)),
         notes: notes(service, recorded),
     })
+}
+
+/// Whether the deployment that the service is meant to be on has ended well, or needs no proof:
+/// there is none, it runs no task, or the server reports no rollouts.
+fn is_proven(wanted: &Wanted<'_>, service: &Service) -> bool {
+    let Some(primary) = live::primary(service) else { return true };
+    match primary.rollout_state {
+        Some(DeploymentRolloutState::InProgress) => {
+            // A rollback is over when what it goes back to serves: what drains may do so.
+            let recorded = wanted.prior.and_then(|it| inputs::text(&it.outputs, "deployment"));
+            service.desired_count == 0 || (recorded.is_some() && recorded == primary.id.as_deref())
+        }
+        Some(DeploymentRolloutState::Failed) => service.desired_count == 0,
+        _ => true,
+    }
 }
 
 /// Whether the number of tasks is left to autoscaling, so that it is not compared.

@@ -1,10 +1,11 @@
 //! Puts a service back as it was recorded.
 
 use super::{
+    AS_RECORDED,
     converge::Converge,
     create, delete,
     follow::{Follow, started},
-    has_health_check, key, live,
+    health_checks, is_unproven, key, live,
     look::{describe_revision, recent},
     object, pinned_images, proven, revision, text,
     verdict::Goal,
@@ -39,7 +40,9 @@ pub(super) async fn restore(
     let mut target = text(&prior.outputs, "task_definition").to_owned();
     if target.is_empty() {
         target = register(aws, &prior.inputs).await?;
-    } else if service.task_definition.as_deref() != Some(target.as_str())
+    } else if !is_unproven(&prior.inputs)
+        // ECS goes back to what was last complete, which an unproven one never was.
+        && service.task_definition.as_deref() != Some(target.as_str())
         && stop_deployment(aws, &service, cluster, name, &target).await
         && let Some(back) = wait_for(aws, cluster, name, &target).await?
     {
@@ -49,6 +52,15 @@ pub(super) async fn restore(
     let arn = service.service_arn.clone().unwrap_or_default();
     let restored = object(&prior.inputs, &arn, &target);
     let (answered, is_new) = follow.map_err(|error| error.leaving(restored.clone()))?;
+    let abandoned = text(&current.outputs, "task_definition");
+    if is_unproven(&prior.inputs) {
+        // What did not get healthy before will not do so now.
+        context.progress.tell(AS_RECORDED);
+        if !abandoned.is_empty() && abandoned != target {
+            revision::deregister(aws, abandoned).await;
+        }
+        return Ok(restored);
+    }
     let follow = Follow {
         aws,
         context,
@@ -58,12 +70,11 @@ pub(super) async fn restore(
         task_definition: &target,
         goal: Goal::Serving,
         is_new,
-        has_health_check: has_health_check(&prior.inputs),
+        health_checks: health_checks(&prior.inputs),
         images: pinned_images(&prior.inputs),
     };
     let proof = async { follow.follow(&started(OPERATION, &answered)?).await };
     let proof = proof.await.map_err(|error| error.leaving(restored.clone()))?;
-    let abandoned = text(&current.outputs, "task_definition");
     if !abandoned.is_empty() && abandoned != target {
         revision::deregister(aws, abandoned).await;
     }

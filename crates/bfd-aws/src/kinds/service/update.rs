@@ -1,7 +1,7 @@
 use super::{
     converge::Converge,
     follow::{Follow, is_passing, started},
-    has_health_check, input, key, live, object, pinned_images, proven,
+    health_checks, input, is_unproven, key, live, object, pinned_images, proven,
     revision::{self, Revision},
     text,
     verdict::Goal,
@@ -20,7 +20,7 @@ pub(super) async fn update(
     inputs: &Properties,
     context: &Context,
 ) -> Result<Object, ProviderError> {
-    if !context.repeated && !differs(&prior.inputs, inputs) {
+    if !context.repeated && !is_unproven(&prior.inputs) && !differs(&prior.inputs, inputs) {
         return Ok(Object {
             id: prior.id.clone(),
             inputs: inputs.clone(),
@@ -44,8 +44,17 @@ pub(super) async fn update(
         desired: inputs,
         task_definition: &revision.arn,
     };
-    let Some(request) = converge.request()? else {
-        return match finish(&converge, None, context).await {
+    let mut request = converge.request()?;
+    let is_unproven = is_unproven(&prior.inputs);
+    if is_unproven && request.as_ref().is_none_or(|it| it.get("taskDefinition").is_none()) {
+        let found = started(OPERATION, &live)?;
+        if follow(&converge, context, Goal::Settled, false).is_failing(&found).await? {
+            context.progress.tell("the deployment that is there fails; starting a new one");
+            request = Some(converge.forced(request));
+        }
+    }
+    let Some(request) = request else {
+        return match finish(&converge, None, is_unproven, context).await {
             Ok(proof) => Ok(complete(updated, prior, proof)),
             Err(error) => Err(error.leaving(updated)),
         };
@@ -63,41 +72,56 @@ pub(super) async fn update(
             return Err(error);
         }
     };
-    match finish(&converge, Some(&service), context).await {
+    match finish(&converge, Some(&service), is_unproven, context).await {
         Ok(proof) => Ok(complete(updated, prior, proof)),
         Err(error) => Err(error.leaving(updated)),
     }
 }
 
-/// Sets tags and autoscaling, then follows what the call started, if there was one, or what a
-/// process that died may have started.
+/// Sets tags and autoscaling, then follows what the call started, if there was one, or what was
+/// there and is not proven, or what a process that died may have started.
 async fn finish(
     converge: &Converge<'_>,
     answered: Option<&Service>,
+    is_unproven: bool,
     context: &Context,
 ) -> Result<Option<super::follow::Proof>, ProviderError> {
     converge.send_the_rest().await?;
     let service = match answered {
         Some(service) => service,
-        None if context.repeated => converge.live,
+        None if context.repeated || is_unproven => converge.live,
         None => return Ok(None),
     };
     let deployment = started(OPERATION, service)?;
     let before = live::primary(converge.live).and_then(|it| it.id.as_deref());
+    let is_new = deployment.id.as_deref() != before;
+    let follow = if is_unproven && !is_new {
+        follow(converge, context, Goal::Settled, false)
+    } else {
+        follow(converge, context, Goal::Proven, context.repeated || is_new)
+    };
+    follow.follow(&deployment).await.map(Some)
+}
+
+fn follow<'a>(
+    converge: &Converge<'a>,
+    context: &'a Context,
+    goal: Goal,
+    is_new: bool,
+) -> Follow<'a> {
     let (cluster, name) = key(converge.desired);
-    let follow = Follow {
+    Follow {
         aws: converge.aws,
         context,
         operation: OPERATION,
         cluster,
         name,
         task_definition: converge.task_definition,
-        goal: Goal::Proven,
-        is_new: context.repeated || deployment.id.as_deref() != before,
-        has_health_check: has_health_check(converge.desired),
+        goal,
+        is_new,
+        health_checks: health_checks(converge.desired),
         images: pinned_images(converge.desired),
-    };
-    follow.follow(&deployment).await.map(Some)
+    }
 }
 
 /// What the update made of the service; without a new deployment the earlier proof holds.

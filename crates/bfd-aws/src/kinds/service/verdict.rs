@@ -11,6 +11,9 @@ const PATIENCE: u32 = 3;
 pub(super) enum Goal {
     /// The deployment has ended well: the proof that a change works.
     Proven,
+    /// The deployment that was found has ended well, whoever started it. One with which ECS
+    /// goes back has no service deployment of its own: there its rollout tells.
+    Settled,
     /// The desired number of healthy tasks serves: the proof that a service is back. What is
     /// replaced may still drain, which takes five minutes behind a load balancer.
     Serving,
@@ -29,7 +32,7 @@ pub(super) struct Look {
     pub(super) report: Report,
     /// Tasks of the deployment that stopped since it began.
     pub(super) stopped: Vec<Stopped>,
-    /// Its tasks that run and are healthy; absent where it was not asked for.
+    /// Tasks that run and are healthy; absent where it was not asked for.
     pub(super) healthy: Option<i32>,
 }
 
@@ -131,6 +134,12 @@ pub(super) fn judge(look: &Look, goal: Goal) -> Verdict {
                 None => "all tasks run; the server reports no rollouts",
             },
         );
+    }
+    if goal == Goal::Settled
+        && look.report == Report::Unknown
+        && look.rollout.as_deref() == Some("COMPLETED")
+    {
+        return proven(look, "rollout COMPLETED");
     }
     if goal == Goal::Serving && look.healthy.is_some_and(|healthy| healthy >= look.desired) {
         return proven(look, "all tasks run and are healthy");
@@ -234,6 +243,16 @@ mod tests {
         assert_eq!(judge(&seen, Goal::Proven), Verdict::Wait);
         seen.stopped.push(stopped(Cause::Lasting("hint")));
         assert_eq!(message(&seen), "task t: CannotPull");
+    }
+
+    #[test]
+    fn what_was_found_is_settled_by_its_rollout_where_nothing_else_reports_on_it() {
+        let is_settled = |look: &Look| matches!(judge(look, Goal::Settled), Verdict::Proven(_));
+        assert!(is_settled(&look(Some("COMPLETED"), 2, 2, Report::Unknown)));
+        assert!(!is_settled(&look(Some("COMPLETED"), 1, 2, Report::Unknown)));
+        assert!(!is_settled(&look(Some("COMPLETED"), 2, 2, status("IN_PROGRESS"))));
+        assert!(!is_settled(&look(Some("IN_PROGRESS"), 2, 2, Report::Unknown)));
+        assert!(!is_proven(&look(Some("COMPLETED"), 2, 2, Report::Unknown)));
     }
 
     #[test]
