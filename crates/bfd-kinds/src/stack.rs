@@ -58,12 +58,12 @@ pub static SPEC: KindSpec = KindSpec {
         Field::new(
             "role_arn",
             Type::Text,
-            "The role that CloudFormation works in; without it, with the rights of whoever runs bfd.",
+            "The role that CloudFormation works in; without it, with the rights of whoever runs bfd. AWS never takes a role from a stack: when the field is removed, the last one stays.",
         ),
         Field::new(
             "stack_policy",
             Type::Either(&Type::File, &Type::Any),
-            "Which resources updates may touch: a file, or the JSON as a table. AWS never removes one; allow everything instead.",
+            "Which resources updates may touch: a file, or the JSON as a table. AWS never removes one: when the field is removed, a policy that allows everything takes its place.",
         ),
     ],
     outputs: &[
@@ -91,6 +91,7 @@ pub static SPEC: KindSpec = KindSpec {
     undo,
     seconds: |action, _| if action == Action::Adopt { 5 } else { 120 },
     actions: &[
+        "cloudformation:CancelUpdateStack",
         "cloudformation:ContinueUpdateRollback",
         "cloudformation:CreateChangeSet",
         "cloudformation:CreateStack",
@@ -103,7 +104,6 @@ pub static SPEC: KindSpec = KindSpec {
         "cloudformation:GetStackPolicy",
         "cloudformation:GetTemplate",
         "cloudformation:SetStackPolicy",
-        "cloudformation:UpdateStack",
         "cloudformation:UpdateTerminationProtection",
         "iam:PassRole",
     ],
@@ -227,6 +227,7 @@ fn undo(action: Action, fields: &[FieldChange]) -> (Undo, Option<&'static str>) 
         field.path.starts_with("parameters.") && (field.sensitive || before == Some("****"))
     };
     let first_policy = |field: &FieldChange| field.path == "stack_policy" && field.before.is_none();
+    let first_role = |field: &FieldChange| field.path == "role_arn" && field.before.is_none();
     let replacing =
         |field: &FieldChange| field.path == "template" || field.path.starts_with("parameters");
     let why = match action {
@@ -238,6 +239,9 @@ fn undo(action: Action, fields: &[FieldChange]) -> (Undo, Option<&'static str>) 
         }
         Action::Update | Action::Adopt if fields.iter().any(first_policy) => {
             "AWS never removes a stack policy; one that allows everything takes its place"
+        }
+        Action::Update | Action::Adopt if fields.iter().any(first_role) => {
+            "AWS never takes a role from a stack"
         }
         Action::Update | Action::Adopt if fields.iter().any(replacing) => {
             "resources that CloudFormation replaced come back new, without what was stored in them"

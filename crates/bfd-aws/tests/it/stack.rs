@@ -366,3 +366,73 @@ async fn many_stacks_are_read_in_one_listing() {
     let there: Vec<bool> = seen.unwrap().values().map(Option::is_some).collect();
     assert_eq!(there, [false, false, false, true]);
 }
+
+/// A stack whose deletion failed: what it has may be all that is left of somebody's data.
+#[tokio::test(start_paused = true)]
+async fn what_a_failed_deletion_left_is_never_deleted_by_an_update() {
+    const REPOSITORY: &str = r"
+Parameters:
+  Value: { Type: String }
+Resources:
+  Images: { Type: AWS::ECR::Repository, Properties: { RepositoryName: bellyfed-dev } }
+Outputs:
+  Value: { Value: !Ref Value }
+";
+    let world = World::new().await;
+    let made = world.create(AT, &stack(REPOSITORY, "a")).await.unwrap();
+    world.sandbox.push_image("bellyfed-dev", "v1");
+    let cloudformation = world.cloudformation();
+    cloudformation.delete_stack().stack_name(NAME).send().await.unwrap();
+    tokio::time::sleep(Duration::from_mins(1)).await;
+    let seen = world.observe(AT, &made).await.unwrap();
+    assert_eq!(seen.object.outputs["status"], json!("DELETE_FAILED"));
+    assert!(seen.notes[0].contains("takes no update"), "{:?}", seen.notes);
+
+    let mut changed = made.clone();
+    changed.inputs = properties(&stack(REPOSITORY, "b"));
+    let mut protected = changed.clone();
+    protected.inputs.insert("termination_protection".to_owned(), true.into());
+    let (at, undo) = (address(AT), Context { token: Token("run-1u".to_owned()), ..context() });
+    let again = Context { repeated: true, ..step(1) };
+    let (failures, operations) = world
+        .counting(async {
+            [
+                world.aws.update(&at, &made, &changed.inputs, &step(1)).await,
+                world.aws.update(&at, &made, &changed.inputs, &again).await,
+                world.aws.update(&at, &changed, &protected.inputs, &step(2)).await,
+                world.aws.restore(&at, &changed, &made, &undo).await,
+            ]
+        })
+        .await;
+    for failure in failures {
+        let failure = failure.unwrap_err();
+        assert_eq!((failure.class, &failure.left), (ErrorClass::ResourceConflict, &None));
+        let failure = failure.to_failure();
+        assert!(failure.message.contains("DELETE_FAILED"), "{failure:?}");
+        assert!(failure.hint.unwrap().contains("bfd state rm"));
+    }
+    assert_eq!(operations, ["cloudformation:DescribeStacks"; 4], "looked at, and left alone");
+    assert_eq!(world.observe(AT, &made).await.unwrap(), seen);
+}
+
+/// AWS has no call that removes one: what is not sent stays in force.
+#[tokio::test(start_paused = true)]
+async fn a_policy_that_is_removed_forbids_nothing_any_more() {
+    let forbids =
+        r#"{"Statement":[{"Action":"Update:*","Effect":"Deny","Principal":"*","Resource":"*"}]}"#;
+    let world = World::new().await;
+    let mut inputs = stack(ONE, "a");
+    inputs["stack_policy"] = json!(forbids);
+    let made = world.create(AT, &inputs).await.unwrap();
+    let (removed, operations) = world.counting(update(&world, 1, &made, &stack(ONE, "a"))).await;
+    let removed = removed.unwrap();
+    assert_eq!(operations.iter().filter(|it| it.contains("SetStackPolicy")).count(), 1);
+    let policy = async || {
+        let request = world.cloudformation().get_stack_policy().stack_name(NAME);
+        request.send().await.unwrap().stack_policy_body.unwrap()
+    };
+    assert!(policy().await.contains("Allow"));
+    let back = restore(&world, 1, &removed, &made).await;
+    assert!(policy().await.contains("Deny"));
+    assert_eq!(back.inputs, made.inputs);
+}

@@ -136,6 +136,8 @@ fn what_cannot_be_put_back_is_told_by_the_field() {
         ("stack", "parameters.Password", Some("****"), "new", Undo::Approximate),
         ("stack", "stack_policy", None, "{}", Undo::Approximate),
         ("stack", "stack_policy", Some("{}"), "{ }", Undo::Exact),
+        ("stack", "role_arn", None, "arn", Undo::Approximate),
+        ("stack", "role_arn", Some("arn"), "other", Undo::Exact),
         ("service", "task_definition.cpu", Some("256"), "512", Undo::Exact),
         ("repository", "keep_images", Some("1"), "2", Undo::Exact),
     ];

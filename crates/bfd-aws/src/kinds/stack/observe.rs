@@ -158,9 +158,15 @@ fn notes(stack: &Stack) -> Vec<String> {
         Phase::RollbackFailed => {
             "an update and its rollback failed; the rollback has to be continued first"
         }
-        Phase::Broken => "it was never created completely, and will be deleted first",
+        Phase::Broken => {
+            "it was never created completely, and takes no update: delete it in CloudFormation, \
+             then `bfd apply` creates it anew"
+        }
         Phase::HalfUpdated => "an update failed half way",
-        Phase::HalfDeleted => "a delete failed half way",
+        Phase::HalfDeleted => {
+            "a delete failed half way, and it takes no update: finish the deletion in \
+             CloudFormation, then `bfd apply` creates it anew"
+        }
         _ => return Vec::new(),
     };
     vec![format!("the stack is {status}: {what}{reason}")]

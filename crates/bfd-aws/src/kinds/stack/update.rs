@@ -3,7 +3,6 @@
 use super::{
     change_set::ChangeSet,
     create::{self, is_ours, protect},
-    delete,
     follow::{Cancel, Ended, Follow, OTHERS, failed, settled},
     object,
     phase::Phase,
@@ -93,12 +92,8 @@ impl Change<'_> {
     async fn make(&self, stack: &Stack, is_other: bool) -> Result<Object, ProviderError> {
         let name = stack.stack_name.as_deref().unwrap_or_default();
         match phase(stack) {
-            Phase::Husk | Phase::Broken | Phase::HalfDeleted => {
-                let arn = stack.stack_id.as_deref().unwrap_or(name);
-                delete::send(self.aws, arn, None, self.context).await?;
-                delete::wait(self.aws, arn, self.context).await?;
-                return create::create(self.aws, self.inputs, self.context).await;
-            }
+            // To delete what is left of it was not planned, and may be forbidden.
+            Phase::Husk | Phase::Broken | Phase::HalfDeleted => return Err(takes_none(stack)),
             Phase::RollbackFailed if self.is_undo => self.continue_rollback(name).await?,
             Phase::RollbackFailed => {
                 let why = format!("the stack is {}", status(stack));
@@ -132,24 +127,23 @@ impl Change<'_> {
     /// Sends what has requests of its own. A policy that was loosened has to be there before
     /// the update that needs it.
     async fn send_apart(&self, name: &str) -> Result<bool, ProviderError> {
-        let policy = if self.differs(POLICY) { self.policy() } else { None };
-        if let Some(policy) = policy {
+        if self.differs(POLICY) {
             let request = self.aws.cloudformation.set_stack_policy().stack_name(name);
-            let request = request.stack_policy_body(policy);
+            let request = request.stack_policy_body(self.policy());
             self.aws.call("cloudformation:SetStackPolicy", request.send()).await?;
         }
         if self.differs(PROTECTION) {
             let enable = self.inputs.get(PROTECTION).is_some_and(|enable| enable == true);
             protect(self.aws, name, enable).await?;
         }
-        Ok(policy.is_some() || self.differs(PROTECTION))
+        Ok(self.differs(POLICY) || self.differs(PROTECTION))
     }
 
-    /// The policy to set. AWS never removes one: where none was before, undoing one means to
-    /// allow everything, which is what the absence of a policy means.
-    fn policy(&self) -> Option<&str> {
+    /// The policy to set. AWS never removes one: where there shall be none, everything is
+    /// allowed, which is what the absence of a policy means.
+    fn policy(&self) -> &str {
         const ALL: &str = r#"{"Statement":[{"Action":"Update:*","Effect":"Allow","Principal":"*","Resource":"*"}]}"#;
-        inputs::text(self.inputs, POLICY).or_else(|| self.is_undo.then_some(ALL))
+        inputs::text(self.inputs, POLICY).unwrap_or(ALL)
     }
 
     /// Updates the stack; `None` when CloudFormation finds nothing to change.
@@ -235,6 +229,21 @@ impl Change<'_> {
 /// Whether an update has come to its end. What it cleans up afterwards decides nothing.
 fn is_over(phase: Phase) -> bool {
     phase.is_settled() || matches!(phase, Phase::CleaningUp | Phase::RolledBackCleaningUp)
+}
+
+/// What only a deletion can follow. Nothing was called, so nothing is left behind.
+fn takes_none(stack: &Stack) -> ProviderError {
+    let name = stack.stack_name.as_deref().unwrap_or_default();
+    let why = format!("the stack `{name}` is {} and takes no update", status(stack));
+    let error = ProviderError::new(OPERATION, ErrorClass::ResourceConflict, why).hint(
+        "finish its deletion in CloudFormation, then `bfd apply` creates it anew; or let bfd \
+         forget it with `bfd state rm`",
+    );
+    let reason = stack.stack_status_reason.as_deref().map(str::trim);
+    match reason.filter(|reason| !reason.is_empty()) {
+        Some(reason) => error.detail(reason),
+        None => error,
+    }
 }
 
 fn explained(error: ProviderError) -> ProviderError {
