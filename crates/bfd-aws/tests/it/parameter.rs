@@ -204,3 +204,24 @@ async fn no_answer_at_all_is_looked_into() {
     let untouched = world.update(AT, &back, &inputs("two")).await.unwrap_err();
     assert_eq!((untouched.class, untouched.left), (ErrorClass::NetworkFailure, None));
 }
+
+/// What a request leaves out may stay as it was.
+#[tokio::test(start_paused = true)]
+async fn what_is_removed_is_gone_and_comes_back() {
+    let world = World::with_secrets(&[("ONE", "plain-one"), ("TWO", "other")]).await;
+    let full = json!({
+        "name": NAME, "type": "SecureString", "value": secret("ONE", "d1"),
+        "description": "what for", "key_id": "alias/mine", "allowed_pattern": "plain-.*",
+    });
+    let bare = |variable: &str, digest: &str| json!({ "name": NAME, "type": "SecureString", "value": secret(variable, digest) });
+    let made = world.create(AT, &full).await.unwrap();
+    // The value that the pattern forbade is what it was removed for.
+    let removed = world.update(AT, &made, &bare("TWO", "d2")).await.unwrap();
+    let seen = world.observe(AT, &removed).await.unwrap().object.inputs;
+    assert_eq!((seen.get("description"), seen.get("allowed_pattern")), (None, None));
+    assert_eq!(seen["key_id"], "alias/aws/ssm", "the account's own");
+
+    let back = world.restore(AT, &removed, &made).await.unwrap();
+    world.assert_quiet(AT, &back).await;
+    assert_eq!(world.value_of(NAME).await.as_deref(), Some("plain-one"));
+}

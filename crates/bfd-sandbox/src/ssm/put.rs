@@ -48,17 +48,20 @@ pub(super) fn put(world: &mut World, now: f64, body: &Value) -> Result<Value, Js
     }
     let r#type = check_type(json::text(body, "Type"), known)?;
     let tier = check_tier(json::text(body, "Tier"), known, value)?;
-    let allowed_pattern = json::text(body, "AllowedPattern");
-    check_pattern(allowed_pattern, value)?;
+    // What an update leaves out stays as it was, and what is empty is removed. Of an allowed
+    // pattern AWS does not say so: to keep it is what is harder on a client.
+    let kept = |member: &str, earlier: Option<&String>| {
+        let given = body[member].as_str().map(str::to_owned);
+        given.or_else(|| earlier.cloned()).filter(|text| !text.is_empty())
+    };
+    let allowed_pattern =
+        kept("AllowedPattern", known.and_then(|known| known.allowed_pattern.as_ref()));
+    check_pattern(allowed_pattern.as_deref(), value)?;
     let data_type = json::text(body, "DataType").unwrap_or("text");
     if !["text", "aws:ec2:image", "aws:ssm:integration"].contains(&data_type) {
         return Err(invalid(format!("The following data type is not supported: {data_type}")));
     }
     let is_secret = r#type == "SecureString";
-    // What an update leaves out stays as it was, except for the value's own constraints.
-    let kept = |member: &str, earlier: Option<&String>| {
-        json::text(body, member).map(str::to_owned).or_else(|| earlier.cloned())
-    };
     let version = Version {
         number: known.map_or(0, |known| known.number) + 1,
         key: is_secret.then(|| {
@@ -67,7 +70,7 @@ pub(super) fn put(world: &mut World, now: f64, body: &Value) -> Result<Value, Js
         }),
         description: kept("Description", known.and_then(|known| known.description.as_ref())),
         policies: kept("Policies", known.and_then(|known| known.policies.as_ref())),
-        allowed_pattern: allowed_pattern.map(str::to_owned),
+        allowed_pattern,
         value: String::new(),
         r#type,
         tier: tier.to_owned(),

@@ -150,3 +150,22 @@ async fn secrets_are_sealed() {
     let text = format!("{} {:?}", lab.sandbox.snapshot(), lab.sandbox);
     assert!(text.contains("/app/key") && !text.contains("planted-secret"));
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_an_update_leaves_out_stays_and_what_is_empty_goes() {
+    let lab = Lab::new();
+    let put = |value: &str| lab.ssm.put_parameter().name("/a").value(value).overwrite(true);
+    let first = put("12").r#type(ParameterType::String).description("what for");
+    first.allowed_pattern("\\d+").send().await.expect("puts");
+    assert_eq!(code(put("x").send().await), "ParameterPatternMismatchException");
+    put("13").send().await.expect("overwrites");
+    let described = async || {
+        let answer = lab.ssm.describe_parameters().send().await.expect("describes");
+        let one = answer.parameters.expect("has them").remove(0);
+        (one.description, one.allowed_pattern)
+    };
+    let kept = (Some("what for".to_owned()), Some("\\d+".to_owned()));
+    assert_eq!(described().await, kept);
+    put("x").description("").allowed_pattern("").send().await.expect("overwrites");
+    assert_eq!(described().await, (None, None));
+}

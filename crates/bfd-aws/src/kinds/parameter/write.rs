@@ -55,8 +55,9 @@ fn request(
     let was = |field| inputs::text(before, field).is_some();
     let kind = text("type").unwrap_or_else(|| "String".to_owned());
     let is_secure = kind == "SecureString";
-    // Absent means unchanged.
-    let description = text("description").or_else(|| was("description").then(String::new));
+    // Absent may mean unchanged, so what is removed is said. Both texts may be empty:
+    // <https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_PutParameter.html>
+    let or_none = |field| text(field).or_else(|| was(field).then(String::new));
     let key = text("key_id").or_else(|| was("key_id").then(|| OWN_KEY.to_owned()));
     let data_type = text("data_type").or_else(|| was("data_type").then(|| "text".to_owned()));
     aws.ssm
@@ -64,9 +65,9 @@ fn request(
         .name(name)
         .value(plaintext)
         .r#type(ParameterType::from(kind.as_str()))
-        .set_description(description)
+        .set_description(or_none("description"))
         .set_key_id(key.filter(|_| is_secure))
-        .set_allowed_pattern(text("allowed_pattern"))
+        .set_allowed_pattern(or_none("allowed_pattern"))
         .set_data_type(data_type)
         .set_tier(text("tier").map(|tier| ParameterTier::from(tier.as_str())))
 }

@@ -75,6 +75,10 @@ fn request(name: &str, properties: &Value) -> Result<Value, String> {
             request[member] = json!(text(&properties[member]));
         }
     }
+    // A template without a pattern takes away the one before.
+    if properties["AllowedPattern"].is_null() {
+        request["AllowedPattern"] = json!("");
+    }
     Ok(request)
 }
 
