@@ -36,7 +36,7 @@ pub static SPEC: KindSpec = KindSpec {
             Type::Map(&Type::Scalar),
             "One SSM parameter of type `String` for each entry, named by the prefix and the key. Values have 1 to 4096 characters.",
         ),
-        Field::new("tags", TAGS, "Tags of each parameter, over those of the environment."),
+        Field::new("tags", TAGS, "Tags of each parameter, over those of the environment. They are compared with what bfd last applied, not read back: that would take a request for each."),
     ],
     outputs: &[Output::new(
         "prefix",
@@ -60,9 +60,7 @@ pub static SPEC: KindSpec = KindSpec {
         "ssm:AddTagsToResource",
         "ssm:DeleteParameters",
         "ssm:DescribeParameters",
-        "ssm:GetParameterHistory",
         "ssm:GetParameters",
-        "ssm:GetParametersByPath",
         "ssm:ListTagsForResource",
         "ssm:PutParameter",
         "ssm:RemoveTagsFromResource",

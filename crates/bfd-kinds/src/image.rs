@@ -71,7 +71,7 @@ pub static SPEC: KindSpec = KindSpec {
     // bfd only looks images up; there is nothing to put back.
     undo: |_: Action, _: &[FieldChange]| (Undo::Exact, None),
     seconds: |_, _| 0,
-    actions: &["ecr:BatchGetImage", "ecr:DescribeImages", "ecr:DescribeRepositories"],
+    actions: &["ecr:DescribeImages", "ecr:DescribeRepositories"],
 };
 
 /// Where an image lives, when it is the registry of the environment.

@@ -44,12 +44,12 @@ pub static SPEC: KindSpec = KindSpec {
         Field::new(
             "tier",
             Type::OneOf(&["Standard", "Advanced", "Intelligent-Tiering"]),
-            "`Advanced` takes larger values and costs money. AWS never turns an advanced parameter into a standard one.",
+            "`Advanced` takes larger values and costs money. AWS never turns an advanced parameter into a standard one. When the field is removed, the tier stays as it is.",
         ),
         Field::new(
             "key_id",
             Type::Text,
-            "The KMS key that encrypts a `SecureString`; without it the account's own key for SSM.",
+            "The KMS key that encrypts a `SecureString`; without it, and when the field is removed, the account's own key for SSM.",
         ),
         Field::new(
             "allowed_pattern",
@@ -61,7 +61,7 @@ pub static SPEC: KindSpec = KindSpec {
             Type::OneOf(&["text", "aws:ec2:image", "aws:ssm:integration"]),
             "What AWS checks the value to be, for instance the id of an AMI.",
         ),
-        Field::new("tags", TAGS, "Tags of the parameter, over those of the environment."),
+        Field::new("tags", TAGS, "Tags of the parameter, over those of the environment. They are compared with what bfd last applied, not read back: that would take a request for each."),
     ],
     outputs: &[
         Output::new("name", OutputSource::Input("name"), "The name of the parameter"),
@@ -89,7 +89,6 @@ pub static SPEC: KindSpec = KindSpec {
         "ssm:AddTagsToResource",
         "ssm:DeleteParameters",
         "ssm:DescribeParameters",
-        "ssm:GetParameterHistory",
         "ssm:GetParameters",
         "ssm:ListTagsForResource",
         "ssm:PutParameter",

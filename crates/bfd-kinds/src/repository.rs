@@ -66,7 +66,7 @@ pub static SPEC: KindSpec = KindSpec {
             "Whether deleting the repository deletes the images in it. Without it, AWS refuses to delete a repository that holds images.",
         )
         .default("false"),
-        Field::new("tags", TAGS, "Tags of the repository, over those of the environment."),
+        Field::new("tags", TAGS, "Tags of the repository, over those of the environment. They are compared with what bfd last applied, not read back: that would take a request for each."),
     ],
     outputs: &[
         Output::new("name", OutputSource::Input("name"), "The name of the repository"),
@@ -134,7 +134,8 @@ fn undo(action: Action, _: &[FieldChange]) -> (Undo, Option<&'static str>) {
     match action {
         Action::Create | Action::Update | Action::Adopt => (Undo::Exact, None),
         Action::Replace | Action::Delete => {
-            (Undo::None, Some("the images in the repository are deleted with it"))
+            let why = "its images are lost with it; with images in it and without `force_delete`, AWS refuses";
+            (Undo::None, Some(why))
         }
     }
 }

@@ -16,8 +16,12 @@ pub(crate) const FIELDS: &[Field] = &[
     ),
     Field::new("adopt", Type::Bool, "Take over an object that exists already instead of refusing.")
         .default("false"),
-    Field::new("protect", Type::Bool, "Refuse any plan that deletes or replaces the object.")
-        .default("false"),
+    Field::new(
+        "protect",
+        Type::Bool,
+        "Refuse any plan that replaces the object, and `destroy`, while it stands here. Removing the table does delete the object.",
+    )
+    .default("false"),
 ];
 
 const ADDRESS: Pattern = Pattern {

@@ -1,6 +1,7 @@
 //! The calls of each kind against the embedded sandbox, in virtual time.
 #![expect(clippy::disallowed_methods, reason = "sleeping is what lets the paused clock run")]
 
+mod actions;
 mod batches;
 mod cluster;
 mod coordinator;

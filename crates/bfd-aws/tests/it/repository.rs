@@ -143,3 +143,23 @@ async fn lost_answers_are_found_again_and_strangers_are_not() {
     let found = world.find(AT, &inputs()).await.unwrap();
     assert_eq!(found.owner, Some(Owner::Tags(vec!["Application=Bellyfed".to_owned()])));
 }
+
+#[tokio::test(start_paused = true)]
+async fn policies_that_are_removed_are_deleted() {
+    let world = World::new().await;
+    let lifecycle = bfd_kinds::repository::lifecycle_policy(7);
+    let mut full = with("policy", json!(r#"{"Statement":[],"Version":"2012-10-17"}"#));
+    full["lifecycle_policy"] = json!(lifecycle);
+    full.as_object_mut().unwrap().remove("keep_images");
+    let made = world.create(AT, &full).await.unwrap();
+    world.assert_quiet(AT, &made).await;
+    let mut bare = inputs();
+    bare.as_object_mut().unwrap().remove("keep_images");
+    let (removed, operations) = world.counting(world.update(AT, &made, &bare)).await;
+    assert_eq!(operations, ["ecr:DeleteLifecyclePolicy", "ecr:DeleteRepositoryPolicy"]);
+    removed.unwrap();
+    // Looked for as if they were still declared: both are gone.
+    let seen = world.observe(AT, &made).await.unwrap().object.inputs;
+    let gone = ["policy", "lifecycle_policy", "keep_images"].map(|field| seen.get(field).cloned());
+    assert_eq!(gone, [None, None, None]);
+}
