@@ -6,7 +6,7 @@ use crate::{
     host,
     load::{self, Loaded},
     planning,
-    screen::Screen,
+    screen::{self, Screen},
     views::{self, events::Events, outcome::Ending},
 };
 use bfd_apply::{Ended, Limits, Reporter, Session};
@@ -17,7 +17,6 @@ use bfd_core::{
 };
 use bfd_provider::Provider;
 use bfd_store::{RunHeader, StateGuard};
-use indicatif::ProgressDrawTarget;
 use serde_json::json;
 use std::{fs::File, io, path::Path, sync::Arc};
 use tokio_util::sync::CancellationToken;
@@ -257,7 +256,7 @@ impl Reports {
         let style = screen.stderr_style();
         let reporter = if screen.is_watched() {
             let clock = Arc::clone(&connection.clock);
-            let target = ProgressDrawTarget::stderr();
+            let target = views::progress::terminal(Box::new(io::stderr()), Box::new(screen::size));
             let now = move || clock.now().parse().unwrap_or(jiff::Timestamp::UNIX_EPOCH);
             views::progress::Reporter::live(plan, style, target, Some(Arc::new(now)))
         } else {

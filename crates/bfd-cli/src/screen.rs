@@ -48,7 +48,9 @@ impl Screen {
 
     /// Whether somebody watches progress.
     pub fn is_watched(&self) -> bool {
-        io::stderr().is_terminal() && host::variable("CI").is_none()
+        io::stderr().is_terminal()
+            && host::variable("CI").is_none()
+            && host::variable("TERM").as_deref() != Some("dumb")
     }
 
     /// Whether a question can be answered.
@@ -89,6 +91,11 @@ fn write(mut stream: impl Write, text: &str) -> io::Result<()> {
         stream.write_all(b"\n")?;
     }
     stream.flush()
+}
+
+/// Rows and columns of the terminal, whatever `COLUMNS` says.
+pub fn size() -> (u16, u16) {
+    terminal_size::terminal_size().map_or((24, 80), |(width, height)| (height.0, width.0))
 }
 
 fn width() -> usize {

@@ -4,9 +4,11 @@
 //! step below the lines of what is finished; anywhere else it writes lines only.
 mod live;
 mod tally;
+mod terminal;
 mod words;
 
 pub use live::Now;
+pub use terminal::{Size, terminal};
 pub(crate) use words::{did, undid};
 
 use super::{

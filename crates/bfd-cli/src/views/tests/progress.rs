@@ -2,12 +2,16 @@ use super::{
     fixture::{Does, empty, recorded, step},
     legible,
 };
-use crate::views::{Style, events::Events, progress::Reporter};
+use crate::views::{
+    Style,
+    events::Events,
+    progress::{Reporter, terminal},
+};
 use bfd_core::{
     journal::{Entry, Event, Failure},
     plan::{Plan, StepId},
 };
-use indicatif::{InMemoryTerm, ProgressDrawTarget};
+use indicatif::{InMemoryTerm, ProgressDrawTarget, TermLike};
 use std::{
     io::{self, Write},
     sync::{Arc, Mutex},
@@ -247,6 +251,35 @@ fn a_terminal_keeps_nothing_but_what_is_finished() {
         let all = screens(Style::PLAIN, events.clone(), &[]);
         let left = all.strip_prefix("── finished\n").expect("the last screen");
         assert_eq!(lines_only(left.trim_end()), lines_only(lines(Style::PLAIN, events).trim_end()));
+    }
+}
+
+/// The screen of a real terminal after a run, on which `typed` is echoed after each entry.
+fn terminal_after(events: Vec<(u64, Option<u32>, Event)>, typed: &str) -> String {
+    let (plan, out, screen) = (run(), Shared::default(), InMemoryTerm::new(40, 80));
+    let target = terminal(Box::new(out.clone()), Box::new(|| (40, 80)));
+    let mut reporter = Reporter::live(&plan, Style::PLAIN, target, None);
+    let drawn = || {
+        let bytes = std::mem::take(&mut *out.0.lock().unwrap());
+        screen.write_str(&String::from_utf8(bytes).unwrap()).unwrap();
+    };
+    for entry in entries(events) {
+        reporter.on_entry(entry.step.map(|id| plan.step(id)), &entry);
+        drawn();
+        screen.write_str(typed).unwrap();
+    }
+    reporter.finish();
+    drawn();
+    screen.contents()
+}
+
+#[test]
+fn what_is_typed_while_spinners_turn_leaves_nothing_behind() {
+    for events in [applied(), rolled_back(), canceled()] {
+        let undisturbed = terminal_after(events.clone(), "");
+        let lines = screens(Style::PLAIN, events.clone(), &[]);
+        assert_eq!(lines.trim_end(), format!("── finished\n{undisturbed}"));
+        assert_eq!(terminal_after(events, "^C"), undisturbed);
     }
 }
 
