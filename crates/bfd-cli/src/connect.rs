@@ -49,7 +49,7 @@ pub async fn connect(loaded: &Loaded) -> Result<Connection, CommandError> {
     let provider = Arc::new(AwsProvider::connect(settings, loaded.secrets.clone()).await?);
     check_account(&*provider, environment).await?;
     let endpoint = match manifest.provider.kind {
-        ProviderKind::Sandbox => Some("the embedded sandbox".to_owned()),
+        ProviderKind::Sandbox => Some(crate::views::SANDBOX.to_owned()),
         ProviderKind::Aws => endpoint,
     };
     Ok(Connection { provider, clock, endpoint })
