@@ -559,14 +559,14 @@ async fn ecs_on_its_own_way_back_is_followed_to_where_it_goes() {
     // The circuit breaker ends it later. `made` is what a manifest that was put back wants.
     let mut recorded = made.clone();
     recorded.outputs.remove("deployment");
-    let mut waited = 0;
+    let mut seconds = 0;
     let going_back = loop {
         let now = found(&world, &recorded).await;
         if revision(&now) == "web:1" && now.inputs["proven"] == json!(false) {
             break now;
         }
-        assert!(waited < 7200, "never seen on its way");
-        waited += 1;
+        assert!(seconds < 7200, "never seen on its way");
+        seconds += 1;
         tokio::time::sleep(Duration::from_secs(1)).await;
     };
     let (done, operations) = world.counting(world.update(AT, &going_back, &wanted)).await;
