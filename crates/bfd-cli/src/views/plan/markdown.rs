@@ -5,7 +5,7 @@ use super::{
     escape::{code, fence, limited, message, prose},
     facts::facts,
     fields::{Direction, Leaf, Node, Side, tree},
-    order::{ACTIONS, changes, deletes_first, heading, restarts_tasks, undo},
+    order::{ACTIONS, changes, deletes_first, heading, may_restart_tasks, restarts_tasks, undo},
     summary::counts,
     values::{pair, side_text},
 };
@@ -225,6 +225,8 @@ fn row(plan: &Plan, change: &Change) -> String {
     }
     if restarts_tasks(change) {
         what.push("**restarts tasks**".to_owned());
+    } else if may_restart_tasks(change) {
+        what.push("may restart tasks".to_owned());
     }
     match change.action {
         Action::Create | Action::Delete => {

@@ -1,6 +1,6 @@
 //! What is shown first, and what a change does beyond its fields.
 
-use bfd_core::plan::{Action, Change, Effect, Op, Phase, Plan, Undo};
+use bfd_core::plan::{Action, Change, Effect, FieldChange, Op, Phase, Plan, Undo};
 
 /// Dangerous things first.
 pub(crate) const ACTIONS: [Action; 5] =
@@ -25,8 +25,18 @@ pub(crate) fn changes(plan: &Plan, action: Action) -> Vec<&Change> {
 
 /// Whether running tasks are replaced by new ones.
 pub(crate) fn restarts_tasks(change: &Change) -> bool {
-    matches!(change.action, Action::Update | Action::Adopt)
-        && change.fields.iter().any(|field| field.effect == Effect::RestartsTasks)
+    restarting(change).any(|field| field.known)
+}
+
+/// Whether tasks restart only if a value that is known after apply turns out to be another.
+pub(crate) fn may_restart_tasks(change: &Change) -> bool {
+    !restarts_tasks(change) && restarting(change).next().is_some()
+}
+
+fn restarting(change: &Change) -> impl Iterator<Item = &FieldChange> {
+    let updates = matches!(change.action, Action::Update | Action::Adopt);
+    let restarts = move |field: &&FieldChange| updates && field.effect == Effect::RestartsTasks;
+    change.fields.iter().filter(restarts)
 }
 
 /// Whether the old object must go before the new one can come.

@@ -1,4 +1,4 @@
-use super::order::restarts_tasks;
+use super::order::{may_restart_tasks, restarts_tasks};
 use crate::views::{value::visible, words::count};
 use bfd_core::plan::{Action, Plan};
 
@@ -9,6 +9,9 @@ pub fn summary(plan: &Plan) -> String {
     let summary = plan.summary();
     if plan.changes.is_empty() && plan.is_empty() {
         let resources = count(summary.unchanged, "resource");
+        if !plan.targets.is_empty() {
+            return format!("No changes in what was looked at ({resources}).");
+        }
         return format!(
             "No changes. {} is as declared ({resources}).",
             visible(&plan.environment.name)
@@ -26,9 +29,18 @@ pub(crate) fn counts(plan: &Plan) -> String {
             .iter()
             .filter(|change| change.action == action && restarts_tasks(change))
             .count();
-        match services {
-            0 => String::new(),
-            some => format!(" (restarts tasks of {})", count(some, "service")),
+        let maybe = plan
+            .changes
+            .iter()
+            .filter(|change| change.action == action && may_restart_tasks(change))
+            .count();
+        match (services, maybe) {
+            (0, 0) => String::new(),
+            (0, maybe) => format!(" (may restart tasks of {})", count(maybe, "service")),
+            (some, 0) => format!(" (restarts tasks of {})", count(some, "service")),
+            (some, maybe) => {
+                format!(" (restarts tasks of {}, may of {maybe} more)", count(some, "service"))
+            }
         }
     };
     let mut parts = vec![

@@ -3,7 +3,7 @@
 use super::{
     facts::facts,
     fields::{Node, tree, uniform},
-    order::{ACTIONS, changes, deletes_first, heading, restarts_tasks, undo},
+    order::{ACTIONS, changes, deletes_first, heading, may_restart_tasks, restarts_tasks, undo},
     summary::summary,
     tree::{self, ALIGNED},
 };
@@ -180,6 +180,8 @@ impl View<'_> {
         }
         if restarts_tasks(change) {
             says.push(styled(palette::CAUTION, "restarts tasks"));
+        } else if may_restart_tasks(change) {
+            says.push(plain("may restart tasks"));
         }
         for (number, part) in says.into_iter().enumerate() {
             line.push(plain(if number == 0 { "  " } else { ", " }));
