@@ -128,7 +128,16 @@ impl Aws {
             if !wait.is_zero() {
                 self.sleep(wait).await;
             }
-            send.await.map_err(|refusal| error::translate(operation, self, &refusal))
+            let began = self.now();
+            let answer = send.await.map_err(|refusal| error::translate(operation, self, &refusal));
+            let took = self.now().duration_since(began).unwrap_or_default().as_millis();
+            match &answer {
+                Ok(_) => tracing::debug!(target: "bfd", "{operation} {took} ms"),
+                Err(refused) => {
+                    tracing::debug!(target: "bfd", "{operation} {took} ms: {:?}", refused.class);
+                }
+            }
+            answer
         }
     }
 

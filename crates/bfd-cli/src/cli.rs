@@ -16,7 +16,7 @@ pub struct Cli {
     /// When to use colour.
     #[arg(long, global = true, value_enum, default_value_t = Color::Auto)]
     pub color: Color,
-    /// Show what bfd does beneath, on stderr; twice for the SDK as well.
+    /// Show every call to AWS on stderr; twice for what the SDK does as well.
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub verbose: u8,
 }
