@@ -18,7 +18,12 @@ use bfd_core::{
 use bfd_provider::Provider;
 use bfd_store::{RunHeader, StateGuard};
 use serde_json::json;
-use std::{fs::File, io, path::Path, sync::Arc};
+use std::{
+    fs::File,
+    io,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 use tokio_util::sync::CancellationToken;
 
 /// Two ways to ask a run to end: first politely, then at once.
@@ -65,6 +70,28 @@ pub struct Options<'a> {
     pub events: Option<&'a Path>,
 }
 
+/// Asks, and takes nothing but the exact answer for a yes. Once signals are listened for,
+/// one of them is a no.
+pub async fn confirmed(
+    screen: Screen,
+    stop: Option<&Stop>,
+    question: String,
+    answer: String,
+) -> bool {
+    let asked = tokio::task::spawn_blocking(move || screen.confirmed(&question, &answer));
+    let canceled = async {
+        match stop {
+            Some(stop) => stop.cancel.cancelled().await,
+            None => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        biased;
+        () = canceled => false,
+        answered = asked => answered.unwrap_or(false),
+    }
+}
+
 /// What to do with a run that an earlier process left open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Leftover {
@@ -83,9 +110,10 @@ pub async fn lock_and_recover(
     options: Options<'_>,
     leftover: Leftover,
     screen: Screen,
-) -> Result<Result<Box<dyn StateGuard>, Exit>, CommandError> {
+) -> Result<Result<(Box<dyn StateGuard>, Option<Stop>), Exit>, CommandError> {
     let mut guard = loaded.store.lock(load::holder(options.command)).await?;
-    let Some(open) = guard.unfinished() else { return Ok(Ok(guard)) };
+    prepare_events(loaded, options.events)?;
+    let Some(open) = guard.unfinished() else { return Ok(Ok((guard, None))) };
     planning::check_place(loaded, connection, &open.plan)?;
     let says = format!("a run of {} (`{}`) did not finish", open.header.who, open.header.command);
     let (does, question) = match leftover {
@@ -101,18 +129,23 @@ pub async fn lock_and_recover(
         screen.say("nothing was changed\n");
         return Ok(Err(Exit::Refused));
     }
-    let stop = Stop::on_signals()?;
-    if leftover == Leftover::RollBack {
-        stop.cancel.cancel();
-    }
+    let asked = Stop::on_signals()?;
+    let stop = match leftover {
+        Leftover::Finish => asked.clone(),
+        // Going back needs no asking; asking twice still leaves at once.
+        Leftover::RollBack => {
+            let back = CancellationToken::new();
+            back.cancel();
+            Stop { cancel: back, abort: asked.abort.clone() }
+        }
+    };
     let ended = finish(&mut *guard, loaded, connection, options, &stop, screen).await?;
     match ended {
-        Some(ended) if ended.left_open.is_some() => Ok(Err(Exit::from(&ended))),
         // Asked to stop while at it: that is not the moment to begin something new.
-        _ if leftover == Leftover::Finish && stop.cancel.is_cancelled() => {
-            Ok(Err(Exit::RolledBack))
+        Some(ended) if ended.left_open.is_some() || asked.cancel.is_cancelled() => {
+            Ok(Err(Exit::from(&ended)))
         }
-        _ => Ok(Ok(guard)),
+        _ => Ok(Ok((guard, Some(asked)))),
     }
 }
 
@@ -223,9 +256,14 @@ async fn record_deployment(
     }
 }
 
-/// Empties the events file, once, before anything else; every run of this process adds to it.
-pub fn prepare_events(events: Option<&Path>) -> Result<(), CommandError> {
+/// Empties the events file, once, under the lock; every run of this process adds to it.
+pub fn prepare_events(loaded: &Loaded, events: Option<&Path>) -> Result<(), CommandError> {
     let Some(path) = events else { return Ok(()) };
+    let state = PathBuf::from(loaded.store.place());
+    let parent = |path: &Path| host::directory_of(path).canonicalize().ok();
+    if parent(path).is_some() && parent(path) == parent(&state) {
+        return Err(CommandError::refused("events are not written among the state's own files"));
+    }
     File::create(path).map(drop).map_err(|err| unwritable(path, &err))
 }
 

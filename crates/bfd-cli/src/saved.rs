@@ -25,8 +25,8 @@ pub struct SavedPlan {
     pub plan: Plan,
 }
 
-fn digest(plan: &Plan) -> String {
-    let text = serde_json::to_vec(plan).expect("a plan is plain data");
+fn digest(manifest: &Path, vars: &BTreeMap<String, String>, plan: &Plan) -> String {
+    let text = serde_json::to_vec(&(manifest, vars, plan)).expect("a plan is plain data");
     let hash = Sha256::digest(text);
     hash.iter().fold(String::from("sha256:"), |mut hex, byte| {
         write!(hex, "{byte:02x}").expect("writing to a string");
@@ -35,16 +35,30 @@ fn digest(plan: &Plan) -> String {
 }
 
 pub fn save(path: &Path, manifest: &ManifestArgs, plan: &Plan) -> Result<(), CommandError> {
+    let is_ours = |path: &Path| fs::read_to_string(path).is_ok_and(|text| is_plan(&text));
+    if path.exists() && !is_ours(path) {
+        return Err(CommandError::refused_with(
+            format!("{} is there already, and it is no saved plan", path.display()),
+            "choose another name for the plan",
+        ));
+    }
+    let vars: BTreeMap<String, String> = manifest.vars.iter().cloned().collect();
     let saved = SavedPlan {
         bfd_plan: FORMAT_VERSION,
+        digest: digest(&manifest.manifest, &vars, plan),
         manifest: manifest.manifest.clone(),
-        vars: manifest.vars.iter().cloned().collect(),
-        digest: digest(plan),
+        vars,
         plan: plan.clone(),
     };
     let mut text = serde_json::to_string_pretty(&saved).expect("a plan is plain data");
     text.push('\n');
     fs::write(path, text).map_err(|err| CommandError::refused(format!("{}: {err}", path.display())))
+}
+
+/// Whether a text says that it is a saved plan.
+fn is_plan(text: &str) -> bool {
+    let json = serde_json::from_str::<serde_json::Value>(text);
+    json.is_ok_and(|json| json.get("bfd_plan").is_some())
 }
 
 /// Reads a saved plan; `None` when the file is something else, such as a manifest.
@@ -70,7 +84,7 @@ pub fn read(path: &Path) -> Result<Option<SavedPlan>, CommandError> {
     }
     let mut saved: SavedPlan =
         serde_json::from_str(&text).map_err(|err| refused(err.to_string()))?;
-    if saved.digest != digest(&saved.plan) {
+    if saved.digest != digest(&saved.manifest, &saved.vars, &saved.plan) {
         return Err(refused("it was edited after it was made".to_owned()));
     }
     if !saved.manifest.exists() {

@@ -2,9 +2,10 @@
 //!
 //! [`Graph`] holds what is wanted and what each waits for, `diff` compares
 //! desired with observed in the kinds' canonical form, [`plan`] makes the changes
-//! and `steps` puts them in order.
+//! and `steps` puts them in order; `names` sees to it that two addresses never mean one object.
 mod diff;
 mod graph;
+mod names;
 mod planner;
 mod steps;
 

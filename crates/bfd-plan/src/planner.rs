@@ -1,6 +1,7 @@
 use crate::{
     Graph,
     diff::{differences, project},
+    names::Names,
     steps::{Draft, order},
 };
 use bfd_core::{
@@ -42,8 +43,7 @@ struct Planner<'a> {
     input: &'a PlanInput<'a>,
     specs: BTreeMap<&'a str, &'static KindSpec>,
     refreshed: State,
-    /// Which address is recorded for which object.
-    owners: BTreeMap<(Kind, String), Address>,
+    names: Names,
     /// What is known of each resource's outputs once its step has run.
     known: BTreeMap<Address, Properties>,
     drafts: Vec<Draft>,
@@ -60,13 +60,7 @@ impl<'a> Planner<'a> {
             input,
             specs: input.kinds.iter().map(|spec| (spec.name, *spec)).collect(),
             refreshed: input.current.state.clone(),
-            owners: input
-                .current
-                .state
-                .resources
-                .iter()
-                .map(|(address, state)| ((state.kind.clone(), state.id.clone()), address.clone()))
-                .collect(),
+            names: Names::default(),
             known: BTreeMap::new(),
             drafts: Vec::new(),
             changes: Vec::new(),
@@ -78,6 +72,7 @@ impl<'a> Planner<'a> {
     }
 
     fn plan(mut self) -> Result<Plan, Vec<Problem>> {
+        self.names = Names::recorded(&self.input.current.state, |kind| self.spec(kind));
         self.refresh();
         for resource in self.input.desired.resources() {
             if self.is_targeted(&resource.address) {
@@ -192,11 +187,9 @@ impl<'a> Planner<'a> {
             }),
             _ => recorded.cloned(),
         };
-        if recorded.is_none()
-            && let Some(there) = &there
-            && let Some(other) = self.recorded_elsewhere(address, there)
-        {
-            self.refuse_to_rename(resource, &other);
+        let is_declared = |other: &Address| self.input.desired.get(other).is_some();
+        if let Some(problem) = self.names.conflict(spec, resource, &inputs, is_declared) {
+            self.problems.push(problem);
             return;
         }
         match (recorded, there) {
@@ -292,24 +285,6 @@ impl<'a> Planner<'a> {
             ResourceState { inputs: project(spec, &there.inputs, None, Some(&inputs)), ..there };
         self.change(spec, &resource.address, Action::Adopt, fields, None);
         self.drafts.push(Draft::adopt(spec, resource, prior, inputs, depends_on));
-    }
-
-    /// Another address that is recorded for the same object: the table was renamed.
-    fn recorded_elsewhere(&self, address: &Address, there: &ResourceState) -> Option<Address> {
-        let key = (address.kind().clone(), there.id.clone());
-        self.owners.get(&key).filter(|other| *other != address).cloned()
-    }
-
-    fn refuse_to_rename(&mut self, resource: &Resource, other: &Address) {
-        let headline = "an object is recorded under another address";
-        let label = format!("recorded as `{other}`");
-        let way = format!(
-            "if it was renamed: `bfd state mv MANIFEST {other} {}`; otherwise choose another name",
-            resource.address
-        );
-        self.problems.push(
-            Problem::error("plan::renamed", headline).at(resource.span.clone(), label).help(way),
-        );
     }
 
     fn refuse_to_adopt(&mut self, resource: &Resource, observed: Option<&Observed>) {
@@ -447,9 +422,12 @@ impl<'a> Planner<'a> {
             }
             for prior in all {
                 let Some(spec) = self.spec(&prior.kind) else { continue };
-                if !self.changes.iter().any(|change| change.address == *address) {
-                    let note = "left over from an earlier replacement";
-                    self.change(spec, address, Action::Delete, Vec::new(), Some(note));
+                let note = format!("deletes `{}`, left over from an earlier replacement", prior.id);
+                let listed = self.changes.iter_mut().find(|change| change.address == *address);
+                if let Some(change) = listed {
+                    change.notes.push(note);
+                } else {
+                    self.change(spec, address, Action::Delete, Vec::new(), Some(&note));
                 }
                 self.drafts.push(Draft::delete(spec, address.clone(), prior.clone()));
             }

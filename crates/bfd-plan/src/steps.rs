@@ -127,7 +127,11 @@ fn cleanup_steps(drafts: Vec<Draft>, state: &State, steps: &mut Vec<(Step, u64)>
     let doomed: BTreeSet<Address> = drafts.iter().map(|draft| draft.address.clone()).collect();
     // Whoever recorded a dependency on it goes before it.
     let mut dependents: BTreeMap<&Address, BTreeSet<&Address>> = BTreeMap::new();
-    for (address, resource) in &state.resources {
+    let deposed = state
+        .deposed
+        .iter()
+        .flat_map(|(address, all)| all.iter().map(move |resource| (address, resource)));
+    for (address, resource) in state.resources.iter().chain(deposed) {
         for dependency in resource.depends_on.iter().filter(|d| doomed.contains(*d)) {
             if doomed.contains(address) && address != dependency {
                 dependents.entry(dependency).or_default().insert(address);

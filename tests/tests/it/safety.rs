@@ -117,6 +117,33 @@ fn a_renamed_table_is_renamed_in_the_record_not_adopted_and_deleted() {
 }
 
 #[test]
+fn a_plan_is_saved_over_nothing_but_a_plan() {
+    let project = shop::on_sandbox();
+    let manifest = project.workspace().read(project.manifest());
+
+    let output = project.bfd("plan").args(["-o", project.manifest()]).run();
+
+    output.exits(exit::REFUSED).says("no saved plan");
+    assert_eq!(project.workspace().read(project.manifest()), manifest);
+    project.bfd("plan").args(["-o", "plan.json"]).run().succeeds();
+    project.bfd("plan").args(["-o", "plan.json"]).run().succeeds();
+}
+
+#[test]
+fn a_parameter_is_not_moved_into_the_coordinator_in_one_step() {
+    let project = shop::on_sandbox();
+    project.change("name = \"/shop/api/url\"", "name = \"/shop/deployment/url\"");
+    project.apply().args(["--target", "parameter.api-url"]).run().succeeds();
+    project.change("ready = \"true\"", "ready = \"true\", url = \"x\"");
+    project.change(
+        "[parameter.api-url]\nname = \"/shop/deployment/url\"",
+        "[parameter.api-url]\nname = \"/shop/elsewhere\"",
+    );
+
+    project.bfd("plan").run().exits(exit::REFUSED).says("parameter.api-url").says("two steps");
+}
+
+#[test]
 fn only_what_compares_secrets_needs_them() {
     let project = shop::on_sandbox();
     let secret = "[parameter.api-url]\ntype = \"SecureString\"\nvalue_from = { env = \"UNSET\" }";

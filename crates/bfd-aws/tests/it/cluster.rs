@@ -1,5 +1,6 @@
 use crate::world::World;
 use bfd_core::Owner;
+use bfd_provider::ErrorClass;
 use bfd_sandbox::Fault;
 use serde_json::json;
 
@@ -18,7 +19,8 @@ async fn a_cluster_lives() {
     });
     let (made, operations) = world.counting(world.create(AT, &first)).await;
     let made = made.unwrap();
-    assert_eq!(operations, ["ecs:CreateCluster"]);
+    // CreateCluster would answer with a cluster that somebody else made.
+    assert_eq!(operations, ["ecs:DescribeClusters", "ecs:CreateCluster"]);
     assert_eq!(made.id, NAME);
     let (_, operations) = world.counting(world.observe(AT, &made)).await;
     assert_eq!(operations, ["ecs:DescribeClusters"]);
@@ -53,6 +55,18 @@ async fn a_cluster_lives() {
     world.delete(AT, &back).await.unwrap();
     assert_eq!(world.observe(AT, &back).await, None, "INACTIVE is as good as gone");
     world.delete(AT, &back).await.expect("what is gone is deleted");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cluster_of_somebody_else_is_not_taken_over() {
+    let world = World::new().await;
+    let inputs = json!({ "name": NAME });
+    world.create(AT, &inputs).await.unwrap();
+
+    let refused = world.create("cluster.other", &inputs).await.unwrap_err();
+
+    assert_eq!(refused.class, ErrorClass::AlreadyExists);
+    assert!(refused.left.is_none(), "what an undo would delete is not ours");
 }
 
 #[tokio::test(start_paused = true)]

@@ -36,17 +36,23 @@ pub(super) async fn run(args: &ApplyArgs, screen: Screen) -> Result<Exit, Comman
             "`bfd plan -o FILE`, have it reviewed, then `bfd apply FILE`",
         ));
     }
-    running::prepare_events(args.events.as_deref())?;
+    if let Some(saved) = &reviewed {
+        let state = loaded.store.load().await?.version;
+        if saved.plan.base != state {
+            return Err(ApplyError::StalePlan { plan: saved.plan.base.clone(), state }.into());
+        }
+    }
+    let was_reviewed = reviewed.is_some();
     let connection = connect(&loaded).await?;
     let options = Options {
         command: "bfd apply",
-        confirmed: args.yes || reviewed.is_some(),
+        confirmed: args.yes,
         parallelism: usize::from(args.parallelism),
         events: args.events.as_deref(),
     };
     let locked = running::lock_and_recover(&loaded, &connection, options, Leftover::Finish, screen);
-    let mut guard = match locked.await? {
-        Ok(guard) => guard,
+    let (mut guard, listening) = match locked.await? {
+        Ok(locked) => locked,
         Err(exit) => return Ok(exit),
     };
     let mut plan = if let Some(saved) = reviewed {
@@ -72,7 +78,7 @@ pub(super) async fn run(args: &ApplyArgs, screen: Screen) -> Result<Exit, Comman
         }
         return Ok(Exit::Done);
     }
-    if !options.confirmed && !plan.is_empty() {
+    if !(options.confirmed || was_reviewed || plan.is_empty()) {
         if !screen.can_ask() {
             return Err(CommandError::refused_with(
                 "there is no terminal to ask on",
@@ -81,18 +87,17 @@ pub(super) async fn run(args: &ApplyArgs, screen: Screen) -> Result<Exit, Comman
         }
         let name = &loaded.manifest.environment.name;
         let deletes = plan.changes.iter().any(removes);
-        let confirmed = if deletes && loaded.manifest.guard.deletes == Deletes::Confirm {
-            let question = format!("It deletes. Type `{name}` to apply it: ");
-            screen.confirmed(&question, name)
+        let (question, answer) = if deletes && loaded.manifest.guard.deletes == Deletes::Confirm {
+            (format!("It deletes. Type `{name}` to apply it: "), name.clone())
         } else {
-            screen.confirmed("Apply this plan? Only `yes` is a yes: ", "yes")
+            ("Apply this plan? Only `yes` is a yes: ".to_owned(), "yes".to_owned())
         };
-        if !confirmed {
+        if !running::confirmed(screen, listening.as_ref(), question, answer).await {
             screen.say("nothing was changed\n");
             return Ok(Exit::Refused);
         }
     }
-    let stop = Stop::on_signals()?;
+    let stop = listening.map_or_else(Stop::on_signals, Ok)?;
     running::run(&mut *guard, plan, &loaded, &connection, options, &stop, screen).await
 }
 

@@ -32,7 +32,6 @@ pub(super) async fn run(args: &DestroyArgs, screen: Screen) -> Result<Exit, Comm
             "it applies saved plans only: leave out `--yes` and confirm at a terminal",
         ));
     }
-    running::prepare_events(args.events.as_deref())?;
     let connection = connect(&loaded).await?;
     let options = Options {
         command: "bfd destroy",
@@ -42,8 +41,8 @@ pub(super) async fn run(args: &DestroyArgs, screen: Screen) -> Result<Exit, Comm
     };
     let locked =
         running::lock_and_recover(&loaded, &connection, options, Leftover::RollBack, screen);
-    let mut guard = match locked.await? {
-        Ok(guard) => guard,
+    let (mut guard, listening) = match locked.await? {
+        Ok(locked) => locked,
         Err(exit) => return Ok(exit),
     };
     let nothing = Graph::build(Vec::new()).expect("an empty graph has no problems");
@@ -63,11 +62,12 @@ pub(super) async fn run(args: &DestroyArgs, screen: Screen) -> Result<Exit, Comm
                 "destroy with `--yes`",
             ));
         }
-        if !screen.confirmed(&format!("Delete all of this? Type `{name}` to go on: "), name) {
+        let question = format!("Delete all of this? Type `{name}` to go on: ");
+        if !running::confirmed(screen, listening.as_ref(), question, name.clone()).await {
             screen.say("nothing was changed\n");
             return Ok(Exit::Refused);
         }
     }
-    let stop = Stop::on_signals()?;
+    let stop = listening.map_or_else(Stop::on_signals, Ok)?;
     running::run(&mut *guard, plan, &loaded, &connection, options, &stop, screen).await
 }

@@ -25,7 +25,7 @@ pub(super) async fn run(args: &RecoverArgs, screen: Screen) -> Result<Exit, Comm
         screen.data("the run is closed as it is; `bfd plan` shows what differs\n");
         return Ok(Exit::Done);
     }
-    running::prepare_events(args.events.as_deref())?;
+    running::prepare_events(&loaded, args.events.as_deref())?;
     let connection = connect(&loaded).await?;
     planning::check_place(&loaded, &connection, &open.plan)?;
     let stop = Stop::on_signals()?;

@@ -71,7 +71,7 @@ async fn rename(
         return Err(CommandError::refused("a resource keeps its kind"));
     }
     let (mut guard, mut state) = open(&loaded).await?;
-    if state.resources.contains_key(to) {
+    if state.resources.contains_key(to) || state.deposed.contains_key(to) {
         return Err(CommandError::refused(format!("`{to}` is recorded already")));
     }
     let resource = state.resources.remove(from).ok_or_else(|| not_recorded(&loaded, from))?;

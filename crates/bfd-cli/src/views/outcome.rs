@@ -51,6 +51,7 @@ pub fn outcome(ending: &Ending<'_>, style: &Style) -> Result<String, IllegalTran
 /// Whether the plan leaves nothing: then nobody asks for what is live.
 fn destroys(plan: &Plan) -> bool {
     plan.unchanged == 0
+        && plan.targets.is_empty()
         && plan.changes.iter().all(|change| change.action == Action::Delete)
         && plan.steps.iter().all(|step| step.phase == Phase::Cleanup)
 }

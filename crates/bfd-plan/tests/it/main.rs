@@ -371,3 +371,29 @@ fn a_change_of_tags_leaves_every_output_known() {
         .has("b", json!({ "name": "b", "peer": 1 }), &["a"]);
     assert_eq!(fields(&case.plan().unwrap()), [r#"thing.a tags.team: "a" -> "b" None"#]);
 }
+
+#[test]
+fn names_are_never_swapped_chained_or_taken_from_what_awaits_deletion() {
+    let swap = Case::default()
+        .wants(resource("a", json!({ "name": "y" }), &[]))
+        .wants(resource("b", json!({ "name": "x" }), &[]))
+        .has("a", json!({ "name": "x" }), &[])
+        .has("b", json!({ "name": "y" }), &[]);
+    assert_eq!(swap.plan().unwrap_err().len(), 2);
+    let chain = Case::default()
+        .wants(resource("a", json!({ "name": "y" }), &[]))
+        .has("a", json!({ "name": "x" }), &[])
+        .has("b", json!({ "name": "y" }), &[]);
+    assert_eq!(chain.plan().unwrap_err()[0].code, "plan::renamed");
+    let mut adopted = resource("z", json!({ "name": "old" }), &[]);
+    adopted.adopt = true;
+    let mut deposed = Case::default()
+        .wants(resource("a", json!({ "name": "new" }), &[]))
+        .wants(adopted)
+        .has("a", json!({ "name": "new" }), &[])
+        .sees("z", json!({ "name": "old" }), None)
+        .left_over("a", "old");
+    let old = deposed.deposed.get_mut(&address("a")).unwrap();
+    old[0].inputs = fixture::properties(json!({ "name": "old" }));
+    assert_eq!(deposed.plan().unwrap_err()[0].code, "plan::renamed");
+}

@@ -21,6 +21,15 @@ pub(super) async fn create(
     context: &Context,
 ) -> Result<Object, ProviderError> {
     let name = inputs::required(inputs, "name", CREATE)?;
+    if !context.repeated {
+        // CreateCluster answers with a cluster that exists as if it had made it.
+        let there = describe(aws, &[name.to_owned()].into()).await?.remove(name);
+        if there.is_some_and(|cluster| cluster.status().is_none_or(|it| it != "INACTIVE")) {
+            let why = format!("a cluster `{name}` exists already");
+            return Err(ProviderError::new(CREATE, ErrorClass::AlreadyExists, why)
+                .hint("choose another name, or declare it apart with `adopt = true`"));
+        }
+    }
     let answer = patiently(aws, context, is_role_missing, || async {
         let request = aws
             .ecs
