@@ -11,7 +11,7 @@ use bfd_core::{
         Action, Change, Drift, Effect, FORMAT_VERSION, FieldChange, Plan, Rollback, Undo, Warning,
     },
 };
-use bfd_kinds::{KindSpec, Output, OutputSource, spec::Settle};
+use bfd_kinds::{KindSpec, Output, OutputSource, coordinator, spec::Settle};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Everything a plan depends on.
@@ -338,6 +338,9 @@ impl<'a> Planner<'a> {
             self.unchanged += usize::from(!deposed);
             return;
         }
+        if self.takes_over_entries(spec, resource, recorded, &fields) {
+            return;
+        }
         let prior = ResourceState {
             inputs: project(spec, &there.inputs, Some(&recorded.inputs), Some(&inputs)),
             ..there
@@ -367,6 +370,37 @@ impl<'a> Planner<'a> {
         self.know_updated(spec, resource, &inputs, &prior.outputs, &fields);
         self.change(spec, address, Action::Update, fields, None);
         self.drafts.push(Draft::update(spec, resource, prior, inputs, depends_on));
+    }
+
+    /// Refuses new entries of the coordinator that somebody else's parameters hold already:
+    /// each entry is an object of its own.
+    fn takes_over_entries(
+        &mut self,
+        spec: &KindSpec,
+        resource: &Resource,
+        recorded: &ResourceState,
+        fields: &[FieldChange],
+    ) -> bool {
+        if spec.name != coordinator::SPEC.name || resource.adopt {
+            return false;
+        }
+        let config = recorded.inputs.get("config");
+        let foreign = fields.iter().filter(|field| {
+            let entry = field.path.strip_prefix("config.");
+            field.before.is_some()
+                && entry
+                    .is_some_and(|entry| config.is_none_or(|config| config.get(entry).is_none()))
+        });
+        let before = self.problems.len();
+        for field in foreign {
+            let label = "a parameter of this name is there already; nothing tells who made it";
+            self.problems.push(
+                Problem::error("plan::exists", "an object exists but is not in the state")
+                    .at(resource.span_of(&field.path), label)
+                    .help("choose another key, or set `adopt = true` to take it over"),
+            );
+        }
+        self.problems.len() > before
     }
 
     /// After an update the cloud keeps the outputs it calls stable.

@@ -1,6 +1,6 @@
 //! Nothing happens without consent, elsewhere than meant, or by a misunderstanding.
 
-use bfd_tests::{Project, Running, exit};
+use bfd_tests::{AwsCli, Project, Running, exit};
 
 use crate::{shop, world::existing};
 
@@ -141,6 +141,21 @@ fn a_parameter_is_not_moved_into_the_coordinator_in_one_step() {
     );
 
     project.bfd("plan").run().exits(exit::REFUSED).says("parameter.api-url").says("two steps");
+}
+
+#[test]
+fn an_entry_of_the_coordinator_is_not_taken_from_somebody_else() {
+    let project = shop::on_sandbox();
+    only_the_coordinator(&project);
+    let server = project.serve();
+    let put = ["ssm", "put-parameter", "--type", "String", "--value", "precious"];
+    AwsCli::new(server.url()).call(put.into_iter().chain(["--name", "/shop/deployment/foreign"]));
+    project.change("ready = \"true\"", "ready = \"true\", foreign = \"mine\"");
+
+    let plan = project.bfd("plan").args(["--target", "coordinator.main"]);
+    plan.run().exits(exit::REFUSED).says("exists but is not in the state");
+    project.change("[coordinator]", "[coordinator]\nadopt = true");
+    only_the_coordinator(&project);
 }
 
 #[test]
