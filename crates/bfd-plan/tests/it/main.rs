@@ -397,3 +397,14 @@ fn names_are_never_swapped_chained_or_taken_from_what_awaits_deletion() {
     old[0].inputs = fixture::properties(json!({ "name": "old" }));
     assert_eq!(deposed.plan().unwrap_err()[0].code, "plan::renamed");
 }
+
+#[test]
+fn a_name_that_its_own_address_left_behind_is_free_only_after_cleanup() {
+    let mut case = Case::default()
+        .wants(resource("a", json!({ "name": "old" }), &[]))
+        .has("a", json!({ "name": "new" }), &[])
+        .left_over("a", "old");
+    let old = case.deposed.get_mut(&address("a")).unwrap();
+    old[0].inputs = fixture::properties(json!({ "name": "old" }));
+    assert_eq!(case.plan().unwrap_err()[0].code, "plan::renamed");
+}
