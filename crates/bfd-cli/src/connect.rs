@@ -95,6 +95,8 @@ pub fn open_sandbox(manifest: &Manifest) -> Result<Sandbox, CommandError> {
         latency: Duration::from_millis(40),
         seed: 1,
         epoch: EPOCH,
+        // No fault is ever scripted here, so nothing asks for the past.
+        memory: Duration::ZERO,
     })
     .map_err(failed)
 }

@@ -53,7 +53,7 @@ mod sts;
 mod tags;
 mod world;
 
-pub use crate::fault::{Fault, RequestLog};
+pub use crate::fault::{Arrival, Fault, RequestLog};
 pub use crate::image::Behaviour;
 pub use crate::options::Options;
 pub use crate::sandbox::Sandbox;

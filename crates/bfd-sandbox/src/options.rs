@@ -19,6 +19,9 @@ pub struct Options {
     pub seed: u64,
     /// Where an empty world's clock starts, in seconds since 1970.
     pub epoch: f64,
+    /// How far back a stale read may reach. Zero remembers no past: then stale reads read the
+    /// present, and a world in memory is never written as text.
+    pub memory: Duration,
 }
 
 impl Default for Options {
@@ -32,6 +35,7 @@ impl Default for Options {
             latency: Duration::from_millis(40),
             seed: 1,
             epoch: 1_767_225_600.0,
+            memory: Duration::from_mins(10),
         }
     }
 }

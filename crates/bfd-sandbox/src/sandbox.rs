@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::client::Client;
 use crate::clock::Clock;
-use crate::fault::{Fault, RequestLog, Script};
+use crate::fault::{Arrival, Fault, RequestLog, Script};
 use crate::image::Behaviour;
 use crate::options::Options;
 use crate::router::{Answer, Call, Request};
@@ -96,6 +96,19 @@ impl Sandbox {
         self.traffic().script.push(operation, fault);
     }
 
+    /// Lets `decision` say of every request on its arrival what goes wrong with it.
+    ///
+    /// Faults that were scripted with [`Sandbox::inject`] come first. A later decision replaces
+    /// an earlier one.
+    pub fn decide(&self, decision: impl FnMut(&Arrival<'_>) -> Option<Fault> + Send + 'static) {
+        self.traffic().script.decide(Some(Box::new(decision)));
+    }
+
+    /// Takes back what [`Sandbox::decide`] was given: from here nothing goes wrong by itself.
+    pub fn behave_well(&self) {
+        self.traffic().script.decide(None);
+    }
+
     /// Every request so far, in order of arrival.
     pub fn requests(&self) -> Vec<RequestLog> {
         self.traffic().log.clone()
@@ -175,9 +188,12 @@ impl Sandbox {
         let number = self.0.requests.fetch_add(1, Ordering::Relaxed);
         let request_id = request_id(number);
         let fault = {
+            let (at, operation) = (self.now(), call.name());
+            let is_write = call.intent() == Intent::Write;
             let mut traffic = self.traffic();
-            let fault = traffic.script.take(&call.name());
-            traffic.log.push(RequestLog { at: self.now(), operation: call.name(), fault });
+            let arrival = Arrival { number, operation: &operation, is_write, at };
+            let fault = traffic.script.meet(&arrival);
+            traffic.log.push(RequestLog { at, operation, fault });
             fault
         };
         self.0.clock.wait(self.0.latency).await;
@@ -193,6 +209,10 @@ impl Sandbox {
             }
             Some(Fault::ResetBefore) => Err(Exchange::Broken(Broken::Before)),
             Some(Fault::Hang) => std::future::pending().await,
+            Some(Fault::Unanswered) => {
+                self.apply(&call, &request_id)?;
+                std::future::pending().await
+            }
             Some(Fault::Stale(age)) => {
                 let mut store = self.store();
                 // Due events of the present belong to the present: what is read is the past.

@@ -11,8 +11,7 @@ use crate::world::World;
 
 /// The version of the file's format; a newer one is refused.
 const FORMAT: u64 = 1;
-/// How long a past world stays readable, in virtual seconds, and how many do.
-const PAST_SECONDS: f64 = 600.0;
+/// How many past worlds stay readable.
 const PAST_WORLDS: usize = 64;
 
 /// The file's shape. `generation` comes early: it is read alone to see whether to read the rest.
@@ -97,7 +96,8 @@ impl Store {
         let now = clock.now();
         self.world.advance(now);
         let answer = request(&mut self.world, now);
-        if intent == Intent::Write || file.is_some() {
+        let is_kept = file.is_some() || !self.options.memory.is_zero();
+        if is_kept && (intent == Intent::Write || file.is_some()) {
             self.keep(file.as_deref(), now)?;
         }
         if let Some(lock) = &mut lock {
@@ -112,6 +112,9 @@ impl Store {
         time: f64,
         request: impl FnOnce(&mut World, f64) -> R,
     ) -> io::Result<R> {
+        if self.options.memory.is_zero() {
+            return Ok(request(&mut self.world, time));
+        }
         let (_, text) = self
             .past
             .iter()
@@ -152,10 +155,14 @@ impl Store {
 
     fn remember(&mut self, now: f64, text: String) {
         self.text.clone_from(&text);
+        let memory = self.options.memory.as_secs_f64();
+        if memory == 0.0 {
+            return;
+        }
         self.past.push_back((now, text));
         // The oldest kept world must have begun before the oldest time one may ask for.
         while self.past.len() > PAST_WORLDS
-            || self.past.get(1).is_some_and(|(began, _)| *began < now - PAST_SECONDS)
+            || self.past.get(1).is_some_and(|(began, _)| *began < now - memory)
         {
             self.past.pop_front();
         }
