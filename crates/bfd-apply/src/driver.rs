@@ -55,7 +55,7 @@ pub async fn abandon(guard: &mut dyn StateGuard) -> Result<bool, ApplyError> {
     };
     let environment = plan.environment.clone();
     let run = Run::resume(plan, &entries)?;
-    guard.commit(&environment, run.state().clone()).await?;
+    guard.commit(&environment, run.record_of_state()).await?;
     Ok(true)
 }
 
@@ -210,7 +210,7 @@ impl<'a> Driver<'a> {
             return Ok(Ended { outcome, left_open: Some(Unended::UndoFailed) });
         }
         let environment = self.run.plan().environment.clone();
-        self.guard.commit(&environment, self.run.state().clone()).await?;
+        self.guard.commit(&environment, self.run.record_of_state()).await?;
         Ok(Ended { outcome, left_open: None })
     }
 

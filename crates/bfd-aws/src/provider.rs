@@ -6,7 +6,10 @@ use async_trait::async_trait;
 use bfd_core::{Address, Kind, Object, Observation, Properties, ResourceState, Value};
 use bfd_provider::{Context, ErrorClass, Identity, Provider, ProviderError, Secrets, Wanted};
 use futures_util::future::try_join_all;
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+/// How old a read may be; AWS publishes no figure, and what is seen are seconds.
+const SETTLING: Duration = Duration::from_secs(5);
 
 /// AWS, or what stands in for it, behind the engine's trait.
 #[derive(Clone, Debug)]
@@ -30,12 +33,41 @@ impl AwsProvider {
         &self.0
     }
 
+    async fn look(&self, wanted: &[Wanted<'_>]) -> Result<Observation, ProviderError> {
+        let mut by_kind: BTreeMap<&Kind, Vec<Wanted<'_>>> = BTreeMap::new();
+        for one in wanted {
+            by_kind.entry(one.address.kind()).or_default().push(*one);
+        }
+        let reading = Reading { aws: self.aws(), repositories: repository::Listing::new(wanted) };
+        let reads = by_kind.into_iter().map(|(kind, mut wanted)| {
+            // The same requests whatever the order of asking.
+            wanted.sort_by_key(|one| one.address);
+            let reading = &reading;
+            async move { Self::calls(kind)?.observe(reading, &wanted).await }
+        });
+        Ok(try_join_all(reads).await?.into_iter().flatten().collect())
+    }
+
     fn calls(kind: &Kind) -> Result<&'static dyn KindCalls, ProviderError> {
         kinds::find(kind.as_str()).ok_or_else(|| {
             let why = format!("this version of bfd has no calls for the kind `{kind}`");
             ProviderError::new("bfd", ErrorClass::Local, why)
         })
     }
+}
+
+/// Whether something that is recorded was not found, or not all of it.
+///
+/// A read may be older than the record: an object that was made a moment ago must not be
+/// taken for one that somebody deleted.
+fn is_missing(wanted: &Wanted<'_>, seen: &Observation) -> bool {
+    let Some(prior) = wanted.prior else { return false };
+    let Some(Some(observed)) = seen.get(wanted.address) else { return true };
+    // The coordinator's entries are objects of their own.
+    let entries = |inputs: &Properties| inputs.get("config").and_then(Value::as_object).cloned();
+    let there = entries(&observed.object.inputs).unwrap_or_default();
+    prior.kind.as_str() == "coordinator"
+        && entries(&prior.inputs).unwrap_or_default().keys().any(|key| !there.contains_key(key))
 }
 
 #[async_trait]
@@ -52,18 +84,14 @@ impl Provider for AwsProvider {
     }
 
     async fn observe(&self, wanted: &[Wanted<'_>]) -> Result<Observation, ProviderError> {
-        let mut by_kind: BTreeMap<&Kind, Vec<Wanted<'_>>> = BTreeMap::new();
-        for one in wanted {
-            by_kind.entry(one.address.kind()).or_default().push(*one);
+        let mut seen = self.look(wanted).await?;
+        let missing: Vec<Wanted<'_>> =
+            wanted.iter().filter(|one| is_missing(one, &seen)).copied().collect();
+        if !missing.is_empty() {
+            self.aws().sleep(SETTLING).await;
+            seen.extend(self.look(&missing).await?);
         }
-        let reading = Reading { aws: self.aws(), repositories: repository::Listing::new(wanted) };
-        let reads = by_kind.into_iter().map(|(kind, mut wanted)| {
-            // The same requests whatever the order of asking.
-            wanted.sort_by_key(|one| one.address);
-            let reading = &reading;
-            async move { Self::calls(kind)?.observe(reading, &wanted).await }
-        });
-        Ok(try_join_all(reads).await?.into_iter().flatten().collect())
+        Ok(seen)
     }
 
     async fn create(

@@ -106,7 +106,7 @@ const EPOCH: f64 = 1_767_225_600.0;
 
 /// The sandbox's own time, so that a run in it tells the same times twice.
 #[derive(Debug)]
-struct SandboxClock(Sandbox);
+pub struct SandboxClock(pub Sandbox);
 
 impl Clock for SandboxClock {
     fn now(&self) -> String {

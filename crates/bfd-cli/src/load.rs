@@ -101,7 +101,7 @@ pub async fn known(loaded: &Loaded) -> Result<(Snapshot, Option<Unfinished>), Co
     let open = loaded.store.unfinished().await?;
     if let Some(open) = &open {
         let run = Run::resume(open.plan.clone(), &open.entries).map_err(ApplyError::from)?;
-        snapshot.state = run.state().clone();
+        snapshot.state = run.record_of_state();
     }
     Ok((snapshot, open))
 }

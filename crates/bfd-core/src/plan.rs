@@ -2,7 +2,7 @@
 
 use crate::{Address, Environment, Inputs, Kind, ResourceState, State, StateVersion, Value};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The version of the plan's own format, saved and shown.
 pub const FORMAT_VERSION: u32 = 1;
@@ -18,6 +18,10 @@ pub struct Plan {
     /// The recorded state, brought up to date with what was observed.
     /// A run starts from it, so that references see what is really there.
     pub refreshed: State,
+    /// What is recorded and was not found. It stays recorded until a step at its
+    /// address has taken effect: the read may have been older than the object.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub missing: BTreeMap<Address, ResourceState>,
     /// What happens to each resource that changes.
     pub changes: Vec<Change>,
     /// How many resources stay as they are.
@@ -215,6 +219,14 @@ impl Plan {
             } += 1;
         }
         summary
+    }
+
+    /// `state` with what was not found, where nothing has taken its place.
+    pub fn recording_the_missing(&self, mut state: State) -> State {
+        for (address, missing) in &self.missing {
+            state.resources.entry(address.clone()).or_insert_with(|| missing.clone());
+        }
+        state
     }
 
     pub fn step(&self, id: StepId) -> &Step {

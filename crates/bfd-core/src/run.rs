@@ -271,9 +271,14 @@ impl Run {
         }
     }
 
-    /// The state that this run has made so far.
+    /// The state that this run has made so far: what references see.
     pub fn state(&self) -> &State {
         &self.state
+    }
+
+    /// What is to be recorded of this run if it ends here.
+    pub fn record_of_state(&self) -> State {
+        self.plan.recording_the_missing(self.state.clone())
     }
 
     /// The tasks that may start now, most urgent first; none when all must wait.

@@ -43,6 +43,7 @@ struct Planner<'a> {
     input: &'a PlanInput<'a>,
     specs: BTreeMap<&'a str, &'static KindSpec>,
     refreshed: State,
+    missing: BTreeMap<Address, ResourceState>,
     names: Names,
     /// What is known of each resource's outputs once its step has run.
     known: BTreeMap<Address, Properties>,
@@ -60,6 +61,7 @@ impl<'a> Planner<'a> {
             input,
             specs: input.kinds.iter().map(|spec| (spec.name, *spec)).collect(),
             refreshed: input.current.state.clone(),
+            missing: BTreeMap::new(),
             names: Names::default(),
             known: BTreeMap::new(),
             drafts: Vec::new(),
@@ -94,6 +96,7 @@ impl<'a> Planner<'a> {
             base: self.input.current.version.clone(),
             steps: order(self.input.desired, self.drafts, &self.refreshed),
             refreshed: self.refreshed,
+            missing: self.missing,
             changes: self.changes,
             unchanged: self.unchanged,
             drift: self.drift,
@@ -128,6 +131,7 @@ impl<'a> Planner<'a> {
             }
             let Some(observed) = found else {
                 self.refreshed.resources.remove(address);
+                self.missing.insert(address.clone(), recorded.clone());
                 let wanted = self.input.desired.get(address).is_some();
                 let note = Drift { address: address.clone(), gone: true, fields: Vec::new() };
                 if wanted {
@@ -446,6 +450,7 @@ impl<'a> Planner<'a> {
         for (address, prior) in gone {
             // Even when it is gone already: the step is what removes it from the record.
             self.refreshed.resources.insert(address.clone(), prior.clone());
+            self.missing.remove(&address);
             let Some(spec) = self.spec(&prior.kind) else { continue };
             self.change(spec, &address, Action::Delete, Vec::new(), None);
             self.drafts.push(Draft::delete(spec, address, prior));

@@ -16,7 +16,7 @@ use crate::options::Options;
 use crate::router::{Answer, Call, Request};
 use crate::store::{Intent, Store};
 use crate::world::{World, mix};
-use crate::{cloudformation, ecr};
+use crate::{cloudformation, ecr, ssm};
 
 /// A handle on an embedded AWS; clones share one world, one clock and one script of faults.
 #[derive(Clone, Debug)]
@@ -177,6 +177,11 @@ impl Sandbox {
             world.advance(now);
             world.snapshot()
         })
+    }
+
+    /// What a parameter holds, secret or not, for assertions that it is as before.
+    pub fn parameter(&self, name: &str) -> Option<String> {
+        ssm::plaintext(self.store().world(), name)
     }
 
     /// Answers one request as AWS would, after the latency and with the scripted fault.

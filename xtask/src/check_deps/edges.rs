@@ -66,6 +66,7 @@ const RULES: &[Rule] = &[
         reason: "an embedded AWS that knew bfd could not judge it",
     },
     Rule { name: "bfd-cli", may_use: ALL, reason: "" },
+    Rule { name: "bfd-lab", may_use: ALL, reason: "" },
     Rule { name: "bfd-tests", may_use: ALL, reason: "" },
     Rule { name: "xtask", may_use: &[], reason: "it must build when nothing else does" },
 ];

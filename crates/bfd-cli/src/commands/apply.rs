@@ -73,8 +73,9 @@ pub(super) async fn run(args: &ApplyArgs, screen: Screen) -> Result<Exit, Comman
     }
     screen.data(&views::plan::text(&plan, &screen.stdout_style()));
     if plan.is_empty() && plan.drift.is_empty() {
-        if !edges(&plan.refreshed).eq(edges(&guard.snapshot().state)) {
-            guard.commit(&plan.environment, plan.refreshed).await?;
+        let state = plan.recording_the_missing(plan.refreshed.clone());
+        if !edges(&state).eq(edges(&guard.snapshot().state)) {
+            guard.commit(&plan.environment, state).await?;
         }
         return Ok(Exit::Done);
     }

@@ -74,6 +74,12 @@ impl Parameters {
     }
 }
 
+/// The latest value of a parameter, in plain text.
+pub(crate) fn plaintext(world: &World, name: &str) -> Option<String> {
+    let version = world.ssm.0.get(name)?.latest();
+    Some(if version.is_secret() { world.unseal(&version.value) } else { version.value.clone() })
+}
+
 pub(crate) fn handle(
     world: &mut World,
     now: f64,

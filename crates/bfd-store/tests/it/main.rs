@@ -41,6 +41,7 @@ fn plan(guard: &dyn StateGuard) -> Plan {
         endpoint: None,
         base: guard.snapshot().version.clone(),
         refreshed: State::default(),
+        missing: BTreeMap::new(),
         changes: Vec::new(),
         unchanged: 0,
         steps: Vec::new(),

@@ -6,9 +6,9 @@ use super::{
     scaling,
     verdict::Goal,
 };
-use crate::{Aws, error, tags};
+use crate::{Aws, error};
 use aws_sdk_ecs::types::Service;
-use bfd_core::{Object, Properties, Value};
+use bfd_core::{Object, Properties};
 use bfd_kinds::service::create_service;
 use bfd_provider::{Context, ErrorClass, ProviderError};
 use std::time::Duration;
@@ -26,8 +26,7 @@ pub(super) async fn create(
     inputs: &Properties,
     context: &Context,
 ) -> Result<Object, ProviderError> {
-    let task_definition = inputs.get("task_definition").unwrap_or(&Value::Null);
-    let revision = revision::ensure(aws, task_definition, &tags::declared(inputs)).await?;
+    let revision = revision::ensure(aws, inputs, "", context).await?;
     let service = match send(aws, inputs, &revision, context).await {
         Ok(service) => service,
         Err(error) => return Err(give_up(aws, inputs, revision, error).await),
@@ -97,7 +96,12 @@ async fn send(
         let (cluster, name) = key(inputs);
         if is_passing(refused.class) || is_taken(&refused) {
             // What was created by an attempt whose answer was lost runs our revision.
-            if let Some(service) = live::find(aws, cluster, name).await?
+            let found = if is_taken(&refused) {
+                live::find_known(aws, cluster, name).await
+            } else {
+                live::find(aws, cluster, name).await
+            };
+            if let Ok(Some(service)) = found
                 && service.task_definition.as_deref() == Some(&revision.arn)
             {
                 return Ok(service);
@@ -142,11 +146,13 @@ async fn give_up(
     revision: Revision,
     error: ProviderError,
 ) -> ProviderError {
+    let left = object(inputs, "", &revision.arn);
     if is_passing(error.class) && error.class != ErrorClass::Throttling {
-        return error.leaving(object(inputs, "", &revision.arn));
+        return error.leaving(left);
     }
-    if revision.is_new {
-        revision::deregister(aws, &revision.arn).await;
+    if revision.is_new && revision::sweep(aws, inputs, &[]).await.is_err() {
+        // The undo tries again.
+        return error.leaving(left);
     }
     error
 }

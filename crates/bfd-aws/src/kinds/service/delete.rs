@@ -1,4 +1,7 @@
-use super::{input, key, live, revision, scaling, text};
+use super::{
+    follow::{FAILED_LOOKS, is_passing},
+    input, key, live, revision, scaling, text,
+};
 use crate::{Aws, error};
 use bfd_core::ResourceState;
 use bfd_provider::{Context, ErrorClass, ProviderError};
@@ -35,9 +38,10 @@ pub(super) async fn delete(
     }
     let task_definition = text(&prior.outputs, "task_definition");
     if !task_definition.is_empty() {
-        revision::deregister(aws, task_definition).await;
+        revision::deregister(aws, task_definition).await?;
     }
-    Ok(())
+    // Where an answer was lost, the recorded one is not all there is.
+    revision::sweep(aws, &prior.inputs, &[]).await
 }
 
 pub(super) async fn wait_until_gone(
@@ -49,8 +53,18 @@ pub(super) async fn wait_until_gone(
     let begun = aws.now();
     let mut empty_since = None;
     let mut told = None;
+    let mut failed_looks = 0;
     loop {
-        let Some(service) = live::find(aws, cluster, name).await? else { return Ok(()) };
+        let found = match live::find(aws, cluster, name).await {
+            Err(error) if is_passing(error.class) && failed_looks < FAILED_LOOKS => {
+                failed_looks += 1;
+                aws.sleep(INTERVAL).await;
+                continue;
+            }
+            found => found?,
+        };
+        failed_looks = 0;
+        let Some(service) = found else { return Ok(()) };
         let now = aws.now();
         let tasks = service.running_count + service.pending_count;
         if told != Some(tasks) {

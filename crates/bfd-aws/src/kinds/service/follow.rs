@@ -14,7 +14,7 @@ use std::{collections::BTreeMap, time::Duration};
 /// Between two looks. A task that cannot pull its image takes longer than that to say so.
 const INTERVAL: Duration = Duration::from_secs(5);
 /// Looks in a row that may fail for reasons that pass.
-const FAILED_LOOKS: u32 = 6;
+pub(super) const FAILED_LOOKS: u32 = 6;
 /// Events in a failure's details.
 const EVENTS: usize = 5;
 

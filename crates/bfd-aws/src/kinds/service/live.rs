@@ -4,10 +4,16 @@ use crate::{Aws, tags::Tags};
 use aws_sdk_ecs::types::{Deployment, Service, ServiceField, Tag};
 use bfd_provider::{ErrorClass, ProviderError};
 use futures_util::future::try_join_all;
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 /// Services per request: the API's own limit.
 const BATCH: usize = 10;
+/// How often a service that should be there is looked for, and how long between.
+const LOOKS: u32 = 3;
+const INTERVAL: Duration = Duration::from_secs(3);
 
 /// Reads services of one cluster with their tags. What is missing is left out; a cluster that
 /// is missing has no services.
@@ -63,6 +69,22 @@ pub(super) async fn find(
 ) -> Result<Option<Service>, ProviderError> {
     let found = describe(aws, cluster, &[name.to_owned()]).await?;
     Ok(found.into_iter().find(is_there))
+}
+
+/// Reads one service that was there a moment ago: that it is gone is believed when several
+/// looks say so, for a single one may be old.
+pub(super) async fn find_known(
+    aws: &Aws,
+    cluster: &str,
+    name: &str,
+) -> Result<Option<Service>, ProviderError> {
+    for _ in 1..LOOKS {
+        if let Some(found) = find(aws, cluster, name).await? {
+            return Ok(Some(found));
+        }
+        aws.sleep(INTERVAL).await;
+    }
+    find(aws, cluster, name).await
 }
 
 /// Whether it still exists: a deleted service stays visible as INACTIVE.

@@ -126,7 +126,7 @@ impl<'a> Watch<'a> {
         let decides = self.goal == Goal::Serving && look.running >= look.desired;
         let tells = self.has_health_check && look.running > 0 && look.place == Place::Primary;
         if decides || tells {
-            look.healthy = Some(self.healthy_tasks().await?);
+            (look.healthy, look.strangers) = self.healthy_tasks().await?;
         }
         Ok((look, Some(service)))
     }
@@ -265,30 +265,42 @@ impl<'a> Watch<'a> {
         }
     }
 
-    async fn healthy_tasks(&self) -> Result<i32, ProviderError> {
+    /// How many tasks are healthy, and for a service that goes back, how many are not yet
+    /// told to stop that run something else.
+    async fn healthy_tasks(&self) -> Result<(Option<i32>, i32), ProviderError> {
         let is_healthy = |task: &&Task| match task.health_status {
             Some(HealthStatus::Healthy) => true,
             Some(HealthStatus::Unhealthy) => false,
             _ => !self.has_health_check,
         };
-        let mut running = self.running_tasks().await?;
-        if self.goal != Goal::Serving {
-            // Tasks of an earlier deployment may run the same revision.
-            running.retain(|task| self.started(task));
+        let mut running = self.tasks().await?;
+        let count = |number: usize| i32::try_from(number).unwrap_or(i32::MAX);
+        let all = running.len();
+        running.retain(|task| task.task_definition_arn.as_deref() == Some(self.task_definition));
+        let strangers = count(all - running.len());
+        running.retain(|task| task.last_status.as_deref() == Some("RUNNING"));
+        if self.goal == Goal::Serving {
+            return Ok((Some(count(running.iter().filter(is_healthy).count())), strangers));
         }
-        let healthy = running.iter().filter(is_healthy).count();
-        Ok(i32::try_from(healthy).unwrap_or(i32::MAX))
+        // Tasks of an earlier deployment may run the same revision.
+        running.retain(|task| self.started(task));
+        Ok((Some(count(running.iter().filter(is_healthy).count())), 0))
     }
 
     /// By what they run: a rollback takes over tasks that an earlier deployment started.
     async fn running_tasks(&self) -> Result<Vec<Task>, ProviderError> {
-        let arns = self.list_tasks(DesiredStatus::Running).await?;
-        let mut tasks = describe_tasks(self.aws, self.cluster, &arns).await?;
+        let mut tasks = self.tasks().await?;
         tasks.retain(|task| {
             task.last_status.as_deref() == Some("RUNNING")
                 && task.task_definition_arn.as_deref() == Some(self.task_definition)
         });
         Ok(tasks)
+    }
+
+    /// The tasks that are meant to run.
+    async fn tasks(&self) -> Result<Vec<Task>, ProviderError> {
+        let arns = self.list_tasks(DesiredStatus::Running).await?;
+        describe_tasks(self.aws, self.cluster, &arns).await
     }
 
     async fn list_tasks(&self, status: DesiredStatus) -> Result<BTreeSet<String>, ProviderError> {

@@ -10,11 +10,11 @@ use super::{
     object, pinned_images, proven, revision, text,
     verdict::Goal,
 };
-use crate::{Aws, tags};
+use crate::Aws;
 use aws_sdk_ecs::types::{
     Service, ServiceDeploymentBrief, ServiceDeploymentStatus, StopServiceDeploymentStopType,
 };
-use bfd_core::{Object, Properties, ResourceState, Value};
+use bfd_core::{Object, Properties, ResourceState};
 use bfd_provider::{Context, ProviderError};
 use std::time::Duration;
 
@@ -30,7 +30,7 @@ pub(super) async fn restore(
     context: &Context,
 ) -> Result<Object, ProviderError> {
     let (cluster, name) = key(&prior.inputs);
-    let Some(mut service) = live::find(aws, cluster, name).await? else {
+    let Some(mut service) = live::find_known(aws, cluster, name).await? else {
         return create::create(aws, &prior.inputs, context).await;
     };
     if live::is_draining(&service) {
@@ -39,7 +39,7 @@ pub(super) async fn restore(
     }
     let mut target = text(&prior.outputs, "task_definition").to_owned();
     if target.is_empty() {
-        target = register(aws, &prior.inputs).await?;
+        target = register(aws, &prior.inputs, context).await?;
     } else if !is_unproven(&prior.inputs)
         // ECS goes back to what was last complete, which an unproven one never was.
         && service.task_definition.as_deref() != Some(target.as_str())
@@ -48,17 +48,15 @@ pub(super) async fn restore(
     {
         service = back;
     }
-    let follow = send(aws, &service, current, prior, &mut target).await;
+    let follow = send(aws, &service, current, prior, &mut target, context).await;
     let arn = service.service_arn.clone().unwrap_or_default();
     let restored = object(&prior.inputs, &arn, &target);
     let (answered, is_new) = follow.map_err(|error| error.leaving(restored.clone()))?;
-    let abandoned = text(&current.outputs, "task_definition");
+    let kept = [target.as_str(), text(&prior.outputs, "task_definition")];
     if is_unproven(&prior.inputs) {
         // What did not get healthy before will not do so now.
         context.progress.tell(AS_RECORDED);
-        if !abandoned.is_empty() && abandoned != target {
-            revision::deregister(aws, abandoned).await;
-        }
+        revision::sweep(aws, &current.inputs, &kept).await?;
         return Ok(restored);
     }
     let follow = Follow {
@@ -75,9 +73,7 @@ pub(super) async fn restore(
     };
     let proof = async { follow.follow(&started(OPERATION, &answered)?).await };
     let proof = proof.await.map_err(|error| error.leaving(restored.clone()))?;
-    if !abandoned.is_empty() && abandoned != target {
-        revision::deregister(aws, abandoned).await;
-    }
+    revision::sweep(aws, &current.inputs, &kept).await?;
     Ok(proven(restored, proof))
 }
 
@@ -88,6 +84,7 @@ async fn send(
     current: &ResourceState,
     prior: &ResourceState,
     target: &mut String,
+    context: &Context,
 ) -> Result<(Service, bool), ProviderError> {
     let (before, desired) = (&current.inputs, &prior.inputs);
     let recorded = target.clone();
@@ -98,7 +95,7 @@ async fn send(
             Ok(answered) => Some(answered),
             // An INACTIVE revision cannot be deployed again, but its content can.
             Err(refused) if revision::is_inactive(&refused) => {
-                *target = register(aws, desired).await?;
+                *target = register(aws, desired, context).await?;
                 let again = Converge { task_definition: target.as_str(), ..first };
                 let request = again.request()?.unwrap_or_default();
                 Some(again.send(&request).await?)
@@ -114,9 +111,12 @@ async fn send(
     Ok((answered.unwrap_or_else(|| service.clone()), is_new))
 }
 
-async fn register(aws: &Aws, inputs: &Properties) -> Result<String, ProviderError> {
-    let content = inputs.get("task_definition").unwrap_or(&Value::Null);
-    Ok(revision::ensure(aws, content, &tags::declared(inputs)).await?.arn)
+async fn register(
+    aws: &Aws,
+    inputs: &Properties,
+    context: &Context,
+) -> Result<String, ProviderError> {
+    Ok(revision::ensure(aws, inputs, "", context).await?.arn)
 }
 
 /// Asks ECS to go back by itself, which takes over the tasks that still run: the fastest way,

@@ -3,18 +3,29 @@
 //! Revisions stay ACTIVE when a newer one takes over, because an INACTIVE one cannot be
 //! deployed again: any of them can be gone back to. What a failed update registered is
 //! deregistered when it is rolled back, and the revision of a deleted service with the service.
+//!
+//! RegisterTaskDefinition takes no client token and makes a new revision of the same content,
+//! so an answer that was lost may have left one that nobody knows. Each is tagged with its
+//! content and its service: that is how [`sweep`] finds it.
 
-use super::{live, requests};
-use crate::{Aws, error, shapes, tags::Tags};
+use super::{key, live, object, requests};
+use crate::{Aws, error, shapes, tags, tags::Tags, transport::with_attempts};
 use aws_sdk_ecs::types::{TaskDefinition, TaskDefinitionField, TaskDefinitionStatus};
-use bfd_core::Value;
+use bfd_core::{Properties, Value};
 use bfd_kinds::service::{content_hash, register_task_definition};
-use bfd_provider::{ErrorClass, ProviderError};
+use bfd_provider::{Context, ErrorClass, ProviderError};
 use serde_json::json;
+use std::time::Duration;
 
-/// The tag that names a revision's content, because RegisterTaskDefinition takes no client
-/// token and makes a new revision of the same content.
+/// The tags that name a revision's content, and the service it is for: a revision that two
+/// services used could not be deregistered with either.
 const CONTENT_HASH: &str = "bfd:content-hash";
+const SERVICE: &str = "bfd:service";
+/// How many revisions in a row may be left by lost answers: the attempts of two requests.
+const TWINS: u32 = 10;
+/// How often a revision that must exist is looked for, and how long between.
+const LOOKS: u32 = 3;
+const INTERVAL: Duration = Duration::from_secs(2);
 
 /// A revision that holds what is wanted.
 #[derive(Debug)]
@@ -24,37 +35,141 @@ pub(super) struct Revision {
     pub(super) is_new: bool,
 }
 
-/// Finds the latest revision of the family with this content, or registers one.
+/// What a service's revisions are known by.
+#[derive(Debug)]
+struct Mark {
+    family: String,
+    content_hash: String,
+    service: String,
+}
+
+impl Mark {
+    fn of(inputs: &Properties) -> Self {
+        let content = content(inputs);
+        let (cluster, name) = key(inputs);
+        let family = content.get("family").and_then(Value::as_str).unwrap_or_default();
+        Self {
+            family: family.to_owned(),
+            content_hash: content_hash(content),
+            service: format!("{cluster}/{name}"),
+        }
+    }
+
+    fn is_on(&self, tags: &Tags) -> bool {
+        tags.get(CONTENT_HASH) == Some(&self.content_hash)
+            && tags.get(SERVICE) == Some(&self.service)
+    }
+}
+
+fn content(inputs: &Properties) -> &Value {
+    inputs.get("task_definition").unwrap_or(&Value::Null)
+}
+
+/// Finds the latest revision of the family with the content that inputs declare, or registers
+/// one. `before` is the revision that was recorded, if any. An error says what may be left.
 pub(super) async fn ensure(
     aws: &Aws,
-    task_definition: &Value,
-    tags: &Tags,
+    inputs: &Properties,
+    before: &str,
+    context: &Context,
 ) -> Result<Revision, ProviderError> {
-    let hash = content_hash(task_definition);
-    let mut request = register_task_definition(task_definition);
-    let family = request["family"].as_str().unwrap_or_default().to_owned();
-    if let Some((latest, its_tags)) = describe(aws, &family).await?
-        && latest.status == Some(TaskDefinitionStatus::Active)
-        && its_tags.get(CONTENT_HASH) == Some(&hash)
-        && let Some(arn) = latest.task_definition_arn
-    {
-        return Ok(Revision { arn, is_new: false });
+    let mark = Mark::of(inputs);
+    // Nobody knows what there is when a later call fails: the undo looks for it.
+    let unsure = |error: ProviderError| error.leaving(object(inputs, "", ""));
+    let (arn, is_certain) = match latest(aws, &mark).await? {
+        Some(arn) => (arn, !context.repeated),
+        None => {
+            let (answer, attempts) = with_attempts(register(aws, inputs, &mark)).await;
+            match answer {
+                Ok(arn) => (arn, attempts <= 1 && !context.repeated),
+                Err(refused) if super::follow::is_passing(refused.class) => {
+                    // It may have been carried out all the same.
+                    let there = latest(aws, &mark).await.ok().flatten();
+                    (there.ok_or_else(|| unsure(refused))?, false)
+                }
+                Err(refused) => return Err(refused),
+            }
+        }
+    };
+    if !is_certain {
+        sweep(aws, inputs, &[&arn, before]).await.map_err(unsure)?;
     }
-    let mut tags = tags.clone();
-    tags.insert(CONTENT_HASH.to_owned(), hash);
+    Ok(Revision { is_new: arn != before, arn })
+}
+
+async fn register(aws: &Aws, inputs: &Properties, mark: &Mark) -> Result<String, ProviderError> {
+    const OPERATION: &str = "ecs:RegisterTaskDefinition";
+    let mut request = register_task_definition(content(inputs));
+    let mut tags = tags::declared(inputs);
+    tags.insert(CONTENT_HASH.to_owned(), mark.content_hash.clone());
+    tags.insert(SERVICE.to_owned(), mark.service.clone());
     request["tags"] =
         tags.iter().map(|(key, value)| json!({ "key": key, "value": value })).collect();
     let request = requests::register_task_definition(aws, &request)?;
-    let answer = aws.call("ecs:RegisterTaskDefinition", request.send()).await?;
+    let answer = aws.call(OPERATION, request.send()).await?;
     let arn = answer.task_definition.and_then(|it| it.task_definition_arn);
-    let arn = arn.ok_or_else(|| {
-        ProviderError::new(
-            "ecs:RegisterTaskDefinition",
-            ErrorClass::ServiceInternalError,
-            "ECS answered without the ARN of the revision",
-        )
-    })?;
-    Ok(Revision { arn, is_new: true })
+    arn.ok_or_else(|| {
+        let why = "ECS answered without the ARN of the revision";
+        ProviderError::new(OPERATION, ErrorClass::ServiceInternalError, why)
+    })
+}
+
+/// The latest ACTIVE revision of the family, if it has the mark.
+async fn latest(aws: &Aws, mark: &Mark) -> Result<Option<String>, ProviderError> {
+    let Some((latest, tags)) = describe(aws, &mark.family).await? else { return Ok(None) };
+    let is_it = is_active(&latest) && mark.is_on(&tags);
+    Ok(latest.task_definition_arn.filter(|_| is_it))
+}
+
+/// Deregisters the service's latest revisions that have the content of `inputs`, but for those
+/// that are `kept`: what an update registered that is undone, and what lost answers have left.
+pub(super) async fn sweep(
+    aws: &Aws,
+    inputs: &Properties,
+    kept: &[&str],
+) -> Result<(), ProviderError> {
+    let mark = Mark::of(inputs);
+    let there = describe(aws, &mark.family).await?;
+    let there = there.and_then(|(definition, _)| definition.task_definition_arn);
+    // A read may be older than what is known to be there.
+    let known = kept.iter().copied().chain(there.as_deref()).filter_map(|arn| number(arn, &mark));
+    let Some(last) = known.max() else { return Ok(()) };
+    for number in (1..=last).rev().take(TWINS as usize) {
+        let name = format!("{}:{number}", mark.family);
+        let Some((definition, tags)) = describe_surely(aws, &name).await? else { continue };
+        if !mark.is_on(&tags) && is_active(&definition) {
+            break;
+        }
+        let arn = definition.task_definition_arn.as_deref().unwrap_or_default();
+        if is_active(&definition) && !kept.contains(&arn) {
+            deregister(aws, arn).await?;
+        }
+    }
+    Ok(())
+}
+
+/// The number of a revision of the mark's family, by its ARN.
+fn number(arn: &str, mark: &Mark) -> Option<u64> {
+    let (family, number) = live::short(arn).rsplit_once(':')?;
+    number.parse().ok().filter(|_| family == mark.family)
+}
+
+fn is_active(definition: &TaskDefinition) -> bool {
+    definition.status == Some(TaskDefinitionStatus::Active)
+}
+
+/// Reads a revision whose number was given out, so that it is there unless the read is old.
+async fn describe_surely(
+    aws: &Aws,
+    name: &str,
+) -> Result<Option<(TaskDefinition, Tags)>, ProviderError> {
+    for _ in 1..LOOKS {
+        if let Some(found) = describe(aws, name).await? {
+            return Ok(Some(found));
+        }
+        aws.sleep(INTERVAL).await;
+    }
+    describe(aws, name).await
 }
 
 /// Reads a revision by ARN, or the latest ACTIVE one by family.
@@ -90,10 +205,14 @@ pub(super) async fn read(aws: &Aws, arn: &str) -> Result<Option<Value>, Provider
     Ok(Some(definition))
 }
 
-/// Takes a revision out of use. A failure costs nothing but tidiness, and is not reported.
-pub(super) async fn deregister(aws: &Aws, arn: &str) {
+/// Takes a revision out of use. One that is out of use, or not there, is left as it is.
+pub(super) async fn deregister(aws: &Aws, arn: &str) -> Result<(), ProviderError> {
     let request = aws.ecs.deregister_task_definition().task_definition(arn);
-    let _ = aws.call("ecs:DeregisterTaskDefinition", request.send()).await;
+    match aws.call("ecs:DeregisterTaskDefinition", request.send()).await {
+        Ok(_) => Ok(()),
+        Err(refused) if is_missing(&refused) || is_inactive(&refused) => Ok(()),
+        Err(refused) => Err(refused),
+    }
 }
 
 /// Whether ECS refused a revision because it was deregistered.

@@ -6,7 +6,7 @@ use super::{
     text,
     verdict::Goal,
 };
-use crate::{Aws, tags};
+use crate::Aws;
 use aws_sdk_ecs::types::Service;
 use bfd_core::{Object, Properties, ResourceState, Value};
 use bfd_kinds::service::content_hash;
@@ -28,14 +28,15 @@ pub(super) async fn update(
         });
     }
     let (cluster, name) = key(inputs);
-    let Some(live) = live::find(aws, cluster, name).await?.filter(|it| !live::is_draining(it))
+    let Some(live) =
+        live::find_known(aws, cluster, name).await?.filter(|it| !live::is_draining(it))
     else {
         let why = format!("the service `{name}` is no longer in the cluster `{cluster}`");
         return Err(ProviderError::new(OPERATION, ErrorClass::NotFound, why)
             .hint("it was deleted after the plan was made: plan again"));
     };
-    let revision = revision(aws, prior, inputs, &live).await?;
     let arn = live.service_arn.clone().unwrap_or_default();
+    let revision = revision(aws, prior, inputs, &live, context).await?;
     let updated = object(inputs, &arn, &revision.arn);
     let converge = Converge {
         aws,
@@ -66,8 +67,10 @@ pub(super) async fn update(
             return Err(error.leaving(updated));
         }
         Err(error) => {
-            if revision.is_new {
-                revision::deregister(aws, &revision.arn).await;
+            let kept = [text(&prior.outputs, "task_definition")];
+            if revision.is_new && revision::sweep(aws, inputs, &kept).await.is_err() {
+                // The undo tries again.
+                return Err(error.leaving(updated));
             }
             return Err(error);
         }
@@ -147,6 +150,7 @@ async fn revision(
     prior: &ResourceState,
     inputs: &Properties,
     live: &Service,
+    context: &Context,
 ) -> Result<Revision, ProviderError> {
     let null = Value::Null;
     let desired = inputs.get("task_definition").unwrap_or(&null);
@@ -156,7 +160,7 @@ async fn revision(
     if is_as_observed && content_hash(desired) == content_hash(observed) {
         return Ok(Revision { arn: running.to_owned(), is_new: false });
     }
-    revision::ensure(aws, desired, &tags::declared(inputs)).await
+    revision::ensure(aws, inputs, text(&prior.outputs, "task_definition"), context).await
 }
 
 fn differs(prior: &Properties, desired: &Properties) -> bool {

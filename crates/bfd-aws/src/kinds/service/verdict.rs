@@ -14,8 +14,8 @@ pub(super) enum Goal {
     /// The deployment that was found has ended well, whoever started it. One with which ECS
     /// goes back has no service deployment of its own: there its rollout tells.
     Settled,
-    /// The desired number of healthy tasks serves: the proof that a service is back. What is
-    /// replaced may still drain, which takes five minutes behind a load balancer.
+    /// The desired number of healthy tasks serves, and no other: the proof that a service is
+    /// back. What is replaced may still drain, which takes five minutes behind a load balancer.
     Serving,
 }
 
@@ -34,6 +34,9 @@ pub(super) struct Look {
     pub(super) stopped: Vec<Stopped>,
     /// Tasks that run and are healthy; absent where it was not asked for.
     pub(super) healthy: Option<i32>,
+    /// Tasks of other revisions that are meant to run, where a service goes back: they still
+    /// serve. What is told to stop may drain.
+    pub(super) strangers: i32,
 }
 
 /// Where in the service the followed deployment is.
@@ -141,7 +144,8 @@ pub(super) fn judge(look: &Look, goal: Goal) -> Verdict {
     {
         return proven(look, "rollout COMPLETED");
     }
-    if goal == Goal::Serving && look.healthy.is_some_and(|healthy| healthy >= look.desired) {
+    let is_back = look.strangers == 0 && look.healthy.is_some_and(|it| it >= look.desired);
+    if goal == Goal::Serving && is_back {
         return proven(look, "all tasks run and are healthy");
     }
     Verdict::Wait
@@ -262,6 +266,9 @@ mod tests {
         seen.healthy = Some(1);
         assert_eq!(judge(&seen, Goal::Serving), Verdict::Wait);
         seen.healthy = Some(2);
+        seen.strangers = 1;
+        assert_eq!(judge(&seen, Goal::Serving), Verdict::Wait, "what failed still serves");
+        seen.strangers = 0;
         assert!(matches!(judge(&seen, Goal::Serving), Verdict::Proven(_)));
         assert_eq!(judge(&seen, Goal::Proven), Verdict::Wait);
     }

@@ -6,6 +6,7 @@ use super::{
     read::{self, latest_event, phase},
 };
 use crate::{Aws, error, inputs};
+use aws_sdk_cloudformation::types::Stack;
 use bfd_core::ResourceState;
 use bfd_provider::{Context, ProviderError};
 
@@ -19,10 +20,18 @@ pub(super) async fn delete(
     let name = inputs::required(&prior.inputs, "name", OPERATION)?;
     let recorded = inputs::text(&prior.outputs, "arn");
     // By ARN, so that another stack that has taken the name since is left alone.
-    let found = read::find(aws, recorded.unwrap_or(name)).await?;
-    let Some(stack) = found.filter(|stack| phase(stack) != Phase::Deleted) else { return Ok(()) };
-    let arn = stack.stack_id.as_deref().unwrap_or(name);
-    let mark = latest_event(aws, arn).await?;
+    let asked = recorded.unwrap_or(name);
+    let found = read::find(aws, asked).await?;
+    if found.as_ref().is_some_and(|stack| phase(stack) == Phase::Deleted) {
+        return Ok(());
+    }
+    // One that is not found may have been made a moment ago: a deletion asks nothing of it.
+    let arn = found.as_ref().and_then(|stack| stack.stack_id.as_deref()).unwrap_or(asked);
+    let stack = found.clone().unwrap_or_else(|| Stack::builder().stack_name(name).build());
+    let mark = match found {
+        Some(_) => latest_event(aws, arn).await?,
+        None => None,
+    };
     let role = inputs::text(&prior.inputs, "role_arn");
     send(aws, arn, role, context).await?;
     let ended = follow(aws, arn, mark, context).until(Phase::is_settled).await;

@@ -16,6 +16,9 @@ const FAILED_LOOKS: u32 = 6;
 /// Looks without a new event after which the state is believed all the same. Right after a
 /// request, a stale read still shows the state before it.
 const QUIET_LOOKS: u32 = 6;
+/// Looks that have to miss the stack before it counts as gone. By its ARN a deleted stack is
+/// found for months, so that only an old read misses it; other servers forget it at once.
+const MISSING_LOOKS: u32 = 2;
 /// How long an operation may take: databases and distributions take most of an hour.
 const LIMIT: Duration = Duration::from_hours(2);
 /// How long an operation that somebody else started is waited for.
@@ -64,6 +67,7 @@ impl Follow<'_> {
         let mut canceled = false;
         let mut failed_looks = 0;
         let mut quiet_looks = 0;
+        let mut missing_looks = 0;
         let begun = self.aws.now();
         loop {
             let seen = async {
@@ -91,7 +95,13 @@ impl Follow<'_> {
                 failures.extend(failure(event));
                 mark.clone_from(&event.event_id);
             }
-            let is_over = stack.as_ref().is_none_or(|stack| is_end(phase(stack)));
+            let is_over = match &stack {
+                Some(stack) => is_end(phase(stack)),
+                None => {
+                    missing_looks += 1;
+                    missing_looks >= MISSING_LOOKS
+                }
+            };
             if is_over && quiet_looks >= QUIET_LOOKS {
                 return Ok(Ended { stack, failures, canceled });
             }

@@ -80,6 +80,7 @@ pub(crate) fn empty() -> Plan {
         endpoint: None,
         base: StateVersion { lineage: "01JD2".into(), serial: 41 },
         refreshed: State::default(),
+        missing: BTreeMap::new(),
         changes: vec![],
         unchanged: 12,
         steps: vec![],

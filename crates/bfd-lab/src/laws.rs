@@ -1,0 +1,135 @@
+//! What must hold after every run, whatever went wrong.
+
+use crate::cloud::Cloud;
+use bfd_apply::{Ended, Unended};
+use bfd_core::{
+    Address, Outcome, ResourceState, State, Value,
+    journal::{Entry, Event},
+    plan::{Action, Op, Phase, Plan, Undo},
+};
+use bfd_store::Unfinished;
+use std::collections::BTreeSet;
+
+/// Seconds that a clock in a journal may be behind: it has milliseconds.
+const ROUNDING: f64 = 0.01;
+
+/// A rolled-back environment is as it was, except what the plan declared.
+pub fn as_before(before: &Cloud, after: &Cloud, plan: &Plan) -> Vec<String> {
+    let declared: BTreeSet<&Address> = plan
+        .changes
+        .iter()
+        .filter(|change| change.undo != Undo::Exact && change.action != Action::Delete)
+        .map(|change| &change.address)
+        .collect();
+    let steps = plan.steps.iter().filter(|step| declared.contains(&step.address));
+    let states = steps.filter_map(|step| plan.refreshed.resources.get(&step.address));
+    let excused: BTreeSet<String> = states.flat_map(objects).collect();
+    let differences = before.differences(after, &|name| excused.contains(name));
+    differences.into_iter().map(|it| format!("not as before: {it}")).collect()
+}
+
+/// The objects that a recorded resource stands for, as [`Cloud`] names them.
+fn objects(state: &ResourceState) -> Vec<String> {
+    let id = &state.id;
+    match state.kind.as_str() {
+        "coordinator" => {
+            let config = state.inputs.get("config").and_then(Value::as_object);
+            let keys = config.into_iter().flat_map(|map| map.keys());
+            keys.map(|key| format!("parameter {id}/{key}")).collect()
+        }
+        "service" => {
+            let revision = state.outputs.get("task_definition").and_then(Value::as_str);
+            let scaling = format!("service/{id}");
+            let mut all = vec![
+                format!("service {id}"),
+                format!("scaling targets ecs|{scaling}|ecs:service:DesiredCount"),
+                format!("scaling policies ecs|{scaling}|ecs:service:DesiredCount"),
+            ];
+            all.extend(revision.map(|arn| format!("revision {arn}")));
+            all
+        }
+        // An image is only read.
+        "image" => Vec::new(),
+        kind => vec![format!("{kind} {id}")],
+    }
+}
+
+/// Everything recorded is there, and everything that is there is recorded.
+///
+/// `known` are revisions that an earlier state recorded: they stay, to go back to. What a
+/// cleanup step of `run` could not delete for certain stays recorded, and may be gone.
+pub fn agreed(
+    cloud: &Cloud,
+    state: &State,
+    known: &BTreeSet<String>,
+    run: &Unfinished,
+) -> Vec<String> {
+    let all = state.resources.values().chain(state.deposed.values().flatten());
+    let recorded: BTreeSet<String> = all.flat_map(objects).collect();
+    let half_deleted: BTreeSet<String> = run
+        .entries
+        .iter()
+        .filter(|entry| matches!(entry.event, Event::Failed { .. }))
+        .filter_map(|entry| match &run.plan.step(entry.step?).op {
+            Op::Delete { prior } => Some(objects(prior)),
+            _ => None,
+        })
+        .flatten()
+        .collect();
+    let missing = recorded
+        .iter()
+        .filter(|name| !name.starts_with("scaling ") && !half_deleted.contains(*name))
+        .filter(|name| !cloud.objects.contains_key(*name))
+        .map(|name| format!("recorded, but not there: {name}"));
+    let orphans = cloud
+        .objects
+        .keys()
+        .filter(|name| {
+            !recorded.contains(*name) && !cloud.owned.contains(*name) && !known.contains(*name)
+        })
+        .map(|name| format!("there, but recorded nowhere: {name}"));
+    missing.chain(orphans).collect()
+}
+
+/// The revisions that a state records.
+pub fn revisions(state: &State) -> BTreeSet<String> {
+    let all = state.resources.values().chain(state.deposed.values().flatten());
+    all.flat_map(objects).filter(|name| name.starts_with("revision ")).collect()
+}
+
+/// A rollback takes no longer than it may, and one that would is left open in time.
+pub fn in_time(
+    ended: &Ended,
+    run: &Unfinished,
+    begun: f64,
+    now: f64,
+    at: impl Fn(&str) -> f64,
+) -> Vec<String> {
+    let Some(turned) = turned(run).map(|entry| at(&entry.at).max(begun)) else { return Vec::new() };
+    let took = now - turned;
+    #[expect(clippy::cast_precision_loss, reason = "seconds of at most a day")]
+    let deadline = run.plan.rollback.deadline as f64;
+    let is_late = took > deadline + ROUNDING;
+    let came_to_an_end =
+        ended.outcome == Outcome::RolledBack || ended.left_open == Some(Unended::Deadline);
+    if is_late && came_to_an_end {
+        vec![format!("the rollback took {took:.1} s, its deadline is {deadline} s")]
+    } else {
+        Vec::new()
+    }
+}
+
+/// How long the way back took, in seconds, where there was one.
+pub fn way_back(run: &Unfinished, now: f64, at: impl Fn(&str) -> f64) -> Option<f64> {
+    turned(run).map(|entry| now - at(&entry.at))
+}
+
+/// The entry with which a run turned back.
+fn turned(run: &Unfinished) -> Option<&Entry> {
+    let turns = |entry: &&Entry| match (&entry.event, entry.step) {
+        (Event::Canceled, _) => true,
+        (Event::Failed { .. }, Some(step)) => run.plan.step(step).phase == Phase::Deploy,
+        _ => false,
+    };
+    run.entries.iter().find(turns)
+}

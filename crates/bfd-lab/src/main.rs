@@ -1,0 +1,145 @@
+//! `bfd-lab`: tells the stories of seeds, and every single failure of a manifest.
+
+#![expect(clippy::print_stdout, reason = "it reports to the person who ran it")]
+
+use bfd_lab::scenario::{Report, tell};
+use clap::{Args, Parser, Subcommand};
+use std::{
+    collections::BTreeMap,
+    panic::{AssertUnwindSafe, catch_unwind},
+    process::ExitCode,
+    sync::{
+        Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Instant,
+};
+
+#[derive(Debug, Parser)]
+#[command(about = "Whole runs of bfd in virtual time, with everything that can go wrong")]
+struct Cli {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Debug, Subcommand)]
+enum Task {
+    /// Tells the stories of many seeds, or replays one
+    Simulate(Simulate),
+}
+
+#[derive(Args, Debug)]
+struct Simulate {
+    /// How many seeds
+    #[arg(long, default_value_t = 200)]
+    seeds: u64,
+    /// The first of them
+    #[arg(long, default_value_t = 0)]
+    start: u64,
+    /// Tells one seed's story in full
+    #[arg(long, conflicts_with_all = ["seeds", "start"])]
+    seed: Option<u64>,
+    /// Stories told at the same time
+    #[arg(long)]
+    threads: Option<usize>,
+    /// Stop after so many failing seeds
+    #[arg(long, default_value_t = 10)]
+    failures: usize,
+    /// Tells each story twice, and compares every byte
+    #[arg(long)]
+    twice: bool,
+}
+
+fn main() -> ExitCode {
+    let Task::Simulate(options) = Cli::parse().task;
+    match options.seed {
+        Some(seed) => replay(seed),
+        None => simulate(&options),
+    }
+}
+
+fn replay(seed: u64) -> ExitCode {
+    let report = checked(seed, true);
+    println!("{}", report.trace);
+    for violation in &report.violations {
+        println!("VIOLATION: {violation}");
+    }
+    if report.violations.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// A story, and with `twice` whether it is the same when told again.
+fn checked(seed: u64, twice: bool) -> Report {
+    let told = |seed| {
+        catch_unwind(AssertUnwindSafe(|| tell(seed))).unwrap_or_else(|panic| {
+            let why = panic.downcast_ref::<String>().cloned();
+            let why = why.or_else(|| panic.downcast_ref::<&str>().map(|it| (*it).to_owned()));
+            let why = format!("a panic: {}", why.unwrap_or_default());
+            Report { violations: vec![why], ..Report::default() }
+        })
+    };
+    let mut report = told(seed);
+    if twice && report.violations.is_empty() && told(seed).digest != report.digest {
+        report.violations.push("told again, it is another story".to_owned());
+    }
+    report
+}
+
+fn simulate(options: &Simulate) -> ExitCode {
+    let begun = Instant::now();
+    let threads = options
+        .threads
+        .unwrap_or_else(|| std::thread::available_parallelism().map_or(1, std::num::NonZero::get));
+    let next = AtomicU64::new(options.start);
+    let end = options.start + options.seeds;
+    let done: Mutex<BTreeMap<u64, Report>> = Mutex::default();
+    let failed = AtomicU64::new(0);
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                loop {
+                    let seed = next.fetch_add(1, Ordering::Relaxed);
+                    if seed >= end || failed.load(Ordering::Relaxed) >= options.failures as u64 {
+                        return;
+                    }
+                    let mut report = checked(seed, options.twice);
+                    if report.violations.is_empty() {
+                        report.trace = String::new();
+                    } else {
+                        failed.fetch_add(1, Ordering::Relaxed);
+                    }
+                    done.lock().expect("no thread panics with it").insert(seed, report);
+                }
+            });
+        }
+    });
+    summarize(&done.into_inner().expect("all threads have ended"), begun.elapsed().as_secs_f64())
+}
+
+fn summarize(done: &BTreeMap<u64, Report>, seconds: f64) -> ExitCode {
+    let mut outcomes: BTreeMap<&str, usize> = BTreeMap::new();
+    let (mut runs, mut longest, mut failed) = (0, 0.0_f64, 0);
+    for (seed, report) in done {
+        runs += report.runs;
+        longest = longest.max(report.longest);
+        for (outcome, count) in &report.outcomes {
+            *outcomes.entry(outcome).or_default() += count;
+        }
+        if !report.violations.is_empty() {
+            failed += 1;
+            println!("seed {seed} breaks a law:");
+            for violation in &report.violations {
+                println!("  {violation}");
+            }
+            println!("  replay: cargo xtask simulate --seed {seed}");
+        }
+    }
+    #[expect(clippy::cast_precision_loss, reason = "counts of runs")]
+    let speed = runs as f64 / seconds;
+    println!("{} seeds, {runs} runs in {seconds:.1} s: {speed:.0} runs per second", done.len());
+    for (outcome, count) in outcomes {
+        println!("  {count:>7} {outcome}");
+    }
+    println!("  longest way back: {longest:.0} virtual seconds");
+    println!("{} passed, {failed} failed", done.len() - failed);
+    if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
