@@ -27,6 +27,10 @@ use std::{
 const ATTEMPTS: u32 = 5;
 /// One attempt; the slowest answers of these APIs take a few seconds.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(20);
+/// How often something that should be there is looked for, and how long between: reads are
+/// old by seconds where AWS calls them eventually consistent.
+const LOOKS: u32 = 3;
+const BETWEEN_LOOKS: Duration = Duration::from_secs(3);
 /// All attempts and the waits between them.
 const OPERATION_TIMEOUT: Duration = Duration::from_secs(90);
 
@@ -171,6 +175,25 @@ impl Aws {
                 },
             }
         }
+    }
+
+    /// Looks for something that should be there: what a single look misses may only be too new
+    /// for it.
+    pub(crate) async fn look_again<T, L>(
+        &self,
+        look: impl Fn() -> L + Send,
+    ) -> Result<Option<T>, ProviderError>
+    where
+        L: Future<Output = Result<Option<T>, ProviderError>> + Send,
+        T: Send,
+    {
+        for _ in 1..LOOKS {
+            if let Some(found) = look().await? {
+                return Ok(Some(found));
+            }
+            self.sleep(BETWEEN_LOOKS).await;
+        }
+        look().await
     }
 
     /// Waits on the connection's clock: virtual time where that is virtual.

@@ -8,6 +8,30 @@ use bfd_provider::{Context, ErrorClass, Identity, Provider, ProviderError, Secre
 use futures_util::future::try_join_all;
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
+/// Says that a failed call may have left its object, where nobody knows better: its answer was
+/// lost, or an earlier process made the same call and died. The undo looks.
+///
+/// The plan has seen that nothing was there, and "exists already" is somebody else's.
+fn if_in_doubt(
+    error: ProviderError,
+    context: &Context,
+    object: impl FnOnce() -> Option<Object>,
+) -> ProviderError {
+    let call = error.operation.split_once(':').map_or("", |(_, call)| call);
+    let is_read = ["Describe", "List", "Get", "BatchGet"].iter().any(|it| call.starts_with(it));
+    let may_have_arrived = !is_read
+        && matches!(error.class, ErrorClass::NetworkFailure | ErrorClass::ServiceInternalError);
+    let is_foreign = error.class == ErrorClass::AlreadyExists && !error.in_doubt;
+    let is_in_doubt = error.in_doubt || may_have_arrived || context.repeated;
+    if error.left.is_some() || is_foreign || !is_in_doubt {
+        return error;
+    }
+    match object() {
+        Some(object) => error.leaving(object),
+        None => error,
+    }
+}
+
 /// How old a read may be; AWS publishes no figure, and what is seen are seconds.
 const SETTLING: Duration = Duration::from_secs(5);
 
@@ -100,7 +124,9 @@ impl Provider for AwsProvider {
         inputs: &Properties,
         context: &Context,
     ) -> Result<Object, ProviderError> {
-        Self::calls(address.kind())?.create(self.aws(), address, inputs, context).await
+        let calls = Self::calls(address.kind())?;
+        let made = calls.create(self.aws(), address, inputs, context).await;
+        made.map_err(|error| if_in_doubt(error, context, || calls.by_name(inputs)))
     }
 
     async fn update(
@@ -110,7 +136,14 @@ impl Provider for AwsProvider {
         inputs: &Properties,
         context: &Context,
     ) -> Result<Object, ProviderError> {
-        Self::calls(address.kind())?.update(self.aws(), address, prior, inputs, context).await
+        let calls = Self::calls(address.kind())?;
+        let made = calls.update(self.aws(), address, prior, inputs, context).await;
+        made.map_err(|error| {
+            if_in_doubt(error, context, || {
+                let object = calls.by_name(inputs)?;
+                Some(Object { id: prior.id.clone(), outputs: prior.outputs.clone(), ..object })
+            })
+        })
     }
 
     async fn restore(

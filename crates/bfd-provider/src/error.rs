@@ -13,6 +13,8 @@ pub struct ProviderError {
     pub request_id: Option<String>,
     /// The object, if the call created or changed it before failing.
     pub left: Option<Box<Object>>,
+    /// The call may have taken effect, and nobody could find out.
+    pub in_doubt: bool,
     /// What was seen around it: stop reasons, exit codes, events, last log lines.
     pub details: Vec<String>,
     pub hint: Option<String>,
@@ -55,6 +57,7 @@ impl ProviderError {
             class,
             request_id: None,
             left: None,
+            in_doubt: false,
             details: Vec::new(),
             hint: None,
             source: source.into(),
@@ -64,6 +67,12 @@ impl ProviderError {
     #[must_use]
     pub fn leaving(mut self, left: Object) -> Self {
         self.left = Some(Box::new(left));
+        self
+    }
+
+    #[must_use]
+    pub fn in_doubt(mut self) -> Self {
+        self.in_doubt = true;
         self
     }
 

@@ -26,6 +26,13 @@ pub(crate) trait KindCalls: Debug + Send + Sync {
         wanted: &[Wanted<'_>],
     ) -> Result<Observation, ProviderError>;
 
+    /// The object that inputs name, when nothing more is known of it; `None` for a kind that
+    /// makes none. Enough for a delete, which finds the rest.
+    fn by_name(&self, inputs: &Properties) -> Option<Object> {
+        let name = inputs.get("name")?.as_str()?.to_owned();
+        Some(Object { id: name, inputs: inputs.clone(), outputs: Properties::new() })
+    }
+
     async fn create(
         &self,
         aws: &Aws,

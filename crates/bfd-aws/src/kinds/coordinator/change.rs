@@ -8,8 +8,18 @@ use crate::{
 };
 use bfd_core::{Object, Properties, Value};
 use bfd_kinds::coordinator::parameter_name;
-use bfd_provider::{Context, ProviderError};
+use bfd_provider::{Context, ErrorClass, ProviderError};
 use futures_util::future::join_all;
+
+/// From one configuration to another.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Change<'a> {
+    pub(super) prefix: &'a str,
+    pub(super) before: &'a Properties,
+    pub(super) after: &'a Properties,
+    /// Entries that come back are ours, even if they were never deleted.
+    pub(super) is_undo: bool,
+}
 
 /// Brings the configuration from one set of entries to another.
 ///
@@ -17,12 +27,11 @@ use futures_util::future::join_all;
 /// undo touches nothing else.
 pub(super) async fn converge(
     aws: &Aws,
-    prefix: &str,
-    before: &Properties,
+    change: Change<'_>,
     writes: &Writes,
-    after: &Properties,
     context: &Context,
 ) -> Result<Object, ProviderError> {
+    let Change { prefix, before, after, is_undo } = change;
     let (old, new) = (text_map(before.get("config")), text_map(after.get("config")));
     let (old_tags, new_tags) = (tags::declared(before), tags::declared(after));
     let mut now = Now {
@@ -38,7 +47,7 @@ pub(super) async fn converge(
             let tags = &new_tags;
             async move {
                 let name = parameter_name(prefix, key);
-                (key, value, put(aws, &name, known, value, tags, context).await)
+                (key, value, put(aws, &name, known, value, tags, is_undo, context).await)
             }
         });
     let mut failed = None;
@@ -85,6 +94,7 @@ async fn put(
     known: Option<&String>,
     value: &str,
     tags: &Tags,
+    is_undo: bool,
     context: &Context,
 ) -> Result<Written, ProviderError> {
     let inputs = |value: &str| {
@@ -95,7 +105,12 @@ async fn put(
         ])
     };
     match known {
-        None => write::create(aws, name, &inputs(value), context).await,
+        None => match write::create(aws, name, &inputs(value), context).await {
+            Err(exists) if is_undo && exists.class == ErrorClass::AlreadyExists => {
+                write::overwrite(aws, name, &Properties::new(), &inputs(value), value).await
+            }
+            answer => answer,
+        },
         Some(known) => write::overwrite(aws, name, &inputs(known), &inputs(value), value).await,
     }
 }

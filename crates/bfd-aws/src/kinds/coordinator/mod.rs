@@ -6,6 +6,7 @@ mod record;
 
 pub(crate) use record::record_deployment;
 
+use self::change::Change;
 use super::{
     KindCalls, Reading,
     parameter::{write, written::Written},
@@ -36,6 +37,11 @@ impl KindCalls for Coordinator {
         observe::observe(reading, wanted).await
     }
 
+    fn by_name(&self, inputs: &Properties) -> Option<Object> {
+        let id = inputs.get("parameter_prefix")?.as_str()?.to_owned();
+        Some(Object { id, inputs: inputs.clone(), outputs: Properties::new() })
+    }
+
     async fn create(
         &self,
         aws: &Aws,
@@ -44,7 +50,8 @@ impl KindCalls for Coordinator {
         context: &Context,
     ) -> Result<Object, ProviderError> {
         let prefix = inputs::required(inputs, "parameter_prefix", write::PUT)?;
-        change::converge(aws, prefix, &Properties::new(), &Writes::new(), inputs, context).await
+        let made = Change { prefix, before: &Properties::new(), after: inputs, is_undo: false };
+        change::converge(aws, made, &Writes::new(), context).await
     }
 
     async fn update(
@@ -56,7 +63,9 @@ impl KindCalls for Coordinator {
         context: &Context,
     ) -> Result<Object, ProviderError> {
         let writes = writes(&prior.outputs);
-        change::converge(aws, &prior.id, &prior.inputs, &writes, inputs, context).await
+        let made =
+            Change { prefix: &prior.id, before: &prior.inputs, after: inputs, is_undo: false };
+        change::converge(aws, made, &writes, context).await
     }
 
     async fn restore(
@@ -68,7 +77,9 @@ impl KindCalls for Coordinator {
         context: &Context,
     ) -> Result<Object, ProviderError> {
         let writes = writes(&current.outputs);
-        change::converge(aws, &current.id, &current.inputs, &writes, &prior.inputs, context).await
+        let (before, after) = (&current.inputs, &prior.inputs);
+        let made = Change { prefix: &current.id, before, after, is_undo: true };
+        change::converge(aws, made, &writes, context).await
     }
 
     async fn delete(

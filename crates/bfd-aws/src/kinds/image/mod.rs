@@ -27,6 +27,11 @@ impl KindCalls for Image {
         observe::observe(reading, wanted).await
     }
 
+    /// It is only read.
+    fn by_name(&self, _inputs: &Properties) -> Option<Object> {
+        None
+    }
+
     async fn create(
         &self,
         aws: &Aws,

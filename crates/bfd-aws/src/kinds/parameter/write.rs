@@ -115,8 +115,8 @@ async fn recognize(
     plaintext: &str,
     exists: ProviderError,
 ) -> Result<Written, ProviderError> {
-    let found = read::describe(aws, &[name.to_owned()].into()).await?.remove(name);
-    let Some(found) = found else { return Err(exists) };
+    let look = || async { Ok(read::describe(aws, &[name.to_owned()].into()).await?.remove(name)) };
+    let Ok(Some(found)) = aws.look_again(look).await else { return Err(exists.in_doubt()) };
     let there = super::observe::inputs_of(&found);
     let declared =
         SETTINGS.iter().filter(|field| **field != "value" && wanted.contains_key(**field));
@@ -124,17 +124,20 @@ async fn recognize(
     let mut same = declared
         .filter(|field| **field != "tier" || wanted["tier"] != "Intelligent-Tiering")
         .all(|field| !inputs::differs(&there, wanted, field));
-    let tags = read::read_tags(aws, name).await?;
+    let Ok(tags) = read::read_tags(aws, name).await else { return Err(exists.in_doubt()) };
     same = same && tags == tags::declared(wanted);
     // Only now the value: it takes the permission to decrypt.
-    if same && read::plaintext(aws, name).await?.is_some_and(|value| *value == *plaintext) {
-        Ok(Written::observed(&found))
-    } else {
-        Err(belongs(error::redact(exists, plaintext), name, &tags::owner(&tags)))
+    let value = if same { read::plaintext(aws, name).await } else { Ok(None) };
+    match value {
+        Ok(Some(value)) if *value == *plaintext => Ok(Written::observed(&found)),
+        Ok(_) => Err(belongs(error::redact(exists, plaintext), name, &tags::owner(&tags))),
+        Err(_) => Err(error::redact(exists, plaintext).in_doubt()),
     }
 }
 
-fn belongs(exists: ProviderError, name: &str, owner: &Owner) -> ProviderError {
+fn belongs(mut exists: ProviderError, name: &str, owner: &Owner) -> ProviderError {
+    // Whatever the answer was, or if there was none: what is there is somebody else's.
+    exists.class = ErrorClass::AlreadyExists;
     let hint = match owner {
         Owner::Stack(stack) => format!("rename the parameter here, or remove it from `{stack}`"),
         _ => "plan again: an existing object is taken over with `adopt = true`".to_owned(),

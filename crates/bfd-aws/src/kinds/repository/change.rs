@@ -136,14 +136,15 @@ pub(super) async fn recognize(
     wanted: &Properties,
     exists: ProviderError,
 ) -> Result<Repository, ProviderError> {
-    let found = listing::described(aws, Some(vec![name.to_owned()])).await?.remove(name);
-    let Some(repository) = found else { return Err(exists) };
+    let look =
+        || async { Ok(listing::described(aws, Some(vec![name.to_owned()])).await?.remove(name)) };
+    let Ok(Some(repository)) = aws.look_again(look).await else { return Err(exists.in_doubt()) };
     let there = inputs_of(&repository);
     let same = ["tag_mutability", "scan_on_push"]
         .iter()
         .all(|field| !inputs::differs(&there, wanted, field))
         && (!wanted.contains_key("kms_key") || !inputs::differs(&there, wanted, "kms_key"));
-    let tags = read_tags(aws, &repository).await?;
+    let Ok(tags) = read_tags(aws, &repository).await else { return Err(exists.in_doubt()) };
     if same && tags == tags::declared(wanted) {
         Ok(repository)
     } else {
@@ -163,7 +164,9 @@ pub(super) async fn explain(aws: &Aws, name: &str, exists: ProviderError) -> Pro
     }
 }
 
-fn belongs(exists: ProviderError, name: &str, owner: &Owner) -> ProviderError {
+fn belongs(mut exists: ProviderError, name: &str, owner: &Owner) -> ProviderError {
+    // Whatever the answer was, or if there was none: what is there is somebody else's.
+    exists.class = ErrorClass::AlreadyExists;
     exists
         .detail(format!("the repository `{name}` was not made by this run; {}", tags::says(owner)))
         .hint("plan again: an existing object is taken over with `adopt = true`")

@@ -4,16 +4,10 @@ use crate::{Aws, tags::Tags};
 use aws_sdk_ecs::types::{Deployment, Service, ServiceField, Tag};
 use bfd_provider::{ErrorClass, ProviderError};
 use futures_util::future::try_join_all;
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    time::Duration,
-};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Services per request: the API's own limit.
 const BATCH: usize = 10;
-/// How often a service that should be there is looked for, and how long between.
-const LOOKS: u32 = 3;
-const INTERVAL: Duration = Duration::from_secs(3);
 
 /// Reads services of one cluster with their tags. What is missing is left out; a cluster that
 /// is missing has no services.
@@ -78,13 +72,7 @@ pub(super) async fn find_known(
     cluster: &str,
     name: &str,
 ) -> Result<Option<Service>, ProviderError> {
-    for _ in 1..LOOKS {
-        if let Some(found) = find(aws, cluster, name).await? {
-            return Ok(Some(found));
-        }
-        aws.sleep(INTERVAL).await;
-    }
-    find(aws, cluster, name).await
+    aws.look_again(|| find(aws, cluster, name)).await
 }
 
 /// Whether it still exists: a deleted service stays visible as INACTIVE.

@@ -51,6 +51,10 @@ impl KindCalls for Service {
         observe::observe(reading.aws, wanted).await
     }
 
+    fn by_name(&self, inputs: &Properties) -> Option<Object> {
+        Some(object(inputs, "", ""))
+    }
+
     async fn create(
         &self,
         aws: &Aws,

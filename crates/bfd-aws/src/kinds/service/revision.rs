@@ -15,7 +15,6 @@ use bfd_core::{Properties, Value};
 use bfd_kinds::service::{content_hash, register_task_definition};
 use bfd_provider::{Context, ErrorClass, ProviderError};
 use serde_json::json;
-use std::time::Duration;
 
 /// The tags that name a revision's content, and the service it is for: a revision that two
 /// services used could not be deregistered with either.
@@ -23,9 +22,6 @@ const CONTENT_HASH: &str = "bfd:content-hash";
 const SERVICE: &str = "bfd:service";
 /// How many revisions in a row may be left by lost answers: the attempts of two requests.
 const TWINS: u32 = 10;
-/// How often a revision that must exist is looked for, and how long between.
-const LOOKS: u32 = 3;
-const INTERVAL: Duration = Duration::from_secs(2);
 
 /// A revision that holds what is wanted.
 #[derive(Debug)]
@@ -136,7 +132,9 @@ pub(super) async fn sweep(
     let Some(last) = known.max() else { return Ok(()) };
     for number in (1..=last).rev().take(TWINS as usize) {
         let name = format!("{}:{number}", mark.family);
-        let Some((definition, tags)) = describe_surely(aws, &name).await? else { continue };
+        // Its number was given out, so it is there, unless the read is old.
+        let found = aws.look_again(|| describe(aws, &name)).await?;
+        let Some((definition, tags)) = found else { continue };
         if !mark.is_on(&tags) && is_active(&definition) {
             break;
         }
@@ -156,20 +154,6 @@ fn number(arn: &str, mark: &Mark) -> Option<u64> {
 
 fn is_active(definition: &TaskDefinition) -> bool {
     definition.status == Some(TaskDefinitionStatus::Active)
-}
-
-/// Reads a revision whose number was given out, so that it is there unless the read is old.
-async fn describe_surely(
-    aws: &Aws,
-    name: &str,
-) -> Result<Option<(TaskDefinition, Tags)>, ProviderError> {
-    for _ in 1..LOOKS {
-        if let Some(found) = describe(aws, name).await? {
-            return Ok(Some(found));
-        }
-        aws.sleep(INTERVAL).await;
-    }
-    describe(aws, name).await
 }
 
 /// Reads a revision by ARN, or the latest ACTIVE one by family.

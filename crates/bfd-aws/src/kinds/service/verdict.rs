@@ -88,11 +88,16 @@ pub(super) fn judge(look: &Look, goal: Goal) -> Verdict {
         };
         return Verdict::Failed { message: stopped.line(), hint };
     }
-    let complete = look.running >= look.desired;
+    // A deployment that has succeeded says nothing of tasks that were added afterwards.
+    let all_healthy = look.healthy.is_none_or(|healthy| healthy >= look.desired);
+    let complete = look.running >= look.desired && all_healthy;
+    let is_back = look.running <= look.desired
+        && look.strangers == 0
+        && look.healthy.is_some_and(|healthy| healthy >= look.desired);
     if let Report::Status { status, reason } = &look.report {
         let why = reason.as_deref().map(|reason| format!(": {reason}")).unwrap_or_default();
         match status.as_str() {
-            "SUCCESSFUL" if look.place == Place::Primary && complete => {
+            "SUCCESSFUL" if look.place == Place::Primary && complete && goal != Goal::Serving => {
                 return proven(look, "service deployment SUCCESSFUL");
             }
             // On the way back a rollback is what is waited for.
@@ -125,7 +130,7 @@ pub(super) fn judge(look: &Look, goal: Goal) -> Verdict {
         let why = look.reason.as_deref().unwrap_or("no reason given");
         return failed(format!("the rollout failed: {why}"));
     }
-    if !complete {
+    if look.running < look.desired {
         return Verdict::Wait;
     }
     let completed = look.rollout.as_deref().is_none_or(|state| state == "COMPLETED");
@@ -139,12 +144,12 @@ pub(super) fn judge(look: &Look, goal: Goal) -> Verdict {
         );
     }
     if goal == Goal::Settled
+        && complete
         && look.report == Report::Unknown
         && look.rollout.as_deref() == Some("COMPLETED")
     {
         return proven(look, "rollout COMPLETED");
     }
-    let is_back = look.strangers == 0 && look.healthy.is_some_and(|it| it >= look.desired);
     if goal == Goal::Serving && is_back {
         return proven(look, "all tasks run and are healthy");
     }
@@ -200,6 +205,15 @@ mod tests {
         assert!(!is_proven(&look(Some("COMPLETED"), 2, 2, status("IN_PROGRESS"))));
         assert!(!is_proven(&look(Some("COMPLETED"), 2, 2, Report::Unknown)));
         assert!(!is_proven(&look(Some("COMPLETED"), 1, 2, status("SUCCESSFUL"))));
+    }
+
+    #[test]
+    fn tasks_that_were_added_to_a_successful_deployment_have_to_be_healthy_too() {
+        let mut seen = look(Some("COMPLETED"), 2, 2, status("SUCCESSFUL"));
+        seen.healthy = Some(1);
+        assert!(!is_proven(&seen));
+        seen.healthy = Some(2);
+        assert!(is_proven(&seen));
     }
 
     #[test]
@@ -269,6 +283,9 @@ mod tests {
         seen.strangers = 1;
         assert_eq!(judge(&seen, Goal::Serving), Verdict::Wait, "what failed still serves");
         seen.strangers = 0;
+        seen.running = 3;
+        assert_eq!(judge(&seen, Goal::Serving), Verdict::Wait, "one too many");
+        seen.running = 2;
         assert!(matches!(judge(&seen, Goal::Serving), Verdict::Proven(_)));
         assert_eq!(judge(&seen, Goal::Proven), Verdict::Wait);
     }

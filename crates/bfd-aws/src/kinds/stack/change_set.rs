@@ -24,12 +24,19 @@ pub(super) struct ChangeSet<'a> {
     pub(super) aws: &'a Aws,
     pub(super) context: &'a Context,
     pub(super) stack: &'a str,
+    /// How many operations of the same call the stack has seen: a token names one.
+    pub(super) attempt: usize,
 }
 
 impl ChangeSet<'_> {
     /// A letter first, then the token: the same name for a repeat of the same call.
     fn name(&self) -> String {
-        format!("bfd-{}", self.context.token.0)
+        format!("bfd-{}", self.token())
+    }
+
+    fn token(&self) -> String {
+        let token = &self.context.token.0;
+        if self.attempt == 0 { token.clone() } else { format!("{token}-{}", self.attempt) }
     }
 
     /// Makes the change set and waits until it is ready. Says whether it changes anything.
@@ -46,7 +53,7 @@ impl ChangeSet<'_> {
             .stack_name(self.stack)
             .change_set_name(self.name())
             .change_set_type(ChangeSetType::Update)
-            .client_token(&self.context.token.0)
+            .client_token(self.token())
             .template_body(&content.template)
             .set_parameters(Some(content.parameters.clone()))
             .set_tags(Some(content.tags.clone()))
@@ -113,7 +120,7 @@ impl ChangeSet<'_> {
             .execute_change_set()
             .stack_name(self.stack)
             .change_set_name(self.name())
-            .client_request_token(&self.context.token.0);
+            .client_request_token(self.token());
         let Err(refused) = self.aws.call(EXECUTE, request.send()).await else { return Ok(()) };
         let is_unclear = is_passing(refused.class)
             || error::code(&refused).is_some_and(|code| code.starts_with("InvalidChangeSetStatus"));

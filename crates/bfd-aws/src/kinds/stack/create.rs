@@ -128,15 +128,21 @@ async fn clear(
     }
 }
 
-/// Whether the operation with this call's token is among the stack's.
+/// Whether the latest operation on the stack is one of this call's.
 pub(super) async fn is_ours(
     aws: &Aws,
     name: &str,
     context: &Context,
 ) -> Result<bool, ProviderError> {
-    let events = read::events_after(aws, name, None).await?;
-    let token = Some(context.token.0.as_str());
-    Ok(events.iter().any(|event| event.client_request_token.as_deref() == token))
+    let tokens = read::tokens(aws, name).await?;
+    Ok(tokens.last().is_some_and(|latest| is_of(latest, context)))
+}
+
+/// Whether a client token is this call's, or one that it derived.
+pub(super) fn is_of(token: &str, context: &Context) -> bool {
+    token
+        .strip_prefix(&context.token.0)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
 }
 
 pub(super) async fn protect(aws: &Aws, name: &str, enable: bool) -> Result<(), ProviderError> {

@@ -68,6 +68,9 @@ impl Follow<'_> {
         let mut failed_looks = 0;
         let mut quiet_looks = 0;
         let mut missing_looks = 0;
+        let mut disagreeing_looks = 0;
+        // What the events say of the stack itself.
+        let mut told = None;
         let begun = self.aws.now();
         loop {
             let seen = async {
@@ -90,6 +93,9 @@ impl Follow<'_> {
             if !events.is_empty() {
                 quiet_looks = QUIET_LOOKS;
             }
+            for event in events.iter().filter(|event| is_of_stack(event)) {
+                told = event.resource_status.as_ref().map(|it| Phase::of(it.as_str()));
+            }
             for event in events.iter().filter(|event| is_news(event)) {
                 self.context.progress.tell(line(event));
                 failures.extend(failure(event));
@@ -102,6 +108,10 @@ impl Follow<'_> {
                     missing_looks >= MISSING_LOOKS
                 }
             };
+            // One of the two reads may be old. Servers that tell no end are believed in the end.
+            let agree = stack.is_none() || told.is_none_or(is_end);
+            disagreeing_looks = if agree { 0 } else { disagreeing_looks + 1 };
+            let is_over = is_over && (agree || disagreeing_looks >= QUIET_LOOKS);
             if is_over && quiet_looks >= QUIET_LOOKS {
                 return Ok(Ended { stack, failures, canceled });
             }
@@ -194,6 +204,11 @@ fn line(event: &StackEvent) -> String {
     }
 }
 
+/// Whether it is about the stack itself, and not about something in it.
+fn is_of_stack(event: &StackEvent) -> bool {
+    event.physical_resource_id.is_some() && event.physical_resource_id == event.stack_id
+}
+
 /// The event as a failure, if it is one of its own: what was merely stopped along with another
 /// one is not, and the stack only repeats what its resources said.
 fn failure(event: &StackEvent) -> Option<String> {
@@ -201,9 +216,7 @@ fn failure(event: &StackEvent) -> Option<String> {
     let reason = event.resource_status_reason.as_deref().unwrap_or("no reason given");
     let followed = reason.to_ascii_lowercase();
     let is_own = !followed.contains("cancelled") && !followed.contains("canceled");
-    let is_stack =
-        event.physical_resource_id.is_some() && event.physical_resource_id == event.stack_id;
-    if !status.ends_with("_FAILED") || !is_own || is_stack {
+    if !status.ends_with("_FAILED") || !is_own || is_of_stack(event) {
         return None;
     }
     let id = event.logical_resource_id.as_deref().unwrap_or("?");

@@ -98,6 +98,15 @@ pub(super) async fn events_after(
     Ok(events)
 }
 
+/// The client tokens of the operations on a stack, the latest last, each once in a row.
+pub(super) async fn tokens(aws: &Aws, name: &str) -> Result<Vec<String>, ProviderError> {
+    let events = events_after(aws, name, None).await?;
+    let mut tokens: Vec<String> =
+        events.into_iter().filter_map(|event| event.client_request_token).collect();
+    tokens.dedup();
+    Ok(tokens)
+}
+
 /// The id of the latest event, as the mark from which an operation's own events are told.
 pub(super) async fn latest_event(aws: &Aws, name: &str) -> Result<Option<String>, ProviderError> {
     let request = aws.cloudformation.describe_stack_events().stack_name(name);

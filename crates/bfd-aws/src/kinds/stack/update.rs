@@ -2,7 +2,7 @@
 
 use super::{
     change_set::ChangeSet,
-    create::{self, is_ours, protect},
+    create::{self, is_of, is_ours, protect},
     follow::{Cancel, Ended, Follow, OTHERS, failed, settled},
     object,
     phase::Phase,
@@ -78,7 +78,8 @@ impl Change<'_> {
     /// Finds the stack, with nothing running on it any more.
     async fn find(&self, name: &str) -> Result<Option<Stack>, ProviderError> {
         let Some(stack) = read::find_live(self.aws, name).await? else { return Ok(None) };
-        if status(&stack) == "UPDATE_IN_PROGRESS" && self.is_undo {
+        let is_running = status(&stack) == "UPDATE_IN_PROGRESS";
+        if is_running && self.is_undo && !is_ours(self.aws, name, self.context).await? {
             // The update that is undone was left running; refused when it has just ended.
             let request = self.aws.cloudformation.cancel_update_stack().stack_name(name);
             let _ = self.aws.call("cloudformation:CancelUpdateStack", request.send()).await;
@@ -152,7 +153,13 @@ impl Change<'_> {
         stack: &Stack,
         name: &str,
     ) -> Result<Option<Stack>, ProviderError> {
-        if self.context.repeated && is_ours(self.aws, name, self.context).await? {
+        let earlier = match self.context.repeated {
+            true => read::tokens(self.aws, name).await?,
+            false => Vec::new(),
+        };
+        let has_ended = earlier.last().is_some_and(|latest| is_of(latest, self.context));
+        let is_undone = phase(stack) == Phase::RolledBack;
+        if has_ended && !(self.is_undo && is_undone) {
             // A process that died began it, and it has come to its end since.
             let ended = Ended { stack: Some(stack.clone()), failures: Vec::new(), canceled: false };
             return self.judge(ended).map(Some);
@@ -163,7 +170,8 @@ impl Change<'_> {
         } else {
             self.before
         };
-        let change_set = ChangeSet { aws: self.aws, context: self.context, stack: name };
+        let attempt = earlier.iter().filter(|token| is_of(token, self.context)).count();
+        let change_set = ChangeSet { aws: self.aws, context: self.context, stack: name, attempt };
         if !change_set.make(self.inputs, present).await? {
             return Ok(None);
         }
