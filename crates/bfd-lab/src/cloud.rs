@@ -79,7 +79,7 @@ impl Cloud {
     /// Services with what runs of them, by revision.
     fn services(&mut self, ecs: &Value) {
         for (name, it) in entries(&ecs["services"]).filter(|(_, it)| it["status"] == "ACTIVE") {
-            let mut running: BTreeMap<String, usize> = BTreeMap::new();
+            let mut running: BTreeMap<String, u64> = BTreeMap::new();
             let tasks = entries(&ecs["tasks"]).map(|(_, task)| task);
             for task in
                 tasks.filter(|task| task["service"] == **name && task["status"] == "RUNNING")
@@ -90,6 +90,13 @@ impl Cloud {
                     *running.entry(revision.to_owned()).or_default() += 1;
                 }
             }
+            // What is one too many is about to stop.
+            let desired = it["desired"].as_u64().unwrap_or_default();
+            let meant = running.get_mut(text(&it["settings"]["taskDefinition"]));
+            if let Some(count) = meant {
+                *count = (*count).min(desired);
+            }
+            running.retain(|_, count| *count > 0);
             let mut settings = it["settings"].clone();
             if settings["healthCheckGracePeriodSeconds"] == 0 {
                 // AWS's own word for none, where it was once set.

@@ -265,7 +265,7 @@ impl Process<'_> {
             Ok(plan) => plan,
             Err(error) => return End::Refused(told(&error)),
         };
-        if plan.is_empty() {
+        if plan.is_empty() && plan.drift.is_empty() {
             return End::Planned(Box::new(plan));
         }
         self.trace.say(format!("  plan: {}", words(&plan)));
