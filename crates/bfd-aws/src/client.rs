@@ -125,6 +125,22 @@ impl Aws {
         T: Send,
         E: std::error::Error + ProvideErrorMetadata + Send + Sync + 'static,
     {
+        let counted = self.counted(operation, send);
+        async move { counted.await.0 }
+    }
+
+    /// The same, with the number of attempts that the SDK made of it.
+    ///
+    /// A refusal of a later attempt says nothing about an earlier one whose answer was lost.
+    pub(crate) fn counted<T, E>(
+        &self,
+        operation: &'static str,
+        send: impl Future<Output = Result<T, SdkError<E, HttpResponse>>> + Send,
+    ) -> impl Future<Output = (Result<T, ProviderError>, u32)> + Send
+    where
+        T: Send,
+        E: std::error::Error + ProvideErrorMetadata + Send + Sync + 'static,
+    {
         // The SDK's futures are large, and the engine holds many of them.
         let send = Box::pin(send);
         async move {
@@ -133,7 +149,12 @@ impl Aws {
                 self.sleep(wait).await;
             }
             let began = self.now();
-            let answer = send.await.map_err(|refusal| error::translate(operation, self, &refusal));
+            let (answer, attempts) = with_attempts(send).await;
+            let answer = answer.map_err(|refusal| {
+                let mut refused = error::translate(operation, self, &refusal);
+                refused.in_doubt = attempts > 1 && is_write(operation);
+                refused
+            });
             let took = self.now().duration_since(began).unwrap_or_default().as_millis();
             match &answer {
                 Ok(_) => tracing::debug!(target: "bfd", "{operation} {took} ms"),
@@ -141,7 +162,7 @@ impl Aws {
                     tracing::debug!(target: "bfd", "{operation} {took} ms: {:?}", refused.class);
                 }
             }
-            answer
+            (answer, attempts)
         }
     }
 
@@ -161,9 +182,9 @@ impl Aws {
         T: Send,
         E: std::error::Error + ProvideErrorMetadata + Send + Sync + 'static,
     {
-        let call = self.call(operation, send);
+        let call = self.counted(operation, send);
         async move {
-            let (answer, attempts) = with_attempts(call).await;
+            let (answer, attempts) = call.await;
             match answer {
                 Ok(made) => Ok(Made::Surely(made)),
                 Err(refused) => match refused.class {
@@ -242,6 +263,12 @@ impl Aws {
     pub fn request_count(&self) -> u64 {
         self.count.get()
     }
+}
+
+/// Whether a call, as IAM spells it, can change anything.
+pub(crate) fn is_write(operation: &str) -> bool {
+    let call = operation.split_once(':').map_or("", |(_, call)| call);
+    !["Describe", "List", "Get", "BatchGet"].iter().any(|it| call.starts_with(it))
 }
 
 fn retries() -> RetryConfig {

@@ -1,5 +1,6 @@
 use crate::{
     Aws, Settings,
+    client::is_write,
     kinds::{self, KindCalls, Reading, coordinator, repository},
 };
 use async_trait::async_trait;
@@ -11,17 +12,16 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 /// Says that a failed call may have left its object, where nobody knows better: its answer was
 /// lost, or an earlier process made the same call and died. The undo looks.
 ///
-/// The plan has seen that nothing was there, and "exists already" is somebody else's.
+/// The plan has seen that nothing was there. What "exists already", and is not known again as
+/// ours, is somebody else's.
 fn if_in_doubt(
     error: ProviderError,
     context: &Context,
     object: impl FnOnce() -> Option<Object>,
 ) -> ProviderError {
-    let call = error.operation.split_once(':').map_or("", |(_, call)| call);
-    let is_read = ["Describe", "List", "Get", "BatchGet"].iter().any(|it| call.starts_with(it));
-    let may_have_arrived = !is_read
+    let may_have_arrived = is_write(&error.operation)
         && matches!(error.class, ErrorClass::NetworkFailure | ErrorClass::ServiceInternalError);
-    let is_foreign = error.class == ErrorClass::AlreadyExists && !error.in_doubt;
+    let is_foreign = error.class == ErrorClass::AlreadyExists;
     let is_in_doubt = error.in_doubt || may_have_arrived || context.repeated;
     if error.left.is_some() || is_foreign || !is_in_doubt {
         return error;

@@ -51,6 +51,10 @@ impl Cloud {
             let Some(latest) = it["versions"].as_array().and_then(|all| all.last()) else {
                 continue;
             };
+            if it["tags"]["aws:cloudformation:stack-id"].is_string() {
+                // The stack tells of it, and deletes what it replaced when it finds the time.
+                continue;
+            }
             let mut value = latest.clone();
             strip(&mut value, &["number", "modified_at"]);
             value["value"] = sandbox.parameter(name).into();

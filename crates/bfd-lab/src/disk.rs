@@ -53,6 +53,14 @@ impl SimDisk {
         Self(Arc::new(Mutex::new(Inner { forbidden, ..Inner::default() })))
     }
 
+    /// Another disk with the same files.
+    #[must_use]
+    pub fn copy(&self) -> Self {
+        let inner = self.inner();
+        let (files, forbidden) = (inner.files.clone(), inner.forbidden.clone());
+        Self(Arc::new(Mutex::new(Inner { files, forbidden, ..Inner::default() })))
+    }
+
     /// Starts a process: at its `death`, a write counted from 0, `dying` is triggered.
     pub fn boot(&self, death: Option<(u64, Moment)>, dying: CancellationToken) -> Handle {
         let mut inner = self.inner();

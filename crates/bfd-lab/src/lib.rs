@@ -15,10 +15,12 @@
 //! | [`cloud`] | what exists, told so that it can be compared |
 //! | [`laws`] | what must hold |
 //! | [`scenario`] | a seed's whole story |
+//! | [`exhaust`] | every single failure of a manifest |
 pub mod cloud;
 pub mod dice;
 pub mod disk;
 pub mod environment;
+pub mod exhaust;
 pub mod laws;
 pub mod life;
 pub mod scenario;

@@ -52,6 +52,8 @@ pub struct Project {
 pub enum Command {
     Plan,
     Apply,
+    /// Only the repositories: images come before the services that need them.
+    ApplyRepositories,
     Destroy,
     Recover,
 }
@@ -210,11 +212,13 @@ impl Process<'_> {
         };
         let connection = self.connect(&loaded).await;
         match command {
-            Command::Plan => match self.plan(&loaded, &connection, None).await {
+            Command::Plan => match self.plan(&loaded, &connection, None, &[]).await {
                 Ok(plan) => End::Planned(Box::new(plan)),
                 Err(error) => End::Refused(told(&error)),
             },
-            Command::Apply | Command::Destroy => self.apply(&loaded, &connection, command).await,
+            Command::Apply | Command::ApplyRepositories | Command::Destroy => {
+                self.apply(&loaded, &connection, command).await
+            }
             Command::Recover => self.recover(&loaded, &connection).await,
         }
     }
@@ -247,10 +251,11 @@ impl Process<'_> {
         loaded: &Loaded,
         connection: &Connection,
         empty: Option<&Graph>,
+        targets: &[Address],
     ) -> Result<Plan, CommandError> {
         let snapshot = loaded.store.load().await?;
-        let scope = Scope { targets: &[], rollback: loaded.manifest.rollback };
         let graph = empty.unwrap_or(&loaded.graph);
+        let scope = Scope { targets, rollback: loaded.manifest.rollback };
         planning::plan(loaded, graph, &snapshot, Some(connection), scope).await
     }
 
@@ -261,7 +266,15 @@ impl Process<'_> {
         };
         let empty = Graph::build(Vec::new()).expect("nothing is wrong with nothing");
         let graph = (command == Command::Destroy).then_some(&empty);
-        let plan = match self.plan(loaded, connection, graph).await {
+        let repositories = || {
+            let all = loaded.graph.resources().map(|resource| resource.address.clone());
+            all.filter(|address| address.kind().as_str() == "repository").collect()
+        };
+        let targets: Vec<Address> = match command {
+            Command::ApplyRepositories => repositories(),
+            _ => Vec::new(),
+        };
+        let plan = match self.plan(loaded, connection, graph, &targets).await {
             Ok(plan) => plan,
             Err(error) => return End::Refused(told(&error)),
         };

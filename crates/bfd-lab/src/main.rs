@@ -2,15 +2,19 @@
 
 #![expect(clippy::print_stdout, reason = "it reports to the person who ran it")]
 
-use bfd_lab::scenario::{Report, tell};
+use bfd_lab::{
+    exhaust::{self, Job, Point},
+    scenario::{Report, tell},
+};
 use clap::{Args, Parser, Subcommand};
 use std::{
     collections::BTreeMap,
     panic::{AssertUnwindSafe, catch_unwind},
+    path::PathBuf,
     process::ExitCode,
     sync::{
         Mutex,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicU64, AtomicUsize, Ordering},
     },
     time::Instant,
 };
@@ -26,6 +30,18 @@ struct Cli {
 enum Task {
     /// Tells the stories of many seeds, or replays one
     Simulate(Simulate),
+    /// Disturbs the creation and changes of environments at every single place
+    Exhaust(Exhaust),
+}
+
+#[derive(Args, Debug)]
+struct Exhaust {
+    /// Manifests of the repository's `environments/`
+    #[arg(required = true)]
+    manifests: Vec<PathBuf>,
+    /// Every place in a line of its own
+    #[arg(long)]
+    all: bool,
 }
 
 #[derive(Args, Debug)]
@@ -51,11 +67,88 @@ struct Simulate {
 }
 
 fn main() -> ExitCode {
-    let Task::Simulate(options) = Cli::parse().task;
-    match options.seed {
-        Some(seed) => replay(seed),
-        None => simulate(&options),
+    match Cli::parse().task {
+        Task::Simulate(options) => match options.seed {
+            Some(seed) => replay(seed),
+            None => simulate(&options),
+        },
+        Task::Exhaust(options) => exhaust(&options),
     }
+}
+
+fn exhaust(options: &Exhaust) -> ExitCode {
+    let (mut tried, mut failed) = (0, 0);
+    for manifest in &options.manifests {
+        let begun = Instant::now();
+        let points = exhaust::read(manifest)
+            .map_err(|error| error.to_string())
+            .and_then(|project| exhaust::exhaust(&project, &|jobs| in_parallel(jobs)));
+        let points = match points {
+            Ok(points) => points,
+            Err(why) => {
+                println!("{}: {why}", manifest.display());
+                return ExitCode::FAILURE;
+            }
+        };
+        let seconds = begun.elapsed().as_secs_f64();
+        println!("{}: {} single failures in {seconds:.1} s", manifest.display(), points.len());
+        table(&points, options.all);
+        for point in points.iter().filter(|point| !point.violations.is_empty()) {
+            failed += 1;
+            let Point { scenario, failure, at, operation, violations, .. } = point;
+            println!("  {scenario}: {} {at} ({operation}) breaks a law:", failure.words());
+            violations.iter().for_each(|violation| println!("    {violation}"));
+        }
+        tried += points.len();
+    }
+    println!("{} passed, {failed} failed", tried - failed);
+    if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn in_parallel(jobs: &[Job<'_>]) -> Vec<Point> {
+    let next = AtomicUsize::new(0);
+    let done: Mutex<BTreeMap<usize, Point>> = Mutex::default();
+    std::thread::scope(|scope| {
+        for _ in 0..threads() {
+            scope.spawn(|| {
+                loop {
+                    let number = next.fetch_add(1, Ordering::Relaxed);
+                    let Some(job) = jobs.get(number) else { return };
+                    let point = job.try_it();
+                    done.lock().expect("no thread panics with it").insert(number, point);
+                }
+            });
+        }
+    });
+    done.into_inner().expect("all threads have ended").into_values().collect()
+}
+
+/// Failures by kind and call, with their outcomes and the longest of their times.
+fn table(points: &[Point], all: bool) {
+    let mut rows: BTreeMap<(&str, &str, String, &str), (usize, f64)> = BTreeMap::new();
+    for point in points {
+        let place = if all {
+            format!("{:>4} {}", point.at, point.operation)
+        } else {
+            point.operation.clone()
+        };
+        let key = (point.scenario, point.failure.words(), place, point.outcome.as_str());
+        let row = rows.entry(key).or_default();
+        *row = (row.0 + 1, row.1.max(point.seconds));
+    }
+    row("scenario", "failure", "at", "outcome", "count", "seconds");
+    for ((scenario, failure, place, outcome), (count, seconds)) in rows {
+        let (count, seconds) = (count.to_string(), format!("{seconds:.0}"));
+        row(scenario, failure, &place, outcome, &count, &seconds);
+    }
+}
+
+fn row(scenario: &str, failure: &str, at: &str, outcome: &str, count: &str, seconds: &str) {
+    println!("  {scenario:<15}{failure:<36}{at:<46}{outcome:<26}{count:>6}{seconds:>9}");
+}
+
+fn threads() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
 }
 
 fn replay(seed: u64) -> ExitCode {

@@ -278,6 +278,6 @@ fn project(environment: &Environment) -> Project {
 }
 
 /// An entry's time in the sandbox's seconds.
-fn moment(at: &str) -> f64 {
+pub(crate) fn moment(at: &str) -> f64 {
     crate::life::seconds_between("2026-01-01T00:00:00Z", at) + EPOCH
 }

@@ -70,9 +70,13 @@ impl ProviderError {
         self
     }
 
+    /// Says so; what "exists already" may then well be ours.
     #[must_use]
     pub fn in_doubt(mut self) -> Self {
         self.in_doubt = true;
+        if self.class == ErrorClass::AlreadyExists {
+            self.class = ErrorClass::ResourceConflict;
+        }
         self
     }
 

@@ -22,6 +22,10 @@ impl Clock {
         Self(Arc::new(Inner { started: Instant::now(), speed, base: Mutex::new(epoch) }))
     }
 
+    pub(crate) fn speed(&self) -> f64 {
+        self.0.speed
+    }
+
     /// Virtual seconds since 1970.
     pub(crate) fn now(&self) -> f64 {
         let base = *self.0.base.lock().unwrap_or_else(PoisonError::into_inner);

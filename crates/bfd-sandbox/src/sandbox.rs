@@ -68,6 +68,20 @@ impl Sandbox {
         })))
     }
 
+    /// Another sandbox with a copy of this world at `time`, in virtual seconds since 1970. It has
+    /// no faults, an empty log, and a clock of its own: the runtime's that this is called in.
+    #[must_use]
+    pub fn fork(&self, time: f64) -> Self {
+        let store = self.store().fork();
+        Self(Arc::new(Inner {
+            clock: Clock::new(time, self.0.clock.speed()),
+            latency: self.0.latency,
+            store: Mutex::new(store),
+            traffic: Mutex::default(),
+            requests: AtomicU64::new(0),
+        }))
+    }
+
     /// The SDK's HTTP client: every request is answered here, and none leaves the process.
     pub fn http_client(&self) -> SharedHttpClient {
         SharedHttpClient::new(Client::new(self.clone()))

@@ -73,6 +73,18 @@ impl Store {
         Ok((store, now))
     }
 
+    /// A copy of the world in memory, without its file and its past.
+    pub(crate) fn fork(&self) -> Self {
+        let past = VecDeque::from([(f64::NEG_INFINITY, self.text.clone())]);
+        Self {
+            options: Options { file: None, ..self.options.clone() },
+            world: self.world.clone(),
+            text: self.text.clone(),
+            generation: 0,
+            past,
+        }
+    }
+
     /// Runs one request on the current world, and keeps what it changed.
     ///
     /// Under the file's lock from reading to writing, so that two processes never lose each

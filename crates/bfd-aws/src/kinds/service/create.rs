@@ -147,7 +147,9 @@ async fn give_up(
     error: ProviderError,
 ) -> ProviderError {
     let left = object(inputs, "", &revision.arn);
-    if is_passing(error.class) && error.class != ErrorClass::Throttling {
+    let may_be_there =
+        error.in_doubt || (is_passing(error.class) && error.class != ErrorClass::Throttling);
+    if may_be_there && error.class != ErrorClass::AlreadyExists {
         return error.leaving(left);
     }
     if revision.is_new && revision::sweep(aws, inputs, &[]).await.is_err() {

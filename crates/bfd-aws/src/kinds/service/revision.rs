@@ -8,8 +8,8 @@
 //! so an answer that was lost may have left one that nobody knows. Each is tagged with its
 //! content and its service: that is how [`sweep`] finds it.
 
-use super::{key, live, object, requests};
-use crate::{Aws, error, shapes, tags, tags::Tags, transport::with_attempts};
+use super::{follow::is_passing, key, live, object, requests};
+use crate::{Aws, error, shapes, tags, tags::Tags};
 use aws_sdk_ecs::types::{TaskDefinition, TaskDefinitionField, TaskDefinitionStatus};
 use bfd_core::{Properties, Value};
 use bfd_kinds::service::{content_hash, register_task_definition};
@@ -75,10 +75,9 @@ pub(super) async fn ensure(
     let (arn, is_certain) = match latest(aws, &mark).await? {
         Some(arn) => (arn, !context.repeated),
         None => {
-            let (answer, attempts) = with_attempts(register(aws, inputs, &mark)).await;
-            match answer {
-                Ok(arn) => (arn, attempts <= 1 && !context.repeated),
-                Err(refused) if super::follow::is_passing(refused.class) => {
+            match register(aws, inputs, &mark).await {
+                Ok((arn, attempts)) => (arn, attempts <= 1 && !context.repeated),
+                Err(refused) if is_passing(refused.class) || refused.in_doubt => {
                     // It may have been carried out all the same.
                     let there = latest(aws, &mark).await.ok().flatten();
                     (there.ok_or_else(|| unsure(refused))?, false)
@@ -93,7 +92,12 @@ pub(super) async fn ensure(
     Ok(Revision { is_new: arn != before, arn })
 }
 
-async fn register(aws: &Aws, inputs: &Properties, mark: &Mark) -> Result<String, ProviderError> {
+/// Registers a revision; its ARN, and how many attempts it took.
+async fn register(
+    aws: &Aws,
+    inputs: &Properties,
+    mark: &Mark,
+) -> Result<(String, u32), ProviderError> {
     const OPERATION: &str = "ecs:RegisterTaskDefinition";
     let mut request = register_task_definition(content(inputs));
     let mut tags = tags::declared(inputs);
@@ -102,9 +106,9 @@ async fn register(aws: &Aws, inputs: &Properties, mark: &Mark) -> Result<String,
     request["tags"] =
         tags.iter().map(|(key, value)| json!({ "key": key, "value": value })).collect();
     let request = requests::register_task_definition(aws, &request)?;
-    let answer = aws.call(OPERATION, request.send()).await?;
-    let arn = answer.task_definition.and_then(|it| it.task_definition_arn);
-    arn.ok_or_else(|| {
+    let (answer, attempts) = aws.counted(OPERATION, request.send()).await;
+    let arn = answer?.task_definition.and_then(|it| it.task_definition_arn);
+    arn.map(|arn| (arn, attempts)).ok_or_else(|| {
         let why = "ECS answered without the ARN of the revision";
         ProviderError::new(OPERATION, ErrorClass::ServiceInternalError, why)
     })

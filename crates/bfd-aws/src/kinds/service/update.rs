@@ -63,7 +63,10 @@ pub(super) async fn update(
     let service = match converge.send(&request).await {
         Ok(service) => service,
         // It may have been carried out all the same.
-        Err(error) if is_passing(error.class) && error.class != ErrorClass::Throttling => {
+        Err(error)
+            if error.in_doubt
+                || (is_passing(error.class) && error.class != ErrorClass::Throttling) =>
+        {
             return Err(error.leaving(updated));
         }
         Err(error) => {
