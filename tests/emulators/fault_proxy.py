@@ -15,9 +15,13 @@ A request uses up one count (default 1) of the first rule with one left whose
     drop_before  the connection ends before the request reaches the emulator
     drop_after   the lost answer: the emulator applies it, the answer never comes
     delay        answered `ms` (default 500) milliseconds later
+    hold_before  never reaches the emulator, and the connection stays open
+    hold_after   the emulator applies it, no answer comes, the connection stays open
+
+What is held is held until the client closes the connection, or is killed.
 
 `GET /_fault` answers {"rules": what remains, "injected": [[kind, request]…],
-"requests": [request…]}.
+"requests": [request…], "held": how many have been held}.
 """
 
 import http.client
@@ -29,7 +33,7 @@ import urllib.parse
 import leash
 import loopback
 
-KINDS = {"throttle", "http500", "drop_before", "drop_after", "delay"}
+KINDS = {"throttle", "http500", "drop_before", "drop_after", "delay", "hold_before", "hold_after"}
 # These belong to one hop and are not passed on.
 HOP_HEADERS = {"connection", "content-length", "expect", "keep-alive", "transfer-encoding"}
 
@@ -52,6 +56,7 @@ class Faults:
         self.rules = []
         self.injected = []
         self.requests = []
+        self.held = 0
 
     def replace(self, rules):
         """Takes new rules; raises ValueError if one could never fire."""
@@ -65,6 +70,7 @@ class Faults:
             self.rules = rules
             self.injected.clear()
             self.requests.clear()
+            self.held = 0
 
     def take(self, request):
         """Records the request and uses up the rule that applies to it, if any."""
@@ -77,12 +83,17 @@ class Faults:
                     return rule
         return {"kind": None}
 
+    def hold(self):
+        with self.lock:
+            self.held += 1
+
     def report(self):
         with self.lock:
             return {
                 "rules": [dict(rule) for rule in self.rules],
                 "injected": list(self.injected),
                 "requests": list(self.requests),
+                "held": self.held,
             }
 
 
@@ -108,13 +119,26 @@ class Proxy(loopback.Handler):
         if kind == "drop_before":
             self.close_connection = True
             return None
+        if kind == "hold_before":
+            return self.hold()
         if kind == "delay":
             time.sleep(rule.get("ms", 500) / 1000)
         status, headers, answer = self.forward(body)
         if kind == "drop_after":
             self.close_connection = True
             return None
+        if kind == "hold_after":
+            return self.hold()
         return self.answer(status, headers, answer)
+
+    def hold(self):
+        FAULTS.hold()
+        self.close_connection = True
+        try:
+            # Ends with the connection: a client that waits for an answer sends nothing.
+            self.connection.recv(1)
+        except OSError:
+            pass  # reset instead of closed: gone all the same
 
     def control(self, body):
         if self.command == "POST":

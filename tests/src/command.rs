@@ -210,6 +210,18 @@ impl Running {
         self.child.kill().expect("a child can be killed");
     }
 
+    /// Kills it when it has run for as long as `moment`, unless it has ended before. The moment
+    /// is the point here, not something that a condition could replace.
+    #[track_caller]
+    pub fn kill_at(mut self, moment: Duration) -> Output {
+        let left = moment.saturating_sub(self.start.elapsed());
+        let ended = || self.child.try_wait().expect("a child can be waited for");
+        if wait::poll(left, ended).is_none() {
+            self.kill();
+        }
+        self.wait()
+    }
+
     /// Waits for its end.
     ///
     /// # Panics

@@ -8,6 +8,10 @@ use serde_json::{Value, json};
 use crate::emulators::python;
 use crate::http;
 use crate::server::Server;
+use crate::wait;
+
+/// How long a client may take to send the request that is to be held.
+const HELD_DEADLINE: Duration = Duration::from_mins(2);
 
 /// A fault for the next matching requests.
 ///
@@ -41,6 +45,18 @@ impl Fault {
     /// Ends the connection after the emulator has applied the request.
     pub fn lost_answer(request: &str) -> Self {
         Self::new("drop_after", request)
+    }
+
+    /// Keeps the request, and never answers: what a client that is killed now has asked for
+    /// has not happened.
+    pub fn held_request(request: &str) -> Self {
+        Self::new("hold_before", request)
+    }
+
+    /// Never answers a request that the emulator has applied: what a client that is killed now
+    /// has asked for has happened.
+    pub fn held_answer(request: &str) -> Self {
+        Self::new("hold_after", request)
     }
 
     /// Passes the request on after a while.
@@ -110,6 +126,18 @@ impl FaultProxy {
     pub fn requests(&self) -> Vec<String> {
         let report = self.control("GET", "");
         report["requests"].as_array().expect("the proxy reports a list").iter().map(text).collect()
+    }
+
+    /// Waits until a held request is where it is held.
+    ///
+    /// # Panics
+    /// When that does not happen within two minutes.
+    #[track_caller]
+    pub fn until_held(&self) {
+        wait::until("a held request", HELD_DEADLINE, || {
+            let report = self.control("GET", "");
+            (report["held"].as_u64() > Some(0)).then_some(())
+        });
     }
 
     #[track_caller]

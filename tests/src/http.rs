@@ -9,6 +9,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::emulators::REGION;
+
 /// Long enough for a server on a busy machine, short enough to fail a test.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -31,11 +33,46 @@ pub fn request(method: &str, port: u16, path: &str, body: &str) -> io::Result<Re
 /// When it does not answer, or refuses.
 #[track_caller]
 pub fn call(port: u16, target: &str, body: &Value) -> Value {
-    let headers = format!("Content-Type: application/x-amz-json-1.1\r\nX-Amz-Target: {target}\r\n");
+    json_call(port, target, "", body)
+}
+
+/// The same in an account of a server that takes it from the access key.
+#[track_caller]
+pub fn call_in_account(port: u16, account: &str, target: &str, body: &Value) -> Value {
+    // The service in the credential's scope is not looked at: the target says it.
+    json_call(port, target, &authorization(account, "any"), body)
+}
+
+/// Calls an operation of AWS's query protocol in an account, and returns the XML.
+///
+/// # Panics
+/// When it does not answer, or refuses.
+#[track_caller]
+pub fn query_in_account(port: u16, account: &str, service: &str, form: &str) -> String {
+    let mut headers = "Content-Type: application/x-www-form-urlencoded\r\n".to_owned();
+    headers.push_str(&authorization(account, service));
+    let response = send("POST", port, "/", &headers, form);
+    let response = response.unwrap_or_else(|error| panic!("{form} has no answer: {error}"));
+    assert_eq!(response.status, 200, "{form}: {}", response.body);
+    response.body
+}
+
+#[track_caller]
+fn json_call(port: u16, target: &str, more: &str, body: &Value) -> Value {
+    let headers =
+        format!("Content-Type: application/x-amz-json-1.1\r\nX-Amz-Target: {target}\r\n{more}");
     let response = send("POST", port, "/", &headers, &body.to_string());
     let response = response.unwrap_or_else(|error| panic!("{target} has no answer: {error}"));
     assert_eq!(response.status, 200, "{target} {body}: {}", response.body);
     serde_json::from_str(&response.body).expect("the answer is JSON")
+}
+
+/// The header of a signed request, without a signature that anyone would accept who looks.
+fn authorization(account: &str, service: &str) -> String {
+    format!(
+        "Authorization: AWS4-HMAC-SHA256 Credential={account}/20260101/{REGION}/{service}/aws4_request, \
+         SignedHeaders=host, Signature=0\r\n"
+    )
 }
 
 fn send(method: &str, port: u16, path: &str, headers: &str, body: &str) -> io::Result<Response> {

@@ -12,12 +12,14 @@
 //! | [`aws_cli`] | the AWS CLI, a client that was not written here |
 //! | [`server`] | a server process that ends with its guard |
 //! | [`emulators`] | ministack and moto |
+//! | [`account`] | an account of ministack, and everything that exists in it |
 //! | [`fault_proxy`] | faults injected in front of an emulator |
 //! | [`http`] | requests to the emulators' own control endpoints |
 //!
 //! Everything here panics with a report when something fails, as a test would.
 //! Nothing is skipped: a missing tool fails the test that needs it.
 
+pub mod account;
 pub mod aws_cli;
 pub mod bfd;
 pub mod command;
@@ -31,6 +33,7 @@ pub mod server;
 pub mod tools;
 pub mod wait;
 
+pub use account::Account;
 pub use aws_cli::AwsCli;
 pub use bfd::Workspace;
 pub use command::{Invocation, Output, Running};

@@ -1,14 +1,17 @@
 //! End-to-end tests: one binary, one module per subject.
 
 mod bad_input;
+mod crash;
 mod emulators;
 mod failure;
 mod faults;
+mod harbor;
 mod local;
 mod ministack;
 mod moto;
 mod readback;
 mod requests;
+mod rollouts;
 mod safety;
 mod screens;
 mod secrets;
