@@ -5,10 +5,11 @@
 
 `POST /_fault` takes a JSON list of rules and forgets what was recorded before:
 
-    {"match": "PutParameter", "kind": "throttle", "count": 2, "ms": 500}
+    {"match": "PutParameter", "kind": "throttle", "count": 2, "skip": 1, "ms": 500}
 
 A request uses up one count (default 1) of the first rule with one left whose
-`match` occurs in its description, "X-AMZ-TARGET ACTION METHOD PATH". Kinds:
+`match` occurs in its description, "X-AMZ-TARGET ACTION METHOD PATH". A rule
+lets `skip` (default 0) of them pass before. Kinds:
 
     throttle     refused as the request's protocol does it: JSON, query or S3
     http500      refused with an internal error
@@ -66,6 +67,7 @@ class Faults:
             if "match" not in rule:
                 raise ValueError(f"no match in {rule}")
             rule.setdefault("count", 1)
+            rule.setdefault("skip", 0)
         with self.lock:
             self.rules = rules
             self.injected.clear()
@@ -77,7 +79,11 @@ class Faults:
         with self.lock:
             self.requests.append(request)
             for rule in self.rules:
-                if rule["match"] in request and rule["count"] > 0:
+                if rule["match"] not in request or rule["count"] == 0:
+                    continue
+                if rule["skip"] > 0:
+                    rule["skip"] -= 1
+                else:
                     rule["count"] -= 1
                     self.injected.append([rule["kind"], request])
                     return rule

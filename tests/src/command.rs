@@ -210,16 +210,22 @@ impl Running {
         self.child.kill().expect("a child can be killed");
     }
 
-    /// Kills it when it has run for as long as `moment`, unless it has ended before. The moment
-    /// is the point here, not something that a condition could replace.
+    /// Kills it when its moment has come, which is judged by how long it has run; unless it
+    /// ends before.
+    ///
+    /// # Panics
+    /// When its deadline passes first.
     #[track_caller]
-    pub fn kill_at(mut self, moment: Duration) -> Output {
-        let left = moment.saturating_sub(self.start.elapsed());
-        let ended = || self.child.try_wait().expect("a child can be waited for");
-        if wait::poll(left, ended).is_none() {
-            self.kill();
-        }
-        self.wait()
+    pub fn kill_when(mut self, mut has_come: impl FnMut(Duration) -> bool) -> Output {
+        let left = self.deadline.saturating_sub(self.start.elapsed());
+        let seen = wait::poll(left, || {
+            let has_ended = self.child.try_wait().expect("a child can be waited for").is_some();
+            (has_ended || has_come(self.start.elapsed())).then_some(())
+        });
+        self.kill();
+        let output = self.wait();
+        assert!(seen.is_some(), "its moment did not come\n{output}");
+        output
     }
 
     /// Waits for its end.

@@ -8,10 +8,6 @@ use serde_json::{Value, json};
 use crate::emulators::python;
 use crate::http;
 use crate::server::Server;
-use crate::wait;
-
-/// How long a client may take to send the request that is to be held.
-const HELD_DEADLINE: Duration = Duration::from_mins(2);
 
 /// A fault for the next matching requests.
 ///
@@ -23,6 +19,7 @@ pub struct Fault {
     kind: &'static str,
     request: String,
     times: u32,
+    skipped: u64,
     delay: Duration,
 }
 
@@ -70,8 +67,14 @@ impl Fault {
         self
     }
 
+    /// How many matching requests pass before.
+    pub fn after(mut self, requests: u64) -> Self {
+        self.skipped = requests;
+        self
+    }
+
     fn new(kind: &'static str, request: &str) -> Self {
-        Self { kind, request: request.to_owned(), times: 1, delay: Duration::ZERO }
+        Self { kind, request: request.to_owned(), times: 1, skipped: 0, delay: Duration::ZERO }
     }
 
     fn rule(&self) -> Value {
@@ -80,6 +83,7 @@ impl Fault {
             "kind": self.kind,
             "match": self.request,
             "count": self.times,
+            "skip": self.skipped,
             "ms": milliseconds,
         })
     }
@@ -128,16 +132,10 @@ impl FaultProxy {
         report["requests"].as_array().expect("the proxy reports a list").iter().map(text).collect()
     }
 
-    /// Waits until a held request is where it is held.
-    ///
-    /// # Panics
-    /// When that does not happen within two minutes.
+    /// Whether a request has come to where it is held.
     #[track_caller]
-    pub fn until_held(&self) {
-        wait::until("a held request", HELD_DEADLINE, || {
-            let report = self.control("GET", "");
-            (report["held"].as_u64() > Some(0)).then_some(())
-        });
+    pub fn is_holding(&self) -> bool {
+        self.control("GET", "")["held"].as_u64().expect("the proxy reports a number") > 0
     }
 
     #[track_caller]

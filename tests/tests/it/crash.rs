@@ -4,7 +4,7 @@ use std::env;
 use std::thread;
 use std::time::Duration;
 
-use bfd_tests::{Fault, FaultProxy};
+use bfd_tests::{Fault, FaultProxy, Output};
 
 use crate::harbor::{Harbor, tell};
 
@@ -16,6 +16,8 @@ const KILLS: u64 = 12;
 const SEED: u64 = 20_261_126;
 /// How many environments are killed side by side: they wait more than they work.
 const LANES: u64 = 4;
+/// What every request matches.
+const ANY: &str = "";
 /// What creates the harbor's objects, and what updates them.
 const CREATING: [&str; 6] = [
     "PutParameter",
@@ -29,31 +31,49 @@ const UPDATING: [&str; 3] = ["PutParameter", "RegisterTaskDefinition", "UpdateSe
 
 #[test]
 fn after_a_kill_at_any_moment_the_next_apply_makes_it_right() {
-    let seed = from_environment(SEED_VARIABLE, SEED);
-    let kills = from_environment(KILLS_VARIABLE, KILLS).max(LANES);
-    let (creation, update) = durations();
-    // A first deployment in each lane, and updates of what came of it.
-    let first = moments(creation, LANES, seed);
-    let later = moments(update, kills - LANES, seed.wrapping_add(1));
-    tell(&format!(
-        "{SEED_VARIABLE}={seed} {KILLS_VARIABLE}={kills}: first deployments of {creation:?} \
-         killed at {first:?}, updates of {update:?} at {later:?}"
-    ));
+    let harbor = Harbor::new();
+    let milliseconds = || {
+        let elapsed = harbor.project.apply().run().succeeds().elapsed;
+        u64::try_from(elapsed.as_millis()).expect("less than a minute")
+    };
+    let creation = milliseconds();
+    harbor.release("second");
+    let update = milliseconds();
 
-    let killed = thread::scope(|scope| {
-        let (first, later) = (&first, &later);
-        let lane = |lane: usize| {
-            scope.spawn(move || {
-                let updates = later.iter().skip(lane).step_by(first.len());
-                kill_one_after_another(seed, [first[lane]].iter().chain(updates))
-            })
+    kill_everywhere("milliseconds", creation, update, || {
+        let kill = |harbor: &Harbor, moment| {
+            let moment = Duration::from_millis(moment);
+            harbor.project.apply().spawn().kill_when(|elapsed| elapsed >= moment)
         };
-        let lanes: Vec<_> = (0..first.len()).map(lane).collect();
-        lanes.into_iter().map(|lane| lane.join().expect("see above")).sum::<u64>()
+        (Harbor::new(), kill)
     });
+}
 
-    // Some may have been through a moment sooner than the one that was measured.
-    assert!(killed * 4 >= kills * 3, "only {killed} of {kills} were killed");
+#[test]
+fn after_a_kill_at_any_request_the_next_apply_makes_it_right() {
+    let (harbor, proxy) = Harbor::behind_a_proxy();
+    let requests = || {
+        proxy.inject([]);
+        harbor.project.apply().run().succeeds();
+        u64::try_from(proxy.requests().len()).expect("a few requests")
+    };
+    let creation = requests();
+    harbor.release("second");
+    let update = requests();
+
+    kill_everywhere("requests", creation, update, || {
+        let (harbor, proxy) = Harbor::behind_a_proxy();
+        let kill = move |harbor: &Harbor, number| {
+            // Half of them have been carried out when the process ends, and half have not.
+            let held = if number % 2 == 0 { Fault::held_answer } else { Fault::held_request };
+            proxy.inject([held(ANY).after(number)]);
+            let ended = harbor.project.apply().spawn().kill_when(|_| proxy.is_holding());
+            tell(&format!("{:?}", proxy.injected()));
+            proxy.inject([]);
+            ended
+        };
+        (harbor, kill)
+    });
 }
 
 #[test]
@@ -114,10 +134,8 @@ fn an_update_killed_before_a_request_arrives_is_finished() {
 fn killed_during(harbor: &mut Harbor, proxy: &FaultProxy, held: &Fault, call: &str) {
     tell(&format!("killed while `{call}` is under way: {held:?}"));
     proxy.inject([held.clone()]);
-    let mut running = harbor.project.apply().spawn();
-    proxy.until_held();
-    running.kill();
-    assert_eq!(running.wait().signal, Some(9));
+    let killed = harbor.project.apply().spawn().kill_when(|_| proxy.is_holding());
+    assert_eq!(killed.signal, Some(9), "{killed}");
     was_hit(proxy, &[call]);
     proxy.inject([Fault::lost_answer(call)]);
 
@@ -128,53 +146,83 @@ fn killed_during(harbor: &mut Harbor, proxy: &FaultProxy, held: &Fault, call: &s
     harbor.is_sound();
 }
 
-/// Kills a first deployment, and then updates, each at its moment. Counts those that were killed.
+/// Kills first deployments and updates that take `creation` and `update` of some unit, at
+/// moments spread over all of it, and asserts after each that the next apply makes it right.
 #[track_caller]
-fn kill_one_after_another<'a>(seed: u64, moments: impl Iterator<Item = &'a Duration>) -> u64 {
-    let mut harbor = Harbor::new();
-    let mut killed = 0;
-    for (number, moment) in moments.enumerate() {
-        if number > 0 {
-            harbor.release(&format!("release-{number}"));
+fn kill_everywhere<K: Fn(&Harbor, u64) -> Output>(
+    unit: &str,
+    creation: u64,
+    update: u64,
+    begin: impl Fn() -> (Harbor, K) + Sync,
+) {
+    let seed = from_environment(SEED_VARIABLE, SEED);
+    let kills = from_environment(KILLS_VARIABLE, KILLS).max(LANES);
+    // A first deployment in each lane, and updates of what came of it.
+    let first = moments(creation, LANES, seed);
+    let later = moments(update, kills - LANES, seed.wrapping_add(1));
+    tell(&format!(
+        "{SEED_VARIABLE}={seed} {KILLS_VARIABLE}={kills}: in {unit}, first deployments of \
+         {creation} killed at {first:?}, updates of {update} at {later:?}"
+    ));
+    let lane_count = first.len();
+    let lane = |number: usize, first: u64| {
+        let updates: Vec<_> = later.iter().copied().skip(number).step_by(lane_count).collect();
+        let begin = &begin;
+        move || {
+            let (mut harbor, kill) = begin();
+            let mut killed = kill_and_apply(&mut harbor, first, &kill);
+            for (number, moment) in updates.into_iter().enumerate() {
+                harbor.release(&format!("release-{number}"));
+                killed += kill_and_apply(&mut harbor, moment, &kill);
+            }
+            killed
         }
-        let ended = harbor.project.apply().spawn().kill_at(*moment);
-        killed += u64::from(ended.signal == Some(9));
-        tell(&format!(
-            "{SEED_VARIABLE}={seed}: apply {number} of account {} killed at {moment:?}\n{ended}",
-            harbor.account.number()
-        ));
-        let next = harbor.project.apply().run().succeeds();
-        tell(&format!("{next}"));
-        harbor.is_sound();
-    }
-    killed
+    };
+
+    let killed = thread::scope(|scope| {
+        let lanes: Vec<_> = first
+            .iter()
+            .enumerate()
+            .map(|(number, first)| scope.spawn(lane(number, *first)))
+            .collect();
+        lanes
+            .into_iter()
+            .map(|lane| {
+                let killed = lane.join();
+                killed.unwrap_or_else(|_| panic!("{SEED_VARIABLE}={seed}: told above, in {unit}"))
+            })
+            .sum::<u64>()
+    });
+
+    // Some may have been through a moment sooner than the one that was measured.
+    assert!(killed * 4 >= kills * 3, "only {killed} of {kills} were killed");
 }
 
-/// How long a first deployment and an update take that nobody kills.
+/// Kills an apply at a moment, and lets the next one make it right. Counts what was killed.
 #[track_caller]
-fn durations() -> (Duration, Duration) {
-    let harbor = Harbor::new();
-    let creation = harbor.project.apply().run().succeeds().elapsed;
-    harbor.release("second");
-    (creation, harbor.project.apply().run().succeeds().elapsed)
+fn kill_and_apply(harbor: &mut Harbor, moment: u64, kill: &impl Fn(&Harbor, u64) -> Output) -> u64 {
+    let ended = kill(harbor, moment);
+    tell(&format!("account {} killed at {moment}\n{ended}", harbor.account.number()));
+    let next = harbor.project.apply().run().succeeds();
+    tell(&format!("{next}"));
+    harbor.is_sound();
+    u64::from(ended.signal == Some(9))
 }
 
-/// One moment in each of `count` equal parts of a duration.
-fn moments(duration: Duration, count: u64, seed: u64) -> Vec<Duration> {
-    let parts = u32::try_from(count).expect("a few kills");
+/// One moment in each of `count` equal parts of a whole.
+fn moments(whole: u64, count: u64, seed: u64) -> Vec<u64> {
     let mut state = seed;
-    let moment =
-        |part: u32| duration * part / parts + duration * per_mille(&mut state) / 1000 / parts;
-    (0..parts).map(moment).collect()
+    let mut moment = |part: u64| (part * 1000 + per_mille(&mut state)) * whole / count / 1000;
+    (0..count).map(&mut moment).collect()
 }
 
 /// The next of a sequence of numbers below a thousand: SplitMix64.
-fn per_mille(state: &mut u64) -> u32 {
+fn per_mille(state: &mut u64) -> u64 {
     *state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
     let mut mixed = *state;
     mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
     mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-    u32::try_from((mixed ^ (mixed >> 31)) % 1000).expect("less than a thousand")
+    (mixed ^ (mixed >> 31)) % 1000
 }
 
 fn from_environment(name: &str, otherwise: u64) -> u64 {
