@@ -16,6 +16,8 @@ const KILLS: u64 = 12;
 const SEED: u64 = 20_261_126;
 /// How many environments are killed side by side: they wait more than they work.
 const LANES: u64 = 4;
+/// An image that the stand-in for Docker cannot pull.
+const BROKEN: &str = "never-pushed:1";
 /// What every request matches.
 const ANY: &str = "";
 /// What creates the harbor's objects, and what updates them.
@@ -128,6 +130,60 @@ fn an_update_killed_before_a_request_arrives_is_finished() {
     });
 }
 
+#[test]
+fn a_rollback_killed_before_an_answer_is_finished() {
+    // The first of each call that an undo makes, after those that the update made itself.
+    let undoing = [("PutParameter", 2), ("ExecuteChangeSet", 1), ("DeregisterTaskDefinition", 0)];
+    side_by_side(&undoing, |(call, before)| {
+        let (harbor, proxy) = Harbor::behind_a_proxy();
+        let mut harbor = harbor.built();
+        harbor.release_of("second", BROKEN);
+        killed_while_rolling_back(&harbor, &proxy, call, before);
+        harbor.release("first");
+        rolls_back_first(&mut harbor, &proxy, call);
+    });
+}
+
+#[test]
+fn a_rollback_to_nothing_killed_before_an_answer_is_finished() {
+    let undoing = [
+        "DeleteService",
+        "DeregisterTaskDefinition",
+        "DeleteStack",
+        "DeleteCluster",
+        "DeleteRepository",
+    ];
+    side_by_side(&undoing, |call| {
+        let (mut harbor, proxy) = Harbor::behind_a_proxy();
+        harbor.release_of("first", BROKEN);
+        killed_while_rolling_back(&harbor, &proxy, call, 0);
+        harbor.release("second");
+        rolls_back_first(&mut harbor, &proxy, call);
+    });
+}
+
+/// Kills an apply that has failed, when a call of its rollback has been carried out.
+#[track_caller]
+fn killed_while_rolling_back(harbor: &Harbor, proxy: &FaultProxy, call: &str, before: u64) {
+    proxy.inject([Fault::held_answer(call).after(before)]);
+    let killed = harbor.project.apply().spawn().kill_when(|_| proxy.is_holding());
+    assert_eq!(killed.signal, Some(9), "{killed}");
+    was_hit(proxy, &[call]);
+    tell(&format!("killed after `{call}`\n{killed}"));
+    killed.says("rolling back");
+}
+
+/// Applies a manifest that can be applied, after the rollback that was cut short.
+#[track_caller]
+fn rolls_back_first(harbor: &mut Harbor, proxy: &FaultProxy, call: &str) {
+    proxy.inject([Fault::lost_answer(call)]);
+    let next = harbor.project.apply().run().succeeds().says("finishing it first");
+    tell(&format!("{next}"));
+    next.says("failed and rolled back");
+    proxy.inject([]);
+    harbor.is_sound();
+}
+
 /// Kills an apply when a call is held, and lets the next one lose the answer to the same call,
 /// should it make it: it has to find out what both have done.
 #[track_caller]
@@ -234,10 +290,11 @@ fn from_environment(name: &str, otherwise: u64) -> u64 {
 
 /// Does the same for each call, each in a thread of its own.
 #[track_caller]
-fn side_by_side(calls: &[&str], check: impl Fn(&str) + Sync) {
+fn side_by_side<T: Copy + Send>(calls: &[T], check: impl Fn(T) + Sync) {
+    let check = &check;
     thread::scope(|scope| {
-        for call in calls {
-            scope.spawn(|| check(call));
+        for call in calls.iter().copied() {
+            scope.spawn(move || check(call));
         }
     });
 }
