@@ -9,6 +9,7 @@ use bfd_core::{
     },
 };
 use serde_json::json;
+use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
 pub(crate) const REGISTRY: &str = "123456789012.dkr.ecr.ap-southeast-1.amazonaws.com";
