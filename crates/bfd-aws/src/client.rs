@@ -152,7 +152,7 @@ impl Aws {
             let (answer, attempts) = with_attempts(send).await;
             let answer = answer.map_err(|refusal| {
                 let mut refused = error::translate(operation, self, &refusal);
-                refused.in_doubt = attempts > 1 && is_write(operation);
+                refused.in_doubt = (attempts > 1 && is_write(operation)).then_some(true);
                 refused
             });
             let took = self.now().duration_since(began).unwrap_or_default().as_millis();

@@ -22,7 +22,7 @@ fn if_in_doubt(
     let may_have_arrived = is_write(&error.operation)
         && matches!(error.class, ErrorClass::NetworkFailure | ErrorClass::ServiceInternalError);
     let is_foreign = error.class == ErrorClass::AlreadyExists;
-    let is_in_doubt = error.in_doubt || may_have_arrived || context.repeated;
+    let is_in_doubt = error.in_doubt.unwrap_or(may_have_arrived || context.repeated);
     if error.left.is_some() || is_foreign || !is_in_doubt {
         return error;
     }

@@ -13,8 +13,9 @@ pub struct ProviderError {
     pub request_id: Option<String>,
     /// The object, if the call created or changed it before failing.
     pub left: Option<Box<Object>>,
-    /// The call may have taken effect, and nobody could find out.
-    pub in_doubt: bool,
+    /// `Some(true)`: the call may have taken effect, and nobody could find out.
+    /// `Some(false)`: somebody looked, and it has not. `None`: its class has to tell.
+    pub in_doubt: Option<bool>,
     /// What was seen around it: stop reasons, exit codes, events, last log lines.
     pub details: Vec<String>,
     pub hint: Option<String>,
@@ -57,7 +58,7 @@ impl ProviderError {
             class,
             request_id: None,
             left: None,
-            in_doubt: false,
+            in_doubt: None,
             details: Vec::new(),
             hint: None,
             source: source.into(),
@@ -73,10 +74,17 @@ impl ProviderError {
     /// Says so; what "exists already" may then well be ours.
     #[must_use]
     pub fn in_doubt(mut self) -> Self {
-        self.in_doubt = true;
+        self.in_doubt = Some(true);
         if self.class == ErrorClass::AlreadyExists {
             self.class = ErrorClass::ResourceConflict;
         }
+        self
+    }
+
+    /// Says that the call has not taken effect, for certain.
+    #[must_use]
+    pub fn without_effect(mut self) -> Self {
+        self.in_doubt = Some(false);
         self
     }
 

@@ -43,7 +43,7 @@ fn the_documented_actions_are_those_that_are_called() {
     }
 }
 
-/// The operations that the source of a kind passes to `Aws::call` and `Aws::make`.
+/// The operations that the source of a kind passes to `Aws::call`, `Aws::counted` and `Aws::make`.
 fn called(kind: &str) -> BTreeSet<String> {
     let kinds = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/kinds");
     let mut files: Vec<PathBuf> =
@@ -57,7 +57,8 @@ fn operations(file: &Path) -> BTreeSet<String> {
     let source = fs::read_to_string(file).unwrap();
     let source = source.split("#[cfg(test)]").next().unwrap();
     let constants = constants(source);
-    let calls = [".call(", ".make("].into_iter().flat_map(|call| source.match_indices(call));
+    let calls =
+        [".call(", ".counted(", ".make("].into_iter().flat_map(|call| source.match_indices(call));
     let first = calls.map(|(at, call)| (at, source[at + call.len()..].trim_start()));
     first
         // `change_set.make` and the like are no requests.

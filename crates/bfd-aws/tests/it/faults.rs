@@ -69,7 +69,8 @@ async fn what_does_not_pass_is_told_apart() {
 async fn a_hang_ends_in_time() {
     let started = tokio::time::Instant::now();
     refused("ssm:PutParameter", &[Fault::Hang; 9]).await;
-    assert!(started.elapsed() <= Duration::from_secs(91), "{:?}", started.elapsed());
+    // The call's own 90 s, and a few looks whether it was carried out.
+    assert!(started.elapsed() <= Duration::from_secs(100), "{:?}", started.elapsed());
 }
 
 /// A machine without credentials, or with a session that has expired.

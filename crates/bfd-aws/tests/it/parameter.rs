@@ -180,7 +180,7 @@ async fn a_lost_answer_is_found_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn no_answer_at_all_is_looked_into() {
+async fn no_answer_at_all_is_taken_for_a_write() {
     let world = World::new().await;
     let inputs = |value: &str| json!({ "name": NAME, "type": "String", "value": value });
     // Applied by the first attempt; refused, unheard, by the others.
@@ -201,8 +201,12 @@ async fn no_answer_at_all_is_looked_into() {
     for _ in 0..5 {
         world.sandbox.inject("ssm:PutParameter", Fault::ResetBefore);
     }
-    let untouched = world.update(AT, &back, &inputs("two")).await.unwrap_err();
-    assert_eq!((untouched.class, untouched.left), (ErrorClass::NetworkFailure, None));
+    // Nobody knows that it was not written, so the undo sees to it.
+    let mut untouched = world.update(AT, &back, &inputs("two")).await.unwrap_err();
+    assert_eq!(untouched.class, ErrorClass::NetworkFailure);
+    let left = crate::world::state(AT, *untouched.left.take().expect("it may be written"));
+    world.restore(AT, &left, &back).await.unwrap();
+    assert_eq!(world.value_of(NAME).await.as_deref(), Some("one"));
 }
 
 /// What a request leaves out may stay as it was.

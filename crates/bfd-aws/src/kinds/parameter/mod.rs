@@ -97,14 +97,7 @@ async fn converge(
     if let Some(plaintext) = &plaintext {
         let answer = write::overwrite(aws, name, &prior.inputs, after, plaintext).await;
         let arn = inputs::text(&prior.outputs, "arn").map_or_else(|| arn(aws, name), str::to_owned);
-        let written = match answer {
-            Ok(written) => written,
-            Err(silent) if silent.class == ErrorClass::NetworkFailure => {
-                return Err(in_doubt(aws, prior, after, silent).await);
-            }
-            Err(refused) => return Err(refused),
-        };
-        outputs = observe::outputs(name, Some(&arn), written);
+        outputs = observe::outputs(name, Some(&arn), answer?);
     }
     let (before_tags, after_tags) = (tags::declared(&prior.inputs), tags::declared(after));
     let object = |inputs| Object { id: name.to_owned(), inputs, outputs };
@@ -117,26 +110,6 @@ async fn converge(
         }
         Err(refused) => Err(refused),
     }
-}
-
-/// Finds out whether a write that got no answer took effect, and says so.
-async fn in_doubt(
-    aws: &Aws,
-    prior: &ResourceState,
-    after: &Properties,
-    silent: ProviderError,
-) -> ProviderError {
-    let name = &prior.id;
-    let found = read::describe(aws, &[name.clone()].into()).await.ok();
-    let Some(found) = found.and_then(|mut found| found.remove(name)) else { return silent };
-    let now = Written::observed(&found);
-    if Written::recorded(&prior.outputs).is_none_or(|was| was.version == now.version) {
-        return silent;
-    }
-    let mut inputs = after.clone();
-    inputs.insert("tags".to_owned(), tags::to_value(&tags::declared(&prior.inputs)));
-    let outputs = observe::outputs(name, found.arn.as_deref(), now);
-    silent.leaving(Object { id: name.clone(), inputs, outputs })
 }
 
 /// The value that a parameter had, from the record or from SSM's own history.

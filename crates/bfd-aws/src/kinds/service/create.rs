@@ -147,8 +147,8 @@ async fn give_up(
     error: ProviderError,
 ) -> ProviderError {
     let left = object(inputs, "", &revision.arn);
-    let may_be_there =
-        error.in_doubt || (is_passing(error.class) && error.class != ErrorClass::Throttling);
+    let may_be_there = error.in_doubt == Some(true)
+        || (is_passing(error.class) && error.class != ErrorClass::Throttling);
     if may_be_there && error.class != ErrorClass::AlreadyExists {
         return error.leaving(left);
     }

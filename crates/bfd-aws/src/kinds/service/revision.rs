@@ -77,7 +77,7 @@ pub(super) async fn ensure(
         None => {
             match register(aws, inputs, &mark).await {
                 Ok((arn, attempts)) => (arn, attempts <= 1 && !context.repeated),
-                Err(refused) if is_passing(refused.class) || refused.in_doubt => {
+                Err(refused) if is_passing(refused.class) || refused.in_doubt == Some(true) => {
                     // It may have been carried out all the same.
                     let there = latest(aws, &mark).await.ok().flatten();
                     (there.ok_or_else(|| unsure(refused))?, false)

@@ -64,7 +64,7 @@ pub(super) async fn update(
         Ok(service) => service,
         // It may have been carried out all the same.
         Err(error)
-            if error.in_doubt
+            if error.in_doubt == Some(true)
                 || (is_passing(error.class) && error.class != ErrorClass::Throttling) =>
         {
             return Err(error.leaving(updated));

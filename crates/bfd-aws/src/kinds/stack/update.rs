@@ -243,7 +243,8 @@ fn is_over(phase: Phase) -> bool {
 fn takes_none(stack: &Stack) -> ProviderError {
     let name = stack.stack_name.as_deref().unwrap_or_default();
     let why = format!("the stack `{name}` is {} and takes no update", status(stack));
-    let error = ProviderError::new(OPERATION, ErrorClass::ResourceConflict, why).hint(
+    let error = ProviderError::new(OPERATION, ErrorClass::ResourceConflict, why).without_effect();
+    let error = error.hint(
         "finish its deletion in CloudFormation, then `bfd apply` creates it anew; or let bfd \
          forget it with `bfd state rm`",
     );
