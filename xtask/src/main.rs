@@ -6,6 +6,7 @@
 mod cargo;
 mod check_deps;
 mod docs;
+mod simulate;
 mod stages;
 mod test;
 mod tools;
@@ -23,6 +24,8 @@ Usage: cargo xtask TASK
 
   test [-- ARGS]  Install the test tools, build, and run every test;
                   ARGS go to the test binaries: a NAME runs the tests that contain it
+  simulate [ARGS] Tell the stories of many seeds in virtual time: --seeds N, --seed N, --twice
+  exhaust [ARGS]  Disturb the repository's environments at every single place; --all lists each
   tools           Install the test tools, so that `cargo test` runs on its own
   check-deps      Check which crate uses which, and that no banned crate is built
   docs [--check]  Generate docs from the binary, or check that they are up to date";
@@ -32,6 +35,8 @@ fn main() -> ExitCode {
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let outcome = match arguments.as_slice() {
         ["test", "--", filter @ ..] | ["test", filter @ ..] => test::run(filter),
+        ["simulate", arguments @ ..] => simulate::run(arguments),
+        ["exhaust", arguments @ ..] => simulate::exhaust(arguments),
         ["tools"] => tools::install().map(drop),
         ["check-deps"] => check_deps::run(),
         ["docs"] => docs::generate(),

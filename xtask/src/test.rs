@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::stages::Stages;
-use crate::{Result, cargo, docs, tools};
+use crate::{Result, cargo, docs, simulate, tools};
 
 /// Runs every test whose name contains the filter, which goes to the test binaries.
 pub(crate) fn run(filter: &[&str]) -> Result<()> {
@@ -11,6 +11,9 @@ pub(crate) fn run(filter: &[&str]) -> Result<()> {
     let directory = stages.run("tools", tools::install)?;
     stages.run("build", cargo::build)?;
     stages.run("tests", || run_tests(&directory, filter))?;
+    if filter.is_empty() {
+        stages.run("lab", simulate::in_tests)?;
+    }
     if filter.is_empty() && docs::are_committed() {
         stages.run("docs", docs::check_built)?;
     }

@@ -97,8 +97,11 @@ async fn send(
             Err(refused) if revision::is_inactive(&refused) => {
                 *target = register(aws, desired, context).await?;
                 let again = Converge { task_definition: target.as_str(), ..first };
-                let request = again.request()?.unwrap_or_default();
-                Some(again.send(&request).await?)
+                match again.request()? {
+                    Some(request) => Some(again.send(&request).await?),
+                    // An earlier attempt has come so far already.
+                    None => None,
+                }
             }
             Err(refused) => return Err(refused),
         },
