@@ -33,7 +33,7 @@ pub struct Plan {
     /// When not empty: only these were looked at.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub targets: BTreeSet<Address>,
-    pub rollback: Rollback,
+    pub rollback: RollbackPlan,
 }
 
 /// What to do when a step fails.
@@ -48,6 +48,67 @@ impl Default for Rollback {
     fn default() -> Self {
         Self { on_failure: true, deadline: 300 }
     }
+}
+
+/// What a plan does when a step fails, and how long that takes at worst.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RollbackPlan {
+    pub on_failure: bool,
+    /// Seconds from the moment of failure until a rollback is given up.
+    pub deadline: u64,
+    /// Absent when there is nothing to undo, and in plans that were saved without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub estimate: Option<Estimate>,
+}
+
+impl From<Rollback> for RollbackPlan {
+    fn from(rollback: Rollback) -> Self {
+        Self { on_failure: rollback.on_failure, deadline: rollback.deadline, estimate: None }
+    }
+}
+
+/// The worst case of a run that fails: until the failure is known, and until all is back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Estimate {
+    /// The longest any one change takes to be known as bad.
+    pub detection: Share,
+    /// The longest chain of undos, dependents before what they depend on.
+    pub undo: Share,
+}
+
+impl Estimate {
+    pub fn seconds(&self) -> u64 {
+        self.detection.seconds.saturating_add(self.undo.seconds)
+    }
+}
+
+/// Part of an [`Estimate`], and what has the most of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Share {
+    pub seconds: u64,
+    /// The resource that takes the longest.
+    pub address: Address,
+    /// What its fields account for, the longest first.
+    pub fields: Vec<FieldSeconds>,
+}
+
+/// What one field of the manifest accounts for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FieldSeconds {
+    /// From the top of the manifest: `service.web.container.web.health_check.interval`.
+    pub field: String,
+    pub seconds: u64,
+}
+
+/// A duration in words: `45 s`, `2 min 40 s`, `1 h 5 min`.
+pub fn in_words(seconds: u64) -> String {
+    let parts = [(seconds / 3600, "h"), (seconds / 60 % 60, "min"), (seconds % 60, "s")];
+    let said: Vec<String> = parts
+        .iter()
+        .filter(|(amount, _)| *amount > 0)
+        .map(|(amount, unit)| format!("{amount} {unit}"))
+        .collect();
+    if said.is_empty() { "0 s".to_owned() } else { said.join(" ") }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

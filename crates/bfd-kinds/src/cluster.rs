@@ -1,6 +1,7 @@
 //! A cluster in ECS.
 
 use crate::{
+    clock::Clock,
     lowering::{prune, tags},
     patterns::{ECS_NAME, TAGS},
     spec::{Field, KindSpec, Lower, Output, OutputSource, Type},
@@ -75,6 +76,8 @@ pub static SPEC: KindSpec = KindSpec {
     effect: |path| if path == ["name"] { Effect::Replaces } else { Effect::None },
     undo,
     seconds: |_, _| 5,
+    // A cluster is there at once, and goes once its services are INACTIVE.
+    clock: |_| Clock::calls(10),
     actions: &[
         "ecs:CreateCluster",
         "ecs:DeleteCluster",

@@ -1,13 +1,14 @@
 //! Deployment configuration in SSM, before everything else.
 
 use crate::{
+    clock::{Clock, Work},
     lowering::tags,
     patterns::{PARAMETER_PREFIX, TAGS, is_parameter_part},
     spec::{Field, KindSpec, Lower, Output, OutputSource, Type},
 };
 use bfd_core::{
-    Inputs,
-    plan::{Action, Effect, FieldChange, Undo},
+    Inputs, ResourceState, Value,
+    plan::{Action, Effect, FieldChange, Op, Undo},
 };
 use std::collections::BTreeMap;
 
@@ -51,11 +52,8 @@ pub static SPEC: KindSpec = KindSpec {
     settle: None,
     effect,
     undo,
-    seconds: |_, inputs| {
-        // PutParameter is good for about 3 calls a second.
-        let entries = inputs.get("config").and_then(|config| config.as_map()).map_or(0, BTreeMap::len);
-        1 + entries as u64 / 3
-    },
+    seconds: |_, inputs| puts(entries(inputs)),
+    clock,
     actions: &[
         "ssm:AddTagsToResource",
         "ssm:DeleteParameters",
@@ -106,6 +104,30 @@ fn lower(lower: &mut Lower<'_>) -> Inputs {
     inputs.insert("tags".to_owned(), tags(lower));
     crate::lowering::prune(&mut inputs);
     inputs
+}
+
+fn entries(inputs: &Inputs) -> usize {
+    inputs.get("config").and_then(|config| config.as_map()).map_or(0, BTreeMap::len)
+}
+
+/// PutParameter is good for about 3 calls a second.
+fn puts(entries: usize) -> u64 {
+    1 + entries as u64 / 3
+}
+
+/// Every entry is at most one call, forward and back.
+fn clock(work: &Work<'_>) -> Clock {
+    let recorded = |prior: &ResourceState| {
+        prior.inputs.get("config").and_then(Value::as_object).map_or(0, serde_json::Map::len)
+    };
+    let entries = match work.op {
+        Op::Create { inputs, .. } => entries(inputs),
+        Op::Update { prior, inputs, .. } | Op::Adopt { prior, inputs, .. } => {
+            entries(inputs) + recorded(prior)
+        }
+        Op::Delete { prior } => recorded(prior),
+    };
+    Clock::calls(4 + puts(entries))
 }
 
 fn effect(path: &[&str]) -> Effect {

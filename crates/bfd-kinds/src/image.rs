@@ -71,6 +71,8 @@ pub static SPEC: KindSpec = KindSpec {
     // bfd only looks images up; there is nothing to put back.
     undo: |_: Action, _: &[FieldChange]| (Undo::Exact, None),
     seconds: |_, _| 0,
+    // Only read: nothing to wait for, nothing to undo.
+    clock: |_| crate::clock::Clock::default(),
     actions: &["ecr:DescribeImages", "ecr:DescribeRepositories"],
 };
 

@@ -1,6 +1,7 @@
 //! A parameter in SSM's Parameter Store.
 
 use crate::{
+    clock::Clock,
     lowering::{prune, tags},
     patterns::{PARAMETER_NAME, TAGS},
     spec::{Field, KindSpec, Lower, Output, OutputSource, Type},
@@ -85,6 +86,7 @@ pub static SPEC: KindSpec = KindSpec {
     },
     undo,
     seconds: |_, _| 1,
+    clock: |_| Clock::calls(5),
     actions: &[
         "ssm:AddTagsToResource",
         "ssm:DeleteParameters",

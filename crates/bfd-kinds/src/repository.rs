@@ -1,6 +1,7 @@
 //! An image repository in ECR.
 
 use crate::{
+    clock::Clock,
     json,
     lowering::{prune, tags},
     patterns::{REPOSITORY_NAME, TAGS},
@@ -90,6 +91,7 @@ pub static SPEC: KindSpec = KindSpec {
     },
     undo,
     seconds: |_, _| 2,
+    clock: |_| Clock::calls(5),
     actions: &[
         "ecr:CreateRepository",
         "ecr:DeleteLifecyclePolicy",

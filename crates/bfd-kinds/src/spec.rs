@@ -1,5 +1,6 @@
 //! The vocabulary in which kinds are described.
 
+use crate::clock::{Clock, Work};
 use bfd_core::{
     Address, Environment, Expr, Inputs, Problem, Properties, Reference, Span, Value,
     plan::{Action, Effect, FieldChange, Undo},
@@ -45,6 +46,8 @@ pub struct KindSpec {
     pub undo: fn(action: Action, fields: &[FieldChange]) -> (Undo, Option<&'static str>),
     /// Estimated seconds for an action, for ordering and for the user's patience.
     pub seconds: fn(action: Action, inputs: &Inputs) -> u64,
+    /// The worst case of a step: until it is known to have failed, and until it is undone.
+    pub clock: fn(work: &Work<'_>) -> Clock,
     /// The IAM actions it needs.
     pub actions: &'static [&'static str],
 }

@@ -1,14 +1,15 @@
 //! A stack in CloudFormation.
 
 use crate::{
+    clock::{Clock, Term, Work},
     cluster::sort_key,
     lowering::{file_text, prune, tags},
     patterns::{STACK_NAME, TAGS},
     spec::{Field, KindSpec, Lower, Output, OutputSource, Type},
 };
 use bfd_core::{
-    Expr, Inputs, Value,
-    plan::{Action, Effect, FieldChange, Undo},
+    Expr, Inputs, ResourceState, Value,
+    plan::{Action, Effect, FieldChange, Op, Undo},
 };
 
 /// What a request of CloudFormation takes as `TemplateBody`, in bytes.
@@ -90,6 +91,7 @@ pub static SPEC: KindSpec = KindSpec {
     effect: |path| if path == ["name"] { Effect::Replaces } else { Effect::None },
     undo,
     seconds: |action, _| if action == Action::Adopt { 5 } else { 120 },
+    clock,
     actions: &[
         "cloudformation:CancelUpdateStack",
         "cloudformation:ContinueUpdateRollback",
@@ -209,6 +211,54 @@ pub fn needs(template: &str) -> Needs {
         }
     }
     needs
+}
+
+/// Seconds that CloudFormation takes over a stack, and over each resource in it.
+///
+/// Rough: most resources take 1 to 5 s and overlap, gateways and roles 15 to 20 s, and a
+/// database, a distribution or a service of its own takes minutes, of which this knows nothing.
+const STACK: u64 = 15;
+const RESOURCE: u64 = 5;
+
+fn clock(work: &Work<'_>) -> Clock {
+    let desired = |inputs: &Inputs| {
+        resources(inputs.get("template").and_then(Expr::as_str).unwrap_or_default())
+    };
+    let recorded = |prior: &ResourceState| {
+        resources(prior.inputs.get("template").and_then(Value::as_str).unwrap_or_default())
+    };
+    let count = match work.op {
+        Op::Create { inputs, .. } => desired(inputs),
+        Op::Update { prior, inputs, .. } | Op::Adopt { prior, inputs, .. } => {
+            // Without a difference in what is in it, only its own settings are set.
+            let changes = work.fields.iter().any(|field| {
+                field.path == "template" || field.path.split('.').next() == Some("parameters")
+            });
+            if changes { desired(inputs).max(recorded(prior)) } else { 0 }
+        }
+        Op::Delete { prior } => recorded(prior),
+    };
+    let mut terms = vec![Term::of("the stack itself", STACK)];
+    if count > 0 {
+        let seconds = count.saturating_mul(RESOURCE);
+        let term = Term::of("the resources of the template, roughly", seconds);
+        terms.push(Term { field: Some("template".to_owned()), ..term });
+    }
+    Clock { detection: terms.clone(), undo: terms }
+}
+
+/// How many resources a template declares: counted in the tree of a JSON template, by the
+/// lines that give a type in a YAML one.
+pub fn resources(template: &str) -> u64 {
+    if let Ok(tree) = serde_json::from_str::<Value>(template) {
+        return tree["Resources"].as_object().map_or(0, |all| all.len() as u64);
+    }
+    let is_type = |line: &&str| {
+        let Some(("Type", value)) = line.trim().split_once(':') else { return false };
+        let value = value.trim().trim_matches(['"', '\'']);
+        value.contains("::") && !value.starts_with("AWS::SSM::Parameter::")
+    };
+    template.lines().filter(is_type).count() as u64
 }
 
 fn has_transform(tree: &Value) -> bool {

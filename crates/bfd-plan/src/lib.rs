@@ -2,7 +2,9 @@
 //!
 //! [`Graph`] holds what is wanted and what each waits for, `diff` compares
 //! desired with observed in the kinds' canonical form, [`plan`] makes the changes
-//! and `steps` puts them in order; `names` sees to it that two addresses never mean one object.
+//! and `steps` puts them in order; `clock` tells how long a
+//! rollback takes at worst; `names` sees to it that two addresses never mean one object.
+mod clock;
 mod diff;
 mod graph;
 mod names;

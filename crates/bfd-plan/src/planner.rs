@@ -1,5 +1,6 @@
 use crate::{
     Graph,
+    clock::Clockwork,
     diff::{differences, project},
     names::Names,
     steps::{Draft, order},
@@ -8,7 +9,8 @@ use bfd_core::{
     Address, Environment, Expr, Inputs, Kind, Observation, Observed, Owner, Problem, Properties,
     Reference, Resource, ResourceState, Snapshot, State, Value, lookup_path,
     plan::{
-        Action, Change, Drift, Effect, FORMAT_VERSION, FieldChange, Plan, Rollback, Undo, Warning,
+        Action, Change, Drift, Effect, FORMAT_VERSION, FieldChange, Plan, Rollback, RollbackPlan,
+        Undo, Warning,
     },
 };
 use bfd_kinds::{KindSpec, Output, OutputSource, coordinator, spec::Settle};
@@ -89,12 +91,17 @@ impl<'a> Planner<'a> {
             return Err(self.problems);
         }
         self.changes.sort_by(|a, b| a.address.cmp(&b.address));
+        let steps = order(self.input.desired, self.drafts, &self.refreshed);
+        let rollback = self.input.rollback;
+        let clock = Clockwork::new(&steps, &self.changes, &self.specs);
+        let estimate = clock.estimate();
+        self.warnings.extend(clock.warnings(rollback));
         Ok(Plan {
             format_version: FORMAT_VERSION,
             environment: self.input.environment.clone(),
             endpoint: self.input.endpoint.clone(),
             base: self.input.current.version.clone(),
-            steps: order(self.input.desired, self.drafts, &self.refreshed),
+            steps,
             refreshed: self.refreshed,
             missing: self.missing,
             changes: self.changes,
@@ -102,7 +109,7 @@ impl<'a> Planner<'a> {
             drift: self.drift,
             warnings: self.warnings,
             targets: self.input.targets.cloned().unwrap_or_default(),
-            rollback: self.input.rollback,
+            rollback: RollbackPlan { estimate, ..rollback.into() },
         })
     }
 

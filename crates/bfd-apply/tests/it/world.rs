@@ -27,6 +27,7 @@ pub(crate) static THING: KindSpec = KindSpec {
     effect: |path| if matches!(path, ["zone" | "name"]) { Effect::Replaces } else { Effect::None },
     undo: |_, _| (Undo::Exact, None),
     seconds: |_, _| 1,
+    clock: |_| bfd_kinds::clock::Clock::default(),
     actions: &[],
 };
 

@@ -10,9 +10,11 @@
 //! | `fallback` | what runs in place of an image that was never pushed |
 //! | `checks`, `aws_fields` | what AWS would refuse |
 //! | `task_definition`, `requests` | the canonical form, and ECS's own |
+//! | `clock` | how long a bad deployment goes unnoticed, and how long the way back takes |
 //! | `units` | CPU, memory, and Fargate's table |
 mod aws_fields;
 mod checks;
+mod clock;
 mod container;
 mod fallback;
 mod fields;
@@ -89,6 +91,7 @@ pub static SPEC: KindSpec = KindSpec {
     effect,
     undo,
     seconds,
+    clock: clock::clock,
     actions: &[
         "application-autoscaling:DeleteScalingPolicy",
         "application-autoscaling:DeregisterScalableTarget",

@@ -36,6 +36,7 @@ static SPEC: KindSpec = KindSpec {
     effect: |_| Effect::None,
     undo: |_, _| (Undo::Exact, None),
     seconds: |_, _| 1,
+    clock: |_| bfd_kinds::clock::Clock::default(),
     actions: &[],
 };
 

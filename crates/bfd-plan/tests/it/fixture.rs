@@ -3,9 +3,12 @@
 use bfd_core::{
     Address, Environment, Expr, Inputs, Kind, Object, Observation, Observed, Owner, Problem,
     Properties, Reference, Resource, ResourceState, Snapshot, Span, State, StateVersion, Value,
-    plan::{Effect, Plan, Rollback, Undo},
+    plan::{Effect, Op, Plan, Rollback, Undo},
 };
-use bfd_kinds::{KindSpec, Output, OutputSource};
+use bfd_kinds::{
+    KindSpec, Output, OutputSource,
+    clock::{Clock, Lever, Term, Unit, Work},
+};
 use bfd_plan::{Graph, PlanInput, plan};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -31,9 +34,29 @@ pub(crate) static THING: KindSpec = KindSpec {
         _ => Effect::None,
     },
     undo: |_, _| (Undo::Exact, None),
+    clock: thing_clock,
     seconds: |_, inputs| inputs.get("seconds").and_then(Expr::as_i64).unwrap_or(1).unsigned_abs(),
     actions: &[],
 };
+
+/// A thing takes as long as it says: `detection`, and `undo`, forward and back.
+fn thing_clock(work: &Work<'_>) -> Clock {
+    let of = |name: &'static str| {
+        let seconds = match work.op {
+            Op::Create { inputs, .. } | Op::Update { inputs, .. } | Op::Adopt { inputs, .. } => {
+                inputs.get(name).and_then(Expr::as_i64)
+            }
+            Op::Delete { prior } => prior.inputs.get(name).and_then(Value::as_i64),
+        };
+        let now = seconds.unwrap_or(0).unsigned_abs();
+        let path = vec![name.to_owned()];
+        let lever =
+            Lever { field: name.to_owned(), path, now, best: now.min(10), unit: Unit::Seconds };
+        let levers = if now > 10 { vec![lever] } else { Vec::new() };
+        vec![Term { what: "of waiting", field: Some(name.to_owned()), seconds: now, levers }]
+    };
+    Clock { detection: of("detection"), undo: of("undo") }
+}
 
 /// An environment before planning.
 #[derive(Debug, Default)]
@@ -45,6 +68,7 @@ pub(crate) struct Case {
     pub(crate) offline: bool,
     pub(crate) targets: Vec<&'static str>,
     pub(crate) forbid_deletes: bool,
+    pub(crate) rollback: Rollback,
 }
 
 pub(crate) fn address(text: &str) -> Address {
@@ -143,7 +167,7 @@ impl Case {
             targets: (!self.targets.is_empty()).then_some(&targets),
             fallback_images: true,
             deletes: !self.forbid_deletes,
-            rollback: Rollback::default(),
+            rollback: self.rollback,
         })
     }
 }

@@ -48,7 +48,7 @@ fn plan(guard: &dyn StateGuard) -> Plan {
         drift: Vec::new(),
         warnings: Vec::new(),
         targets: BTreeSet::new(),
-        rollback: Rollback::default(),
+        rollback: Rollback::default().into(),
     }
 }
 

@@ -88,7 +88,7 @@ pub(crate) fn empty() -> Plan {
         drift: vec![],
         targets: std::collections::BTreeSet::new(),
         warnings: vec![],
-        rollback: Rollback::default(),
+        rollback: Rollback::default().into(),
     }
 }
 
