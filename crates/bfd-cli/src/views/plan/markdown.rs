@@ -6,7 +6,7 @@ use super::{
     facts::facts,
     fields::{Direction, Leaf, Node, Side, tree},
     order::{ACTIONS, changes, deletes_first, heading, may_restart_tasks, restarts_tasks, undo},
-    summary::counts,
+    summary::{counts, is_late, rollback},
     values::{pair, side_text},
 };
 use crate::views::words::{count, list};
@@ -42,6 +42,7 @@ pub fn markdown(plan: &Plan) -> String {
     page.table(plan);
     page.details(plan);
     page.drift(plan);
+    page.rollback(plan);
     page.finish()
 }
 
@@ -128,8 +129,10 @@ impl Page {
                     limited(&change.address.to_string(), CELL)
                 );
                 let lines = if listed { lines(&nodes, &plan.environment) } else { Vec::new() };
+                // Why an undo is not exact is in the table, where nobody has to unfold it.
+                let told: &[String] = if undo(change).is_some() { &[] } else { &change.notes };
                 let said: Vec<String> =
-                    change.notes.iter().map(|note| message(&limited(note, CELL))).collect();
+                    told.iter().map(|note| message(&limited(note, CELL))).collect();
                 let room = self.room().min(DETAIL);
                 match folded(&summary, action == Action::Replace, &lines, &said, room) {
                     Some(detail) => self.out.push_str(&detail),
@@ -165,6 +168,14 @@ impl Page {
             Some(detail) => self.out.push_str(&detail),
             None => self.left_out.push("what changed outside bfd".to_owned()),
         }
+    }
+
+    /// Whether the deadline can be kept; [`RESERVED`] leaves room for it.
+    fn rollback(&mut self, plan: &Plan) {
+        let Some(says) = rollback(plan) else { return };
+        let says = prose(&limited(&says, CELL));
+        let says = if is_late(plan) { format!("**{says}**") } else { says };
+        let _ = write!(self.out, "rollback: {says}\n\n");
     }
 
     fn finish(mut self) -> String {
@@ -238,10 +249,11 @@ fn row(plan: &Plan, change: &Change) -> String {
         Action::Delete => "for good",
         _ => undo(change).unwrap_or_default(),
     };
-    // What has no details of its own says why here.
-    let folded =
-        change.fields.is_empty() || matches!(change.action, Action::Create | Action::Delete);
-    let notes: Vec<String> = if folded {
+    // What has no details of its own says why here, and so does what a rollback cannot restore.
+    let said_here = change.fields.is_empty()
+        || matches!(change.action, Action::Create | Action::Delete)
+        || !undo.is_empty();
+    let notes: Vec<String> = if said_here {
         change.notes.iter().map(|note| message(&limited(note, CELL))).collect()
     } else {
         Vec::new()

@@ -50,7 +50,22 @@ pub fn schema() -> Value {
                 "required": ["on_failure", "deadline"],
                 "properties": {
                     "on_failure": { "type": "boolean" },
-                    "deadline": { "type": "integer", "minimum": 0, "description": "Seconds." }
+                    "deadline": { "type": "integer", "minimum": 0, "description": "Seconds." },
+                    "estimate": {
+                        "description": "The worst case of a run that fails. Absent when there is nothing to undo.",
+                        "type": "object",
+                        "required": ["detection", "undo"],
+                        "properties": {
+                            "detection": {
+                                "description": "Until the failure is known, in the resource that takes the longest.",
+                                "allOf": [{ "$ref": "#/definitions/share" }]
+                            },
+                            "undo": {
+                                "description": "Until everything is back: the longest chain of undos. `address` is what takes the longest of it.",
+                                "allOf": [{ "$ref": "#/definitions/share" }]
+                            }
+                        }
+                    }
                 }
             }
         },
@@ -146,6 +161,29 @@ fn definitions() -> Value {
                 "address": { "$ref": "#/definitions/address" },
                 "gone": { "type": "boolean", "description": "The object is no longer there." },
                 "fields": list("field")
+            }
+        },
+        "share": {
+            "type": "object",
+            "required": ["seconds", "address", "fields"],
+            "properties": {
+                "seconds": count(),
+                "address": { "$ref": "#/definitions/address" },
+                "fields": {
+                    "description": "What the fields of that resource account for, the longest first.",
+                    "type": "array",
+                    "items": {
+                        "type": "object",
+                        "required": ["field", "seconds"],
+                        "properties": {
+                            "field": {
+                                "type": "string",
+                                "description": "From the top of the manifest, such as `service.web.container.web.health_check.interval`."
+                            },
+                            "seconds": count()
+                        }
+                    }
+                }
             }
         },
         "warning": {

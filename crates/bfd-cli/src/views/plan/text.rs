@@ -4,7 +4,7 @@ use super::{
     facts::facts,
     fields::{Node, tree, uniform},
     order::{ACTIONS, changes, deletes_first, heading, may_restart_tasks, restarts_tasks, undo},
-    summary::summary,
+    summary::{is_late, rollback, summary},
     tree::{self, ALIGNED},
 };
 use crate::views::{
@@ -32,6 +32,7 @@ pub fn text(plan: &Plan, style: &Style) -> String {
     let summary = summary(plan).split(", ").map(glued).collect::<Vec<_>>().join(", ");
     let (head, rest) = summary.split_at(summary.find([':', '.']).map_or(0, |at| at + 1));
     view.page.line(0, 2, &[styled(palette::HEADING, head), plain(rest)]);
+    view.rollback();
     view.page.finish()
 }
 
@@ -218,6 +219,14 @@ impl View<'_> {
                 }
             }
         }
+    }
+
+    /// Whether the deadline can be kept.
+    fn rollback(&mut self) {
+        let Some(says) = rollback(self.plan) else { return };
+        let style = if is_late(self.plan) { palette::CAUTION } else { palette::PLAIN };
+        let says = says.split(", ").map(glued).collect::<Vec<_>>().join(", ");
+        self.page.line(0, 2, &[styled(palette::HEADING, "rollback: "), styled(style, says)]);
     }
 
     fn warnings(&mut self) {

@@ -4,13 +4,12 @@ use bfd_core::{
     Address, Environment, Kind, Properties, ResourceState, Secret, SecretSource, State,
     StateVersion, Value,
     plan::{
-        Action, Change, Drift, Effect, FORMAT_VERSION, FieldChange, Op, Phase, Plan, Rollback,
-        Step, StepId, Undo, Warning,
+        Action, Change, Drift, Effect, Estimate, FORMAT_VERSION, FieldChange, FieldSeconds, Op,
+        Phase, Plan, Rollback, RollbackPlan, Share, Step, StepId, Undo, Warning,
     },
 };
 use serde_json::json;
-use std::collections::BTreeMap;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 pub(crate) const REGISTRY: &str = "123456789012.dkr.ecr.ap-southeast-1.amazonaws.com";
 
@@ -395,6 +394,7 @@ pub(crate) fn rich() -> Plan {
         ],
         drift: drift(),
         targets: std::collections::BTreeSet::new(),
+        rollback: RollbackPlan { estimate: Some(estimate()), ..Rollback::default().into() },
         warnings: vec![
             Warning {
                 address: Some(at("service.web")),
@@ -404,6 +404,26 @@ pub(crate) fn rich() -> Plan {
             Warning { address: None, message: "3 resources are not targeted and left as they are".into(), help: None },
         ],
         ..empty()
+    }
+}
+
+/// Within the deadline of five minutes.
+pub(crate) fn estimate() -> Estimate {
+    let field = |field: &str, seconds| FieldSeconds { field: field.into(), seconds };
+    Estimate {
+        detection: Share {
+            seconds: 110,
+            address: at("service.web"),
+            fields: vec![
+                field("service.web.container.web.health_check.interval", 45),
+                field("service.web.container.web.health_check.timeout", 15),
+            ],
+        },
+        undo: Share {
+            seconds: 160,
+            address: at("service.search"),
+            fields: vec![field("service.search.container.search.stop_timeout", 30)],
+        },
     }
 }
 

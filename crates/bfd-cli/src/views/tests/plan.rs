@@ -1,6 +1,6 @@
 use super::{fixture, legible, styles};
 use crate::views::{Style, plan, value};
-use bfd_core::plan::Plan;
+use bfd_core::plan::{Plan, Undo};
 
 fn check(name: &str, plan: &Plan) {
     for (how, style) in styles() {
@@ -34,4 +34,38 @@ fn reviewers_get_a_table_and_folded_details() {
 #[test]
 fn programs_get_the_contract() {
     insta::assert_snapshot!("rich_json", value::pretty(&plan::json(&fixture::rich())));
+}
+
+#[test]
+fn a_deadline_that_cannot_be_kept_is_told_where_it_comes_from() {
+    let mut plan = fixture::rich();
+    plan.rollback.deadline = 240;
+    plan.changes.truncate(1);
+    plan.drift.clear();
+    plan.warnings.clear();
+    check("late", &plan);
+    assert!(plan::markdown(&plan).contains("rollback: **worst case 4 min 30 s"));
+    plan.rollback.on_failure = false;
+    assert!(plan::text(&plan, &Style::PLAIN).contains("rollback: none, a failure leaves"));
+}
+
+#[test]
+fn why_an_undo_is_not_exact_needs_no_unfolding() {
+    let plan = fixture::rich();
+    let text = plan::markdown(&plan);
+    for change in plan.changes.iter().filter(|change| change.undo == Undo::Approximate) {
+        let address = format!("`{}`", change.address);
+        let row = text.lines().find(|line| line.starts_with('|') && line.contains(&address));
+        assert!(row.is_some_and(|row| row.contains("only approximately: ")), "{row:?}");
+    }
+}
+
+#[test]
+fn a_saved_plan_without_an_estimate_is_still_read() {
+    let mut saved = serde_json::to_value(fixture::rich()).expect("a plan is JSON");
+    let rollback = saved["rollback"].as_object_mut().expect("an object");
+    assert!(rollback.remove("estimate").is_some());
+    let read: Plan = serde_json::from_value(saved).expect("the same plan");
+    assert_eq!(read.rollback.estimate, None);
+    assert_eq!(read.rollback.deadline, 300);
 }
