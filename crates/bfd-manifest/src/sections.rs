@@ -120,7 +120,7 @@ pub(crate) const ROLLBACK: Section = Section {
         Field::new(
             "deadline",
             Type::Duration { min: 10, max: 86_400 },
-            "How long a rollback may take before it is given up.",
+            "How long a rollback may take, from the failure until everything is back, before it is given up. A plan warns when its worst case, from the beginning of the bad change, is longer.",
         )
         .default("\"5m\""),
     ],

@@ -1,5 +1,6 @@
 //! What each kind promises, from the outside.
 mod arbitrary;
+mod clock;
 mod conversion;
 mod harness;
 mod image;

@@ -1,5 +1,6 @@
 //! What a plan promises.
 
+mod clock;
 mod fixture;
 
 use bfd_core::{
