@@ -132,13 +132,31 @@ fn lower(lower: &mut Lower<'_>) -> Inputs {
     inputs
 }
 
-fn undo(action: Action, _: &[FieldChange]) -> (Undo, Option<&'static str>) {
+fn undo(action: Action, fields: &[FieldChange]) -> (Undo, Option<&'static str>) {
     match action {
+        // ECR acts on a policy within 24 hours, so mostly the rollback comes first ("Lifecycle
+        // policies", ECR user guide).
+        Action::Update | Action::Adopt if fields.iter().any(expires_more) => {
+            (Undo::Approximate, Some("images that the new policy expires meanwhile are lost"))
+        }
         Action::Create | Action::Update | Action::Adopt => (Undo::Exact, None),
         Action::Replace | Action::Delete => {
             let why = "its images are lost with it; with images in it and without `force_delete`, AWS refuses";
             (Undo::None, Some(why))
         }
+    }
+}
+
+/// Whether images that were kept before may be deleted.
+fn expires_more(field: &FieldChange) -> bool {
+    let keeps = |value: &Option<Value>| value.as_ref().and_then(Value::as_i64);
+    match field.path.as_str() {
+        "keep_images" => match (keeps(&field.before), keeps(&field.after)) {
+            (Some(before), Some(after)) => after < before,
+            (before, after) => before.is_none() && after.is_some(),
+        },
+        "lifecycle_policy" => field.after.is_some() || !field.known,
+        _ => false,
     }
 }
 

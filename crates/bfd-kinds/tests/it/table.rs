@@ -139,12 +139,20 @@ fn what_cannot_be_put_back_is_told_by_the_field() {
         ("stack", "role_arn", None, "arn", Undo::Approximate),
         ("stack", "role_arn", Some("arn"), "other", Undo::Exact),
         ("service", "task_definition.cpu", Some("256"), "512", Undo::Exact),
-        ("repository", "keep_images", Some("1"), "2", Undo::Exact),
+        ("repository", "scan_on_push", Some("false"), "true", Undo::Exact),
+        ("repository", "lifecycle_policy", Some("{}"), "{ }", Undo::Approximate),
     ];
     for (kind, path, before, after, wanted) in cases {
         let fields = [change(path, before.map(Value::from), after.into())];
         let (undo, _) = (get(kind).unwrap().undo)(Action::Update, &fields);
         assert_eq!(undo, wanted, "{kind} {path} {before:?} {after}");
+    }
+    let repository = get("repository").unwrap().undo;
+    for (before, after, wanted) in
+        [(Some(1), 2, Undo::Exact), (Some(2), 1, Undo::Approximate), (None, 5, Undo::Approximate)]
+    {
+        let fields = [change("keep_images", before.map(Value::from), after.into())];
+        assert_eq!(repository(Action::Update, &fields).0, wanted, "{before:?} {after}");
     }
     let secret = [change("value.secret", Some("digest".into()), Value::Null)];
     assert_eq!((get("parameter").unwrap().undo)(Action::Delete, &secret).0, Undo::None);
