@@ -8,6 +8,7 @@ mod document;
 mod error;
 mod local;
 mod memory;
+mod runs;
 mod store;
 
 pub use disk::{Disk, FileDisk, Hold};
@@ -15,4 +16,5 @@ pub use document::{FORMAT, StateDocument};
 pub use error::StoreError;
 pub use local::LocalStore;
 pub use memory::MemoryStore;
+pub use runs::FinishedRun;
 pub use store::{LockHolder, RunHeader, StateGuard, StateStore, Unfinished};

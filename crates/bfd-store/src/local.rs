@@ -1,7 +1,8 @@
 use crate::{
-    Disk, FileDisk, Hold, LockHolder, RunHeader, StateDocument, StateGuard, StateStore, StoreError,
-    Unfinished,
+    Disk, FileDisk, FinishedRun, Hold, LockHolder, RunHeader, StateDocument, StateGuard,
+    StateStore, StoreError, Unfinished,
     document::{FORMAT, JournalHead, parse_journal},
+    runs,
 };
 use async_trait::async_trait;
 use bfd_core::{
@@ -76,6 +77,16 @@ impl LocalStore {
         Ok(Some(journal))
     }
 
+    /// A run that was committed and whose journal is still where it was written.
+    fn unmoved(&self) -> Result<Option<FinishedRun>, StoreError> {
+        if self.read_journal(&self.read_state()?.version)?.is_some() {
+            return Ok(None);
+        }
+        let path = self.path("journal.jsonl");
+        let Some(text) = self.read_lines(&path)? else { return Ok(None) };
+        Ok(parse_journal(&path.display().to_string(), &text)?.map(FinishedRun::from))
+    }
+
     fn read(&self, path: &Path) -> Result<Option<Vec<u8>>, StoreError> {
         self.disk.read(path).map_err(|source| reading(path, source))
     }
@@ -137,6 +148,26 @@ impl StateStore for LocalStore {
         self.read_journal(&self.read_state()?.version)
     }
 
+    async fn finished(&self) -> Result<Vec<String>, StoreError> {
+        let mut ids = runs::list(&*self.disk, &self.path("runs"))?;
+        // One whose journal was not moved yet is the latest.
+        if let Some(run) = self.unmoved()?.filter(|run| !ids.contains(&run.header.run)) {
+            ids.insert(0, run.header.run);
+        }
+        Ok(ids)
+    }
+
+    async fn finished_run(&self, run: &str) -> Result<Option<FinishedRun>, StoreError> {
+        if run.contains(['/', '\\']) {
+            return Ok(None);
+        }
+        let path = self.path("runs").join(runs::file_name(run));
+        let Some(text) = self.read_lines(&path)? else {
+            return Ok(self.unmoved()?.filter(|found| found.header.run == run));
+        };
+        Ok(parse_journal(&path.display().to_string(), &text)?.map(FinishedRun::from))
+    }
+
     fn place(&self) -> String {
         self.path("state.json").display().to_string()
     }
@@ -167,7 +198,7 @@ impl LocalGuard {
         let Some(text) = self.store.read_lines(&path)? else { return Ok(()) };
         let runs = self.store.path("runs");
         let name = match parse_journal(&path.display().to_string(), &text)? {
-            Some(journal) => format!("{}.jsonl", journal.header.run),
+            Some(journal) => runs::file_name(&journal.header.run),
             // Only a torn head: the run never began.
             None => return disk.remove(&path).map_err(|err| writing(&path, err)),
         };
@@ -214,7 +245,11 @@ impl StateGuard for LocalGuard {
         }
         let durable = entries.iter().any(|entry| Event::must_be_durable(&entry.event));
         let write = self.store.disk.append(&path, &lines, durable);
-        write.map_err(|err| writing(&path, err))
+        write.map_err(|err| writing(&path, err))?;
+        if let Some(run) = &mut self.unfinished {
+            run.entries.extend_from_slice(entries);
+        }
+        Ok(())
     }
 
     async fn commit(&mut self, environment: &Environment, next: State) -> Result<(), StoreError> {

@@ -1,4 +1,4 @@
-use crate::{LockHolder, RunHeader, StateGuard, StateStore, StoreError, Unfinished};
+use crate::{FinishedRun, LockHolder, RunHeader, StateGuard, StateStore, StoreError, Unfinished};
 use async_trait::async_trait;
 use bfd_core::{Environment, Snapshot, State, StateVersion, journal::Entry, plan::Plan};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -11,6 +11,7 @@ pub struct MemoryStore(Arc<Mutex<Contents>>);
 struct Contents {
     snapshot: Snapshot,
     run: Option<Unfinished>,
+    finished: Vec<FinishedRun>,
     holder: Option<LockHolder>,
     appends_left: Option<usize>,
 }
@@ -52,6 +53,15 @@ impl StateStore for MemoryStore {
 
     async fn unfinished(&self) -> Result<Option<Unfinished>, StoreError> {
         Ok(self.contents().run.clone())
+    }
+
+    async fn finished(&self) -> Result<Vec<String>, StoreError> {
+        let contents = self.contents();
+        Ok(contents.finished.iter().rev().map(|run| run.header.run.clone()).collect())
+    }
+
+    async fn finished_run(&self, run: &str) -> Result<Option<FinishedRun>, StoreError> {
+        Ok(self.contents().finished.iter().rfind(|found| found.header.run == run).cloned())
     }
 
     fn place(&self) -> String {
@@ -99,16 +109,19 @@ impl StateGuard for MemoryGuard {
                 })?;
             }
             contents.run.as_mut().expect("a run was begun").entries.push(entry.clone());
+            self.unfinished.as_mut().expect("a run was begun").entries.push(entry.clone());
         }
         Ok(())
     }
 
     async fn commit(&mut self, environment: &Environment, next: State) -> Result<(), StoreError> {
         let mut contents = self.store.contents();
-        let lineage = match contents.run.take() {
-            Some(run) if self.snapshot.version.lineage.is_empty() => run.header.lineage,
+        let run = contents.run.take();
+        let lineage = match &run {
+            Some(run) if self.snapshot.version.lineage.is_empty() => run.header.lineage.clone(),
             _ => self.snapshot.version.lineage.clone(),
         };
+        contents.finished.extend(run.map(FinishedRun::from));
         let version = StateVersion { lineage, serial: self.snapshot.version.serial + 1 };
         contents.snapshot =
             Snapshot { version, environment: Some(environment.clone()), state: next };

@@ -1,4 +1,4 @@
-use crate::StoreError;
+use crate::{FinishedRun, StoreError};
 use async_trait::async_trait;
 use bfd_core::{Environment, Snapshot, State, journal::Entry, plan::Plan};
 use serde::{Deserialize, Serialize};
@@ -19,6 +19,12 @@ pub trait StateStore: fmt::Debug + Send + Sync {
     /// A run that was begun and never finished, for commands that only look.
     async fn unfinished(&self) -> Result<Option<Unfinished>, StoreError>;
 
+    /// The ids of the runs that ended and are still kept, the latest first.
+    async fn finished(&self) -> Result<Vec<String>, StoreError>;
+
+    /// A run that ended; `None` when it is not kept.
+    async fn finished_run(&self, run: &str) -> Result<Option<FinishedRun>, StoreError>;
+
     /// Where the state is, for people.
     fn place(&self) -> String;
 }
@@ -28,7 +34,7 @@ pub trait StateStore: fmt::Debug + Send + Sync {
 pub trait StateGuard: fmt::Debug + Send {
     fn snapshot(&self) -> &Snapshot;
 
-    /// The run that an earlier process left behind, if there is one.
+    /// The run that is open, with everything appended to it so far.
     fn unfinished(&self) -> Option<&Unfinished>;
 
     /// Records the plan. No step may start before this returns.
