@@ -2,7 +2,7 @@
 
 use bfd_core::Address;
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Deploys an environment of container services to AWS from one TOML manifest.
 ///
@@ -40,7 +40,7 @@ pub enum Command {
     Destroy(DestroyArgs),
     /// Finish a run that did not end: forward, or back.
     Recover(RecoverArgs),
-    /// Show a saved plan, or what is recorded of an environment.
+    /// Show a saved plan, what is recorded of an environment, or one of its runs.
     Show(ShowArgs),
     /// Draw what depends on what.
     Graph(GraphArgs),
@@ -58,6 +58,31 @@ pub enum Command {
     Schema(SchemaArgs),
     /// Print a completion script for a shell.
     Completions { shell: clap_complete::Shell },
+}
+
+impl Command {
+    /// The manifest it was given, or the saved plan.
+    pub fn input(&self) -> Option<&Path> {
+        match self {
+            Self::Validate(args) | Self::Status(args) | Self::Unlock(args) => Some(&args.manifest),
+            Self::Plan(args) => Some(&args.manifest.manifest),
+            Self::Apply(args) => Some(&args.input.path),
+            Self::Destroy(args) => Some(&args.manifest.manifest),
+            Self::Recover(args) => Some(&args.manifest.manifest),
+            Self::Show(args) => Some(&args.input.path),
+            Self::Graph(args) => Some(&args.manifest.manifest),
+            Self::State(StateCommand::List(manifest)) => Some(&manifest.manifest),
+            Self::State(
+                StateCommand::Show { manifest, .. }
+                | StateCommand::Rm { manifest, .. }
+                | StateCommand::Mv { manifest, .. },
+            ) => Some(&manifest.manifest),
+            Self::Sandbox(
+                SandboxCommand::Serve { manifest, .. } | SandboxCommand::Reset { manifest },
+            ) => Some(manifest),
+            Self::Schema(_) | Self::Completions { .. } => None,
+        }
+    }
 }
 
 #[derive(Clone, Debug, Args)]
@@ -149,6 +174,9 @@ pub struct RecoverArgs {
     /// Close the run as it is, calling nothing: for when you have seen to the rest yourself.
     #[arg(long)]
     pub abandon: bool,
+    /// Roll the run back, also when nothing had failed.
+    #[arg(long, conflicts_with = "abandon")]
+    pub back: bool,
     /// Write every event as a line of JSON.
     #[arg(long, value_name = "FILE")]
     pub events: Option<PathBuf>,
@@ -158,6 +186,21 @@ pub struct RecoverArgs {
 pub struct ShowArgs {
     #[command(flatten)]
     pub input: InputArgs,
+    /// Show one run: the latest, or the one whose id starts with RUN.
+    #[arg(long, value_name = "RUN", num_args = 0..=1, default_missing_value = "", group = "recorded_runs")]
+    pub run: Option<String>,
+    /// List the runs, the latest first.
+    #[arg(long, group = "recorded_runs")]
+    pub runs: bool,
+    /// Of `--run` and `--runs`; text unless given.
+    #[arg(long, value_enum, requires = "recorded_runs")]
+    pub format: Option<ShowFormat>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ShowFormat {
+    Text,
+    Json,
 }
 
 #[derive(Debug, Args)]

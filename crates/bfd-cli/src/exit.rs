@@ -96,31 +96,39 @@ impl CommandError {
         }
     }
 
-    /// What the user may do about it.
-    pub fn help(&self) -> Option<String> {
+    /// What the user may do about it. `manifest` is its path, for the next command.
+    pub fn help(&self, manifest: &str) -> Option<String> {
         match self {
             Self::Refused { help, .. } => help.clone(),
             Self::Provider(error) => error.hint.clone().or_else(|| hint(error.class)),
-            Self::Store(error)
-            | Self::Apply(ApplyError::Store(error) | ApplyError::NotBegun(error)) => {
-                Some(store_help(error).to_owned())
+            Self::Store(error) | Self::Apply(ApplyError::NotBegun(error)) => {
+                Some(store_help(error, manifest))
             }
-            Self::Apply(ApplyError::StalePlan { .. }) => {
-                Some("something was applied since; make and review a new plan".to_owned())
+            // A run was under way: what was announced is in its journal.
+            Self::Apply(ApplyError::Store(error)) => {
+                let help = store_help(error, manifest);
+                Some(format!("{help}; then `bfd recover {manifest}` goes on from there"))
             }
+            Self::Apply(ApplyError::StalePlan { .. }) => Some(format!(
+                "something was applied since; `bfd plan {manifest} -o FILE` makes a new plan"
+            )),
             Self::Apply(ApplyError::UnfinishedRun) => {
-                Some("finish it with `bfd recover`".to_owned())
+                Some(format!("`bfd recover {manifest}` finishes it"))
             }
+            Self::Apply(ApplyError::Journal(_)) => Some(format!(
+                "this is a bug in bfd: keep the journal and report it; \
+                 `bfd state list {manifest}` and docs/recovery.md tell what to look at"
+            )),
             Self::WrongAccount { .. } => {
                 Some("use credentials of that account, or another manifest".to_owned())
             }
-            Self::WrongPlace { .. } => {
-                Some("use the endpoint it was made for, or make a new plan".to_owned())
-            }
+            Self::WrongPlace { .. } => Some(format!(
+                "use the endpoint it was made for, or make a new plan with `bfd plan {manifest}`"
+            )),
             Self::WrongState { .. } => {
                 Some("give each environment a name of its own, or move its state".to_owned())
             }
-            Self::Problems { .. } | Self::Apply(ApplyError::Journal(_)) => None,
+            Self::Problems { .. } => None,
         }
     }
 }
@@ -137,15 +145,70 @@ fn hint(class: ErrorClass) -> Option<String> {
     Some(hint.to_owned())
 }
 
-fn store_help(error: &StoreError) -> &'static str {
+fn store_help(error: &StoreError, manifest: &str) -> String {
     match error {
-        StoreError::Locked { .. } => "wait for its end; `bfd unlock` tells whether it is alive",
-        StoreError::NewerFormat { .. } => "use the bfd that wrote it, or a newer one",
+        StoreError::Locked { .. } => format!(
+            "wait for its end; `bfd unlock {manifest}` tells whether it is alive, \
+             `bfd show {manifest} --run` what it does"
+        ),
+        StoreError::NewerFormat { .. } => "use the bfd that wrote it, or a newer one".to_owned(),
         StoreError::Damaged { .. } => {
-            "nothing was changed; restore the file from a backup, see docs/recovery.md"
+            "nothing was changed; restore the file from a backup, see docs/recovery.md".to_owned()
         }
         StoreError::Write { .. } | StoreError::Read { .. } => {
-            "check the disk and the permissions of that path"
+            "check the disk and the permissions of that path".to_owned()
         }
+    }
+}
+
+/// What to do after a bug ended the process.
+pub fn help_after_a_bug(manifest: &str) -> String {
+    format!(
+        "what had begun is in the journal: `bfd show {manifest} --run` shows it, \
+         `bfd recover {manifest}` finishes it; please report the bug"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bfd_core::StateVersion;
+    use bfd_store::LockHolder;
+
+    fn locked() -> StoreError {
+        let text = || "ann@desk".to_owned();
+        let holder = LockHolder { who: text(), command: text(), process: 1, since: text() };
+        StoreError::Locked { holder: Box::new(holder) }
+    }
+
+    fn unwritable() -> StoreError {
+        let source = std::io::Error::other("no space left");
+        StoreError::Write { place: "journal.jsonl".into(), source }
+    }
+
+    #[test]
+    fn every_refusal_of_a_run_names_the_next_command() {
+        let stale = || StateVersion { lineage: "l".into(), serial: 1 };
+        let all: [(CommandError, Exit, &str); 5] = [
+            (locked().into(), Exit::Locked, "`bfd unlock dev.toml`"),
+            (
+                ApplyError::StalePlan { plan: stale(), state: stale() }.into(),
+                Exit::Stale,
+                "`bfd plan dev.toml -o FILE`",
+            ),
+            (ApplyError::UnfinishedRun.into(), Exit::Refused, "`bfd recover dev.toml`"),
+            (ApplyError::Store(unwritable()).into(), Exit::Stuck, "`bfd recover dev.toml`"),
+            (
+                CommandError::WrongPlace { wanted: "AWS".into(), found: "x".into() },
+                Exit::WrongAccount,
+                "`bfd plan dev.toml`",
+            ),
+        ];
+        for (error, exit, command) in all {
+            assert_eq!(error.exit(), exit, "{error}");
+            let help = error.help("dev.toml").unwrap();
+            assert!(help.contains(command), "{error}: {help}");
+        }
+        assert!(help_after_a_bug("dev.toml").contains("`bfd recover dev.toml`"));
     }
 }

@@ -5,7 +5,7 @@
 //! | [`cli`] | the command line |
 //! | [`commands`] | one file per command |
 //! | [`exit`] | errors and exit codes |
-//! | [`load`], [`connect`], [`planning`], [`running`] | what commands share, in the order they use it |
+//! | [`load`], [`connect`], [`planning`], [`resuming`], [`running`] | what commands share, in the order they use it |
 //! | [`saved`] | plans in files |
 //! | [`host`], [`screen`] | the machine and its terminal |
 //! | [`views`] | what people see: plans, problems, progress, outcomes |
@@ -16,6 +16,7 @@ pub mod exit;
 pub mod host;
 pub mod load;
 pub mod planning;
+pub mod resuming;
 mod run;
 pub mod running;
 pub mod saved;

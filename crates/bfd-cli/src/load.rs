@@ -108,18 +108,17 @@ pub async fn known(loaded: &Loaded) -> Result<(Snapshot, Option<Unfinished>), Co
 
 /// One line about a run that is open: it is under way, or its process died.
 pub async fn about(loaded: &Loaded, open: &Unfinished) -> Result<String, CommandError> {
-    let header = &open.header;
+    let (header, path) = (&open.header, loaded.path.display());
     Ok(match loaded.store.holder().await? {
         Some(holder) => format!(
-            "process {} of {} is applying right now (`{}`, since {})",
+            "process {} of {} is applying right now (`{}`, since {}); `bfd show {path} --run` \
+             shows what it does",
             holder.process, holder.who, holder.command, holder.since
         ),
         None => format!(
-            "a run of {} (`{}`, since {}) did not finish; `bfd recover {}` finishes it",
-            header.who,
-            header.command,
-            header.started_at,
-            loaded.path.display()
+            "a run of {} (`{}`, since {}) did not finish; `bfd show {path} --run` shows it, \
+             `bfd recover {path}` finishes it",
+            header.who, header.command, header.started_at
         ),
     })
 }

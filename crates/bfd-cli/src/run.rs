@@ -1,8 +1,9 @@
 use crate::{
     cli::Cli,
     commands,
-    exit::{CommandError, Exit},
+    exit::{CommandError, Exit, help_after_a_bug},
     load::show,
+    saved,
     screen::Screen,
 };
 use std::{error::Error as _, fmt::Write as _, panic};
@@ -24,17 +25,25 @@ pub fn run(cli: &Cli) -> Exit {
     let exit = match panic::catch_unwind(command) {
         Ok(Ok(exit)) => exit,
         Ok(Err(error)) => {
-            screen.say(&explain(&error, screen));
+            screen.say(&explain(&error, &manifest(cli), screen));
             error.exit()
         }
         Err(_) => {
-            screen.say("error: this is a bug in bfd; what had begun is in the journal\n");
+            let help = help_after_a_bug(&manifest(cli));
+            screen.say(&format!("error: this is a bug in bfd\nhelp: {help}\n"));
             Exit::Bug
         }
     };
     // A request in flight must not hold back the end of the process.
     runtime.shutdown_background();
     exit
+}
+
+/// The path of the manifest at hand, for the next command: also when a saved plan was given.
+fn manifest(cli: &Cli) -> String {
+    let Some(path) = cli.command.input() else { return "MANIFEST".to_owned() };
+    let saved = saved::read(path).ok().flatten();
+    saved.map_or_else(|| path.to_owned(), |saved| saved.manifest).display().to_string()
 }
 
 fn log(verbose: u8, screen: Screen) {
@@ -52,7 +61,7 @@ fn log(verbose: u8, screen: Screen) {
 }
 
 /// The chain of causes, each telling its own part, and the way out.
-fn explain(error: &CommandError, screen: Screen) -> String {
+fn explain(error: &CommandError, manifest: &str, screen: Screen) -> String {
     let style = screen.stderr_style();
     if let CommandError::Problems { problems, sources } = error {
         return show(problems, sources, &style);
@@ -71,7 +80,7 @@ fn explain(error: &CommandError, screen: Screen) -> String {
             writeln!(text, "  request id: {id}").expect("writing to a string");
         }
     }
-    if let Some(help) = error.help() {
+    if let Some(help) = error.help(manifest) {
         writeln!(text, "help: {help}").expect("writing to a string");
     }
     text

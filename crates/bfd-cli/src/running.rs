@@ -1,19 +1,19 @@
 //! What `apply`, `destroy` and `recover` share: run under the lock, show, tell how it ended.
+//! What an earlier process left is finished in `resuming`.
 
 use crate::{
     connect::Connection,
     exit::{CommandError, Exit},
     host,
-    load::{self, Loaded},
-    planning,
+    load::Loaded,
     screen::{self, Screen},
-    views::{self, events::Events, outcome::Ending},
+    views::{self, events::Events, marks::Mark, outcome::Ending, verdict::Verdict},
 };
 use bfd_apply::{Ended, Limits, Reporter, Session};
 use bfd_core::{
-    Address, Outcome,
-    journal::Entry,
-    plan::{Plan, Step},
+    Address,
+    journal::{Entry, Event},
+    plan::{Plan, Step, StepId},
 };
 use bfd_provider::Provider;
 use bfd_store::{RunHeader, StateGuard};
@@ -92,82 +92,6 @@ pub async fn confirmed(
     }
 }
 
-/// What to do with a run that an earlier process left open.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Leftover {
-    /// Forward, if nothing had failed.
-    Finish,
-    /// Back, while there is a way back: what it makes would be deleted at once.
-    RollBack,
-}
-
-/// Takes the lock, and ends a run that an earlier process left open.
-///
-/// Nothing is touched without consent. `Err(exit)` inside: that run is still open.
-pub async fn lock_and_recover(
-    loaded: &Loaded,
-    connection: &Connection,
-    options: Options<'_>,
-    leftover: Leftover,
-    screen: Screen,
-) -> Result<Result<(Box<dyn StateGuard>, Option<Stop>), Exit>, CommandError> {
-    let mut guard = loaded.store.lock(load::holder(options.command)).await?;
-    prepare_events(loaded, options.events)?;
-    let Some(open) = guard.unfinished() else { return Ok(Ok((guard, None))) };
-    planning::check_place(loaded, connection, &open.plan)?;
-    let says = format!("a run of {} (`{}`) did not finish", open.header.who, open.header.command);
-    let (does, question) = match leftover {
-        Leftover::Finish => ("finishing it first", "Finish it first?"),
-        Leftover::RollBack => ("rolling it back first", "Roll it back first?"),
-    };
-    if options.confirmed {
-        screen.say(&format!("{says}; {does}\n"));
-    } else if !screen.can_ask() {
-        let help = format!("`bfd recover {}` finishes it, or `--yes`", loaded.path.display());
-        return Err(CommandError::refused_with(says, help));
-    } else if !screen.confirmed(&format!("{says}. {question} Only `yes` is a yes: "), "yes") {
-        screen.say("nothing was changed\n");
-        return Ok(Err(Exit::Refused));
-    }
-    let asked = Stop::on_signals()?;
-    let stop = match leftover {
-        Leftover::Finish => asked.clone(),
-        // Going back needs no asking; asking twice still leaves at once.
-        Leftover::RollBack => {
-            let back = CancellationToken::new();
-            back.cancel();
-            Stop { cancel: back, abort: asked.abort.clone() }
-        }
-    };
-    let ended = finish(&mut *guard, loaded, connection, options, &stop, screen).await?;
-    match ended {
-        // Asked to stop while at it: that is not the moment to begin something new.
-        Some(ended) if ended.left_open.is_some() || asked.cancel.is_cancelled() => {
-            Ok(Err(Exit::from(&ended)))
-        }
-        _ => Ok(Ok((guard, Some(asked)))),
-    }
-}
-
-/// Runs what the journal left open.
-pub async fn finish(
-    guard: &mut dyn StateGuard,
-    loaded: &Loaded,
-    connection: &Connection,
-    options: Options<'_>,
-    stop: &Stop,
-    screen: Screen,
-) -> Result<Option<Ended>, CommandError> {
-    let Some(run) = guard.unfinished().cloned() else { return Ok(None) };
-    let mut reporter = Reports::new(&run.plan, &run.entries, options.events, connection, screen)?;
-    let session = session(guard, &mut reporter, connection, options, stop);
-    let ended = bfd_apply::recover(session).await?;
-    if let Some(ended) = &ended {
-        reporter.end(ended, &run.plan, loaded, screen);
-    }
-    Ok(ended)
-}
-
 /// Carries out a plan and tells how it ended.
 pub async fn run(
     guard: &mut dyn StateGuard,
@@ -188,11 +112,55 @@ pub async fn run(
     let mut reporter = Reports::new(&plan, &[], options.events, connection, screen)?;
     let session = session(guard, &mut reporter, connection, options, stop);
     let ended = bfd_apply::apply(plan.clone(), &header, session).await?;
-    reporter.end(&ended, &plan, loaded, screen);
-    if ended.left_open.is_none() {
-        record_deployment(guard, &header, &ended, loaded, connection, screen).await;
-    }
+    end(guard, &mut reporter, &header, &plan, &ended, loaded, connection, screen).await;
     Ok(Exit::from(&ended))
+}
+
+/// What is left to do when a run has come to an end in this process: write down why it is
+/// open, or record that it is over, and tell.
+#[expect(clippy::too_many_arguments, reason = "each is one thing that only the caller has")]
+pub(crate) async fn end(
+    guard: &mut dyn StateGuard,
+    reporter: &mut Reports,
+    header: &RunHeader,
+    plan: &Plan,
+    ended: &Ended,
+    loaded: &Loaded,
+    connection: &Connection,
+    screen: Screen,
+) {
+    if let Some(why) = ended.left_open {
+        // It tells those who look later. The run does not need it, so that nothing is lost
+        // where it cannot be written.
+        let _ = append(guard, connection, first_step(plan), Mark::Left(why).event()).await;
+    }
+    reporter.end(ended, &header.run, plan, loaded, screen);
+    if ended.left_open.is_none() {
+        record_deployment(guard, header, ended, loaded, connection, screen).await;
+    }
+}
+
+/// Marks belong to some step, as all progress does.
+pub(crate) fn first_step(plan: &Plan) -> Option<StepId> {
+    plan.steps.first().map(|step| step.id)
+}
+
+/// Adds one entry to the open journal, where no driver is at it.
+pub(crate) async fn append(
+    guard: &mut dyn StateGuard,
+    connection: &Connection,
+    step: Option<StepId>,
+    event: Event,
+) -> Result<Option<Entry>, CommandError> {
+    if step.is_none() && !event.must_be_durable() {
+        // A plan without steps has nothing that progress could be about.
+        return Ok(None);
+    }
+    let last = guard.unfinished().and_then(|run| run.entries.last());
+    let seq = last.map_or(0, |entry| entry.seq + 1);
+    let entry = Entry { seq, at: connection.now(), step, event };
+    guard.append(std::slice::from_ref(&entry)).await?;
+    Ok(Some(entry))
 }
 
 impl Connection {
@@ -201,7 +169,7 @@ impl Connection {
     }
 }
 
-fn session<'a>(
+pub(crate) fn session<'a>(
     guard: &'a mut dyn StateGuard,
     reporter: &'a mut Reports,
     connection: &Connection,
@@ -238,13 +206,7 @@ async fn record_deployment(
         "run": header.run,
         "lineage": snapshot.version.lineage,
         "serial": snapshot.version.serial,
-        "outcome": match ended.outcome {
-            Outcome::Applied => "applied",
-            Outcome::CleanupPending => "cleanup_pending",
-            Outcome::RolledBack => "rolled_back",
-            Outcome::Stopped => "stopped",
-            Outcome::Stuck => "stuck",
-        },
+        "outcome": Verdict::from(ended).word(),
         "who": header.who,
         "started_at": header.started_at,
         "finished_at": connection.now(),
@@ -273,7 +235,7 @@ fn unwritable(path: &Path, err: &io::Error) -> CommandError {
 
 /// Shows a run and writes its events.
 #[derive(Debug)]
-struct Reports {
+pub(crate) struct Reports {
     screen: views::progress::Reporter,
     events: Option<Events<File>>,
     /// The first error of the events file, told once, at the end.
@@ -281,7 +243,7 @@ struct Reports {
 }
 
 impl Reports {
-    fn new(
+    pub(crate) fn new(
         plan: &Plan,
         earlier: &[Entry],
         events: Option<&Path>,
@@ -303,14 +265,14 @@ impl Reports {
         Ok(Self { screen: reporter.after(plan, earlier), events, broken: None })
     }
 
-    fn end(&mut self, ended: &Ended, plan: &Plan, loaded: &Loaded, screen: Screen) {
+    fn end(&mut self, ended: &Ended, run: &str, plan: &Plan, loaded: &Loaded, screen: Screen) {
         self.screen.finish();
         let manifest = loaded.path.display().to_string();
         let ending = Ending {
+            run,
             plan,
             entries: self.screen.entries(),
-            outcome: ended.outcome,
-            left_open: ended.left_open,
+            verdict: Verdict::from(ended),
             manifest: &manifest,
         };
         match views::outcome::outcome(&ending, &screen.stderr_style()) {

@@ -79,9 +79,8 @@ impl LocalStore {
 
     /// A run that was committed and whose journal is still where it was written.
     fn unmoved(&self) -> Result<Option<FinishedRun>, StoreError> {
-        if self.read_journal(&self.read_state()?.version)?.is_some() {
-            return Ok(None);
-        }
+        // What is wrong with an open journal is for `unfinished` to say.
+        let Ok(None) = self.read_journal(&self.read_state()?.version) else { return Ok(None) };
         let path = self.path("journal.jsonl");
         let Some(text) = self.read_lines(&path)? else { return Ok(None) };
         Ok(parse_journal(&path.display().to_string(), &text)?.map(FinishedRun::from))

@@ -4,7 +4,8 @@ use crate::{
     exit::{CommandError, Exit},
     load::{Loaded, SecretUse, load},
     planning::{self, Scope},
-    running::{self, Leftover, Options, Stop},
+    resuming::{self, Leftover},
+    running::{self, Options, Stop},
     saved,
     screen::Screen,
     views,
@@ -50,7 +51,8 @@ pub(super) async fn run(args: &ApplyArgs, screen: Screen) -> Result<Exit, Comman
         parallelism: usize::from(args.parallelism),
         events: args.events.as_deref(),
     };
-    let locked = running::lock_and_recover(&loaded, &connection, options, Leftover::Finish, screen);
+    let locked =
+        resuming::lock_and_recover(&loaded, &connection, options, Leftover::Finish, screen);
     let (mut guard, listening) = match locked.await? {
         Ok(locked) => locked,
         Err(exit) => return Ok(exit),

@@ -4,7 +4,8 @@ use crate::{
     exit::{CommandError, Exit},
     load::{SecretUse, load},
     planning::{self, Scope},
-    running::{self, Leftover, Options, Stop},
+    resuming::{self, Leftover},
+    running::{self, Options, Stop},
     screen::Screen,
     views,
 };
@@ -40,7 +41,7 @@ pub(super) async fn run(args: &DestroyArgs, screen: Screen) -> Result<Exit, Comm
         events: args.events.as_deref(),
     };
     let locked =
-        running::lock_and_recover(&loaded, &connection, options, Leftover::RollBack, screen);
+        resuming::lock_and_recover(&loaded, &connection, options, Leftover::RollBack, screen);
     let (mut guard, listening) = match locked.await? {
         Ok(locked) => locked,
         Err(exit) => return Ok(exit),

@@ -5,6 +5,7 @@ mod destroy;
 mod graph;
 mod plan;
 mod recover;
+mod runs;
 mod sandbox;
 mod schema;
 mod show;

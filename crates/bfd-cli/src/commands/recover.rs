@@ -4,6 +4,7 @@ use crate::{
     exit::{CommandError, Exit},
     load::{self, SecretUse, load},
     planning,
+    resuming::{self, Leftover},
     running::{self, Options, Stop},
     screen::Screen,
 };
@@ -22,8 +23,19 @@ pub(super) async fn run(args: &RecoverArgs, screen: Screen) -> Result<Exit, Comm
     planning::check_same(&loaded, &open.plan.environment)?;
     if args.abandon {
         bfd_apply::abandon(&mut *guard).await?;
-        screen.data("the run is closed as it is; `bfd plan` shows what differs\n");
+        let (run, path) = (&open.header.run, loaded.path.display());
+        screen
+            .data(&format!("run {run} is closed as it is; `bfd plan {path}` shows what differs\n"));
         return Ok(Exit::Done);
+    }
+    let leftover = if args.back { Leftover::RollBack } else { Leftover::Finish };
+    let pivoted = resuming::check(&open, leftover, &loaded)?;
+    if args.back && pivoted {
+        let path = loaded.path.display();
+        return Err(CommandError::refused_with(
+            "there is no way back: everything declared is live, and the old is being deleted",
+            format!("`bfd recover {path}` finishes the run"),
+        ));
     }
     running::prepare_events(&loaded, args.events.as_deref())?;
     let connection = connect(&loaded).await?;
@@ -32,6 +44,8 @@ pub(super) async fn run(args: &RecoverArgs, screen: Screen) -> Result<Exit, Comm
     let events = args.events.as_deref();
     let options =
         Options { command: "bfd recover", confirmed: true, parallelism: PARALLELISM, events };
-    let ended = running::finish(&mut *guard, &loaded, &connection, options, &stop, screen).await?;
+    let ended =
+        resuming::finish(&mut *guard, &loaded, &connection, options, leftover, &stop, screen)
+            .await?;
     Ok(ended.as_ref().map_or(Exit::Done, Exit::from))
 }

@@ -1,5 +1,6 @@
+use super::runs;
 use crate::{
-    cli::{ManifestArgs, ShowArgs},
+    cli::{ManifestArgs, ShowArgs, ShowFormat},
     exit::{CommandError, Exit},
     load::{SecretUse, about, known, load},
     saved,
@@ -7,15 +8,29 @@ use crate::{
     views,
 };
 
-/// Shows a saved plan, or what is recorded of an environment.
+/// Shows a saved plan, what is recorded of an environment, or its runs.
 pub(super) async fn run(args: &ShowArgs, screen: Screen) -> Result<Exit, CommandError> {
     if let Some(saved) = saved::read(&args.input.path)? {
+        if args.run.is_some() || args.runs {
+            let manifest = saved.manifest.display();
+            return Err(CommandError::refused_with(
+                "a saved plan has no runs",
+                format!("`bfd show {manifest} --runs` lists those of its manifest"),
+            ));
+        }
         screen.data(&views::plan::text(&saved.plan, &screen.stdout_style()));
         return Ok(Exit::Done);
     }
-    let ShowArgs { input } = args;
+    let input = &args.input;
     let manifest = ManifestArgs { manifest: input.path.clone(), vars: input.vars.clone() };
     let loaded = load(&manifest, SecretUse::Ignored)?;
+    let format = args.format.unwrap_or(ShowFormat::Text);
+    if args.runs {
+        return runs::list(&loaded, format, screen).await;
+    }
+    if let Some(wanted) = &args.run {
+        return runs::one(&loaded, wanted, format, screen).await;
+    }
     let (snapshot, open) = known(&loaded).await?;
     if let Some(open) = open {
         screen.say(&format!("{}\n", about(&loaded, &open).await?));

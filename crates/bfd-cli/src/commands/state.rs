@@ -94,7 +94,10 @@ async fn open(loaded: &Loaded) -> Result<(Box<dyn StateGuard>, State), CommandEr
     if guard.unfinished().is_some() {
         return Err(CommandError::refused_with(
             "an earlier run did not finish",
-            format!("finish it first: `bfd recover {}`", loaded.path.display()),
+            format!(
+                "finish it first: `bfd recover {path}`; `bfd show {path} --run` shows it",
+                path = loaded.path.display()
+            ),
         ));
     }
     planning::check_environment(loaded, guard.snapshot())?;

@@ -88,6 +88,13 @@ impl Page {
         }
     }
 
+    /// As [`Page::blank`], when something follows.
+    pub(crate) fn blank_if(&mut self, follows: bool) {
+        if follows {
+            self.blank();
+        }
+    }
+
     /// Adds text that is laid out already.
     pub(crate) fn raw(&mut self, text: &str) {
         self.out.push_str(text);

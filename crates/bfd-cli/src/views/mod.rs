@@ -11,6 +11,7 @@
 //! | [`events`] | a run, one JSON line per entry |
 //! | [`failure`] | why a step failed |
 //! | [`outcome`] | how a run ended and what to do next |
+//! | [`run`] | one run from its beginning, and the list of runs |
 //! | [`show`] | what state records |
 //! | [`status`] | services as they run now |
 //! | [`graph`] | what waits for what |
@@ -18,12 +19,14 @@ pub mod events;
 pub mod failure;
 pub mod graph;
 mod layout;
+pub mod marks;
 pub mod outcome;
 mod palette;
 pub mod plan;
 pub mod problems;
 pub mod progress;
 mod reasons;
+pub mod run;
 pub mod show;
 pub mod status;
 mod style;
@@ -31,6 +34,7 @@ mod style;
 mod tests;
 mod time;
 mod value;
+pub mod verdict;
 mod words;
 
 pub use failure::failure;

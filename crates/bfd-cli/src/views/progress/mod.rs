@@ -9,7 +9,7 @@ mod words;
 
 pub use live::Now;
 pub use terminal::{Size, terminal};
-pub(crate) use words::{did, undid};
+pub(crate) use words::{did, doing, undid, undoing};
 
 use super::{
     Style,

@@ -5,6 +5,10 @@ mod problems;
 mod progress;
 mod promises;
 mod records;
+mod runs;
+
+pub(crate) use progress::entries;
+pub(crate) use runs::picked_up;
 
 use super::Style;
 

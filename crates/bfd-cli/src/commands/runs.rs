@@ -1,0 +1,182 @@
+//! `show --run` and `show --runs`: what is kept of runs. No network, no lock.
+
+use crate::{
+    cli::ShowFormat,
+    exit::{CommandError, Exit},
+    load::Loaded,
+    screen::Screen,
+    views::run::{self, Row, Told},
+};
+use bfd_apply::ApplyError;
+use bfd_store::StoreError;
+
+/// How many runs a message names that could not find the one it was asked for.
+const NAMED: usize = 5;
+
+/// Lists the open run and those that ended, the latest first.
+pub(super) async fn list(
+    loaded: &Loaded,
+    format: ShowFormat,
+    screen: Screen,
+) -> Result<Exit, CommandError> {
+    let open = match open(loaded).await {
+        Ok(open) => open,
+        // A journal that cannot be read hides none of the others.
+        Err(CommandError::Store(
+            error @ (StoreError::Damaged { .. } | StoreError::NewerFormat { .. }),
+        )) => {
+            screen.say(&format!("warning: {error}\n"));
+            None
+        }
+        Err(error) => return Err(error),
+    };
+    let finished = loaded.store.finished().await?;
+    // It may have ended between the two looks.
+    let open = open.filter(|open| !finished.contains(&open.header.run));
+    let mut rows: Vec<Row> = open.into_iter().map(|open| Row::Told(Box::new(open))).collect();
+    for id in finished {
+        match ended(loaded, &id).await {
+            Ok(Some(told)) => rows.push(Row::Told(Box::new(told))),
+            // Another process made room for a newer one.
+            Ok(None) => {}
+            Err(error) => rows.push(Row::Unreadable { run: id, why: reason(&error) }),
+        }
+    }
+    screen.data(&match format {
+        ShowFormat::Text => run::list(&rows, &screen.stdout_style()),
+        ShowFormat::Json => run::list_json(&rows),
+    });
+    Ok(Exit::Done)
+}
+
+/// Shows the latest run, or the one whose id starts with `wanted`.
+pub(super) async fn one(
+    loaded: &Loaded,
+    wanted: &str,
+    format: ShowFormat,
+    screen: Screen,
+) -> Result<Exit, CommandError> {
+    let finished = loaded.store.finished().await?;
+    let told = if wanted.is_empty() {
+        match open(loaded).await? {
+            Some(open) => Some(open),
+            None => match finished.first() {
+                Some(latest) => ended(loaded, latest).await?,
+                None => None,
+            },
+        }
+    } else {
+        find(loaded, wanted, finished).await?
+    };
+    let name = &loaded.manifest.environment.name;
+    let Some(told) = told else {
+        let help = format!("`bfd apply {}` makes the first", loaded.path.display());
+        return Err(CommandError::refused_with(format!("no run of {name} is recorded"), help));
+    };
+    let manifest = loaded.path.display().to_string();
+    let text = match format {
+        ShowFormat::Text => run::text(&told, &manifest, &screen.stdout_style()),
+        ShowFormat::Json => run::json(&told),
+    };
+    screen.data(&text.map_err(ApplyError::from)?);
+    Ok(Exit::Done)
+}
+
+async fn find(
+    loaded: &Loaded,
+    wanted: &str,
+    finished: Vec<String>,
+) -> Result<Option<Told>, CommandError> {
+    let wanted = wanted.to_ascii_lowercase();
+    // What is asked for by name may be one that ended, whatever the open journal is like.
+    let open = open(loaded).await;
+    let mut ids = finished;
+    if let Ok(Some(open)) = &open {
+        if !ids.contains(&open.header.run) {
+            ids.insert(0, open.header.run.clone());
+        }
+    }
+    let found = choose(&wanted, &ids, &loaded.path.display().to_string())?;
+    match open {
+        Ok(Some(open)) if open.header.run == found => Ok(Some(open)),
+        _ => ended(loaded, found).await,
+    }
+}
+
+/// The one id that starts with `wanted`, or which there are.
+fn choose<'a>(wanted: &str, ids: &'a [String], manifest: &str) -> Result<&'a str, CommandError> {
+    let found: Vec<&String> = ids.iter().filter(|id| id.starts_with(wanted)).collect();
+    match found.as_slice() {
+        [one] => Ok(one),
+        [] => {
+            let latest: Vec<&str> = ids.iter().take(NAMED).map(String::as_str).collect();
+            let help = match latest.as_slice() {
+                [] => "no run is recorded".to_owned(),
+                some => format!(
+                    "the latest: {}; `bfd show {manifest} --runs` lists all",
+                    some.join(", ")
+                ),
+            };
+            Err(CommandError::refused_with(format!("no run starts with `{wanted}`"), help))
+        }
+        // An id is never the start of another: all are of one length.
+        several => {
+            let named: Vec<&str> = several.iter().map(|id| id.as_str()).collect();
+            Err(CommandError::refused_with(
+                format!("{} runs start with `{wanted}`", named.len()),
+                format!("give more of one of them: {}", named.join(", ")),
+            ))
+        }
+    }
+}
+
+async fn open(loaded: &Loaded) -> Result<Option<Told>, CommandError> {
+    let Some(open) = loaded.store.unfinished().await? else { return Ok(None) };
+    let holder = loaded.store.holder().await?;
+    let told = Told::open(open.header, open.plan, open.entries, holder);
+    Ok(Some(told.map_err(ApplyError::from)?))
+}
+
+async fn ended(loaded: &Loaded, id: &str) -> Result<Option<Told>, CommandError> {
+    let Some(run) = loaded.store.finished_run(id).await? else { return Ok(None) };
+    let told = Told::closed(run.header, run.plan, run.entries).map_err(ApplyError::from)?;
+    Ok(Some(told))
+}
+
+/// Why a journal cannot be shown: the last cause is the one that names it.
+fn reason(error: &CommandError) -> String {
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(next) = cause.source() {
+        cause = next;
+    }
+    cause.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ids() -> Vec<String> {
+        ["01kb2", "01kb1", "01ka9"].map(str::to_owned).to_vec()
+    }
+
+    #[test]
+    fn the_start_of_an_id_is_enough() {
+        let ids = ids();
+        assert_eq!(choose("01ka", &ids, "dev.toml").unwrap(), "01ka9");
+        assert_eq!(choose("01kb2", &ids, "dev.toml").unwrap(), "01kb2");
+    }
+
+    #[test]
+    fn what_is_not_one_run_is_refused_with_those_it_may_be() {
+        let ambiguous = choose("01kb", &ids(), "dev.toml").unwrap_err();
+        assert_eq!(ambiguous.exit(), Exit::Refused);
+        assert_eq!(ambiguous.to_string(), "2 runs start with `01kb`");
+        let help = ambiguous.help("dev.toml").unwrap();
+        assert!(help.contains("01kb2, 01kb1") && !help.contains("01ka9"), "{help}");
+        let unknown = choose("x", &ids(), "dev.toml").unwrap_err();
+        let help = unknown.help("dev.toml").unwrap();
+        assert!(help.contains("01kb2, 01kb1, 01ka9"), "{help}");
+        assert!(help.contains("`bfd show dev.toml --runs`"), "{help}");
+    }
+}
