@@ -5,6 +5,7 @@ use crate::{
     load::show,
     saved,
     screen::Screen,
+    views::Style,
 };
 use std::{error::Error as _, fmt::Write as _, panic};
 use tracing_subscriber::EnvFilter;
@@ -25,7 +26,7 @@ pub fn run(cli: &Cli) -> Exit {
     let exit = match panic::catch_unwind(command) {
         Ok(Ok(exit)) => exit,
         Ok(Err(error)) => {
-            screen.say(&explain(&error, &manifest(cli), screen));
+            screen.say(&explain(&error, &manifest(cli), &screen.stderr_style()));
             error.exit()
         }
         Err(_) => {
@@ -61,10 +62,9 @@ fn log(verbose: u8, screen: Screen) {
 }
 
 /// The chain of causes, each telling its own part, and the way out.
-fn explain(error: &CommandError, manifest: &str, screen: Screen) -> String {
-    let style = screen.stderr_style();
+pub(crate) fn explain(error: &CommandError, manifest: &str, style: &Style) -> String {
     if let CommandError::Problems { problems, sources } = error {
-        return show(problems, sources, &style);
+        return show(problems, sources, style);
     }
     let mut text = format!("error: {error}\n");
     let mut cause = error.source();

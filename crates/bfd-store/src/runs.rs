@@ -2,7 +2,7 @@
 
 use crate::{Disk, RunHeader, StoreError, Unfinished};
 use bfd_core::{journal::Entry, plan::Plan};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// A run that ended, as its journal tells it.
 #[derive(Clone, Debug, PartialEq)]
@@ -34,7 +34,7 @@ pub(crate) fn list(disk: &dyn Disk, directory: &Path) -> Result<Vec<String>, Sto
 }
 
 /// Other files have no business there, and are no runs.
-fn run_of(path: &PathBuf) -> Option<String> {
+fn run_of(path: &Path) -> Option<String> {
     path.file_name()?.to_str()?.strip_suffix(".jsonl").map(str::to_owned)
 }
 

@@ -1,4 +1,5 @@
 //! What people see, as snapshots, and the promises that hold for any plan.
+mod documents;
 mod fixture;
 mod plan;
 mod problems;
