@@ -123,12 +123,16 @@ pub(crate) fn pull(world: &World, image: &str) -> Option<Pulled> {
 
 /// What a container of the image does when nothing but its image decides.
 pub(crate) fn behaviour(world: &World, image: &str) -> Behaviour {
+    world.behaviours.find(&names(world, image)).unwrap_or(Behaviour::Healthy)
+}
+
+/// Every name of an image: services pin digests, scripts name tags.
+pub(crate) fn names(world: &World, image: &str) -> Vec<String> {
     let mut names = vec![image.to_owned()];
     if let Some(own) = own_name(world, image) {
-        // Services pin digests, scripts name tags.
         names.extend(world.ecr.names_of(own));
     }
-    world.behaviours.find(&names).unwrap_or(Behaviour::Healthy)
+    names
 }
 
 /// Whether a health check's command succeeds in a running, well-behaved container.

@@ -7,7 +7,7 @@ use crate::error::{JsonError, QueryError};
 use crate::fault::Fault;
 use crate::store::Intent;
 use crate::world::World;
-use crate::{cloudformation, ecr, ecs, scaling, ssm, sts};
+use crate::{cloudformation, ecr, ecs, logs, scaling, ssm, sts};
 
 /// What the sandbox needs of an HTTP request, wherever it came from.
 #[derive(Clone, Debug, Default)]
@@ -36,6 +36,7 @@ pub(crate) enum Service {
     Scaling,
     CloudFormation,
     Sts,
+    Logs,
 }
 
 /// A request that has found its operation.
@@ -59,6 +60,7 @@ impl Service {
             "AmazonSSM" => Self::Ssm,
             "AmazonEC2ContainerServiceV20141113" => Self::Ecs,
             "AnyScaleFrontendService" => Self::Scaling,
+            "Logs_20140328" => Self::Logs,
             _ => return None,
         })
     }
@@ -80,6 +82,7 @@ impl Service {
             Self::Scaling => "application-autoscaling",
             Self::CloudFormation => "cloudformation",
             Self::Sts => "sts",
+            Self::Logs => "logs",
         }
     }
 
@@ -89,6 +92,7 @@ impl Service {
             Self::Ecr | Self::Ecs => "ServerException",
             Self::Ssm => "InternalServerError",
             Self::Scaling => "InternalServiceException",
+            Self::Logs => "ServiceUnavailableException",
             Self::CloudFormation | Self::Sts => "InternalFailure",
         }
     }
@@ -171,6 +175,7 @@ impl Call {
             Service::Ssm => ssm::handle(world, now, &self.operation, &body),
             Service::Ecs => ecs::handle(world, now, &self.operation, &body),
             Service::Scaling => scaling::handle(world, now, &self.operation, &body),
+            Service::Logs => logs::handle(world, now, &self.operation, &body),
             Service::CloudFormation | Service::Sts => {
                 Err(JsonError::unknown_operation(&self.operation))
             }

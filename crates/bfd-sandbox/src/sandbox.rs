@@ -148,6 +148,15 @@ impl Sandbox {
         self.change(|world, _| world.behaviours.set(image, behaviour));
     }
 
+    /// Lets containers whose image's name contains `image` write a line to their log when they
+    /// start, after the lines that they were told before.
+    ///
+    /// # Panics
+    /// The file cannot be written.
+    pub fn say(&self, image: &str, line: &str) {
+        self.change(|world, _| world.logs.say(image, line));
+    }
+
     /// Makes a resource of a stack fail with this reason whenever it is made or changed.
     ///
     /// `Id:delete` makes its deletion fail, `Id:rollback` its way back after a failed update;

@@ -5,6 +5,7 @@ use crate::cloudformation::{self, Stacks};
 use crate::ecr::Registry;
 use crate::ecs::{self, Ecs};
 use crate::image::{Behaviours, PublicImages};
+use crate::logs::Logs;
 use crate::options::Options;
 use crate::scaling::Scaling;
 use crate::secret;
@@ -27,6 +28,9 @@ pub(crate) struct World {
     pub(crate) ecs: Ecs,
     pub(crate) scaling: Scaling,
     pub(crate) stacks: Stacks,
+    /// Worlds from before there were log groups have none.
+    #[serde(default)]
+    pub(crate) logs: Logs,
 }
 
 impl World {
@@ -43,6 +47,7 @@ impl World {
             ecs: Ecs::default(),
             scaling: Scaling::default(),
             stacks: Stacks::default(),
+            logs: Logs::default(),
         }
     }
 

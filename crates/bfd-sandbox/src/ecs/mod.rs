@@ -7,6 +7,7 @@
 mod cluster;
 mod deployment;
 mod launch;
+mod log;
 mod revision;
 mod rollout;
 mod service;

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::log;
 use super::rollout;
 use super::service::Service;
 use super::settings;
@@ -294,8 +295,21 @@ pub(super) fn step(world: &mut World, id: &str, now: f64) {
             task.is_settled = true;
             Outcome::Healthy
         }
-        Due::Check { container, passes } => check(&mut task, container, passes, now),
-        Due::Exit { container, code, reason } => exit(&mut task, container, code, reason, now),
+        Due::Check { container, passes } => {
+            if !passes {
+                let line = "the health check was answered with an error";
+                log::write(world, &task, container, line, now);
+            }
+            check(&mut task, container, passes, now)
+        }
+        Due::Exit { container, code, reason } => {
+            let line = match &reason {
+                Some(_) => "out of memory: allocation failed".to_owned(),
+                None => format!("fatal: exiting with code {code}"),
+            };
+            log::write(world, &task, container, &line, now);
+            exit(&mut task, container, code, reason, now)
+        }
         Due::Deregistered => {
             task.status = Status::Stopping;
             task.due.push((now + STOPPING, Due::Exited));
@@ -374,6 +388,9 @@ fn start(world: &mut World, task: &mut Task, again: bool, now: f64) -> Outcome {
         };
         container.digest = Some(pulled.digest);
     }
+    if let Err(reason) = log::prepare(world, task, now) {
+        return fail_to_start(task, &reason, now);
+    }
     task.status = Status::Running;
     task.pull_stopped_at = Some(now);
     task.started_at = Some(now);
@@ -381,6 +398,9 @@ fn start(world: &mut World, task: &mut Task, again: bool, now: f64) -> Outcome {
         container.status = Status::Running;
         let declared = declared.get(at).unwrap_or(&Value::Null);
         task.due.extend(fate(world, at, &container.image, declared, now));
+    }
+    for at in 0..task.containers.len() {
+        log::start(world, task, at, now);
     }
     // What ends at once ends before anyone calls it started.
     if !task.containers.iter().any(|it| it.is_essential && it.is_checked) {

@@ -6,6 +6,7 @@
 
 mod ecr;
 mod ecs;
+mod logs;
 mod opaque;
 mod ssm;
 
@@ -99,6 +100,7 @@ pub(super) fn create(
         "AWS::ECS::Cluster" => ecs::create_cluster(world, now, subject, properties),
         "AWS::ECS::TaskDefinition" => ecs::register(world, now, subject, properties),
         "AWS::ECS::Service" => ecs::create_service(world, now, subject, properties),
+        "AWS::Logs::LogGroup" => logs::create(world, now, subject, properties),
         "AWS::CloudFormation::Stack" => Err(
             "S3 error: Access Denied\nFor more information check http://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html"
                 .to_owned(),
@@ -122,6 +124,7 @@ pub(super) fn update(
         "AWS::ECR::Repository" => ecr::update(world, now, subject, made, old, new),
         "AWS::ECS::Cluster" => ecs::update_cluster(world, now, subject, made, new),
         "AWS::ECS::Service" => ecs::update_service(world, now, subject, made, new),
+        "AWS::Logs::LogGroup" => logs::update(world, now, subject, made, new),
         _ => Ok(opaque::update(subject, made, new)),
     }
 }
@@ -140,6 +143,7 @@ pub(super) fn delete(
         "AWS::ECS::Cluster" => ecs::delete_cluster(world, now, physical_id),
         "AWS::ECS::TaskDefinition" => ecs::deregister(world, now, physical_id),
         "AWS::ECS::Service" => ecs::delete_service(world, now, physical_id),
+        "AWS::Logs::LogGroup" => logs::delete(world, now, physical_id),
         _ => Ok(()),
     }
 }
