@@ -1,5 +1,5 @@
 use crate::{
-    Settings, Transport, error,
+    Settings, Transport, error, logs,
     rate::Rates,
     transport::{Counting, RequestCount, https, with_attempts},
 };
@@ -40,6 +40,7 @@ pub struct Aws {
     pub(crate) cloudformation: aws_sdk_cloudformation::Client,
     pub(crate) ecr: aws_sdk_ecr::Client,
     pub(crate) ecs: aws_sdk_ecs::Client,
+    pub(crate) logs: logs::Client,
     pub(crate) ssm: aws_sdk_ssm::Client,
     pub(crate) sts: aws_sdk_sts::Client,
     /// Reads plaintext at the moment it is sent.
@@ -101,6 +102,7 @@ impl Aws {
             cloudformation: client!(aws_sdk_cloudformation, &config),
             ecr: client!(aws_sdk_ecr, &config),
             ecs: client!(aws_sdk_ecs, &config),
+            logs: logs::Client::new(&config),
             ssm: client!(aws_sdk_ssm, &config),
             sts: client!(aws_sdk_sts, &config),
             secrets,
@@ -257,6 +259,11 @@ impl Aws {
             other => other,
         };
         format!("https://{host}.{}.amazonaws.com", self.settings.region)
+    }
+
+    /// How many of a failed container's last log lines a failure tells; 0 is none.
+    pub(crate) fn log_lines(&self) -> usize {
+        self.settings.log_lines
     }
 
     /// How many HTTP requests left since the connection was made, retries included.

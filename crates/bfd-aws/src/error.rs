@@ -31,6 +31,14 @@ pub(crate) fn message(error: &ProviderError) -> Option<&str> {
     error.source.downcast_ref::<Refusal>().map(|refusal| refusal.message.as_str())
 }
 
+/// Says what a service said in other words.
+pub(crate) fn rewrite(mut error: ProviderError, say: impl Fn(&str) -> String) -> ProviderError {
+    if let Some(refusal) = error.source.downcast_mut::<Refusal>() {
+        refusal.message = say(&refusal.message);
+    }
+    error
+}
+
 /// Removes a plaintext from what a service said: validation errors quote their input.
 pub(crate) fn redact(mut error: ProviderError, plaintext: &str) -> ProviderError {
     if let Some(refusal) = error.source.downcast_mut::<Refusal>()

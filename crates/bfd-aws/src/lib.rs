@@ -10,6 +10,7 @@
 //! | `transport` | HTTP, and the count of requests |
 //! | `rate` | client-side rate limits, on the connection's own clock |
 //! | `error` | from the SDK's errors to the engine's |
+//! | `logs` | CloudWatch Logs, without its SDK crate |
 //! | `inputs`, `tags` | reading canonical properties |
 //! | `shapes` | AWS's own JSON to and from the SDK's types |
 //! | `kinds` | one module per kind |
@@ -17,6 +18,7 @@ mod client;
 mod error;
 mod inputs;
 mod kinds;
+mod logs;
 mod provider;
 mod rate;
 mod settings;

@@ -1,6 +1,7 @@
 use crate::{
     Aws, Settings,
     client::is_write,
+    error,
     kinds::{self, KindCalls, Reading, coordinator, repository},
 };
 use async_trait::async_trait;
@@ -30,6 +31,14 @@ fn if_in_doubt(
         Some(object) => error.leaving(object),
         None => error,
     }
+}
+
+/// Takes secrets out of what AWS said: reasons and refusals quote what they are about.
+fn redacted(aws: &Aws, mut error: ProviderError) -> ProviderError {
+    for detail in &mut error.details {
+        *detail = aws.secrets.redact(detail);
+    }
+    error::rewrite(error, |said| aws.secrets.redact(said))
 }
 
 /// How old a read may be; AWS publishes no figure, and what is seen are seconds.
@@ -126,7 +135,10 @@ impl Provider for AwsProvider {
     ) -> Result<Object, ProviderError> {
         let calls = Self::calls(address.kind())?;
         let made = calls.create(self.aws(), address, inputs, context).await;
-        made.map_err(|error| if_in_doubt(error, context, || calls.by_name(inputs)))
+        made.map_err(|error| {
+            let error = redacted(self.aws(), error);
+            if_in_doubt(error, context, || calls.by_name(inputs))
+        })
     }
 
     async fn update(
@@ -139,7 +151,7 @@ impl Provider for AwsProvider {
         let calls = Self::calls(address.kind())?;
         let made = calls.update(self.aws(), address, prior, inputs, context).await;
         made.map_err(|error| {
-            if_in_doubt(error, context, || {
+            if_in_doubt(redacted(self.aws(), error), context, || {
                 let object = calls.by_name(inputs)?;
                 Some(Object { id: prior.id.clone(), outputs: prior.outputs.clone(), ..object })
             })
@@ -153,7 +165,9 @@ impl Provider for AwsProvider {
         prior: &ResourceState,
         context: &Context,
     ) -> Result<Object, ProviderError> {
-        Self::calls(address.kind())?.restore(self.aws(), address, current, prior, context).await
+        let calls = Self::calls(address.kind())?;
+        let restored = calls.restore(self.aws(), address, current, prior, context).await;
+        restored.map_err(|error| redacted(self.aws(), error))
     }
 
     async fn delete(
@@ -162,7 +176,9 @@ impl Provider for AwsProvider {
         prior: &ResourceState,
         context: &Context,
     ) -> Result<(), ProviderError> {
-        Self::calls(address.kind())?.delete(self.aws(), address, prior, context).await
+        let calls = Self::calls(address.kind())?;
+        let deleted = calls.delete(self.aws(), address, prior, context).await;
+        deleted.map_err(|error| redacted(self.aws(), error))
     }
 
     async fn record_deployment(

@@ -21,6 +21,7 @@ enum Family {
     SsmTag,
     SsmRead,
     CloudFormation,
+    LogsRead,
     Other,
 }
 
@@ -50,12 +51,14 @@ impl Family {
             ("ssm", "AddTagsToResource" | "RemoveTagsFromResource") => Self::SsmTag,
             ("ssm", _) => Self::SsmRead,
             ("cloudformation", _) => Self::CloudFormation,
+            ("logs", _) => Self::LogsRead,
             _ => Self::Other,
         }
     }
 
     /// ECS: "Request throttling for the Amazon ECS API"; ECR and SSM: "Service quotas" of
-    /// each; CloudFormation publishes none, and throttles describing in loops.
+    /// each; CloudWatch Logs: 10 GetLogEvents per second in the narrowest regions; CloudFormation
+    /// publishes none, and throttles describing in loops.
     fn limit(self) -> Limit {
         let (burst, per_second) = match self {
             Self::EcsServiceModify => (50.0, 5.0),
@@ -71,6 +74,7 @@ impl Family {
             Self::SsmTag => (10.0, 5.0),
             Self::SsmRead => (40.0, 40.0),
             Self::CloudFormation => (20.0, 5.0),
+            Self::LogsRead => (10.0, 10.0),
         };
         Limit { burst, per_second }
     }

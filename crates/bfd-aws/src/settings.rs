@@ -16,6 +16,13 @@ pub struct Settings {
     pub transport: Option<Transport>,
     /// The account of the environment, twelve digits.
     pub account: String,
+    /// How many of a failed container's last log lines a failure tells; 0 reads no logs.
+    pub log_lines: usize,
+}
+
+impl Settings {
+    /// What `[rollback] log_lines` is unless somebody says otherwise.
+    pub const LOG_LINES: usize = 20;
 }
 
 /// Another world to talk to: the embedded sandbox, or a test.

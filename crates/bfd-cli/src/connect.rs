@@ -45,6 +45,7 @@ pub async fn connect(loaded: &Loaded) -> Result<Connection, CommandError> {
         endpoint_url: endpoint.clone(),
         profile: manifest.provider.profile.clone(),
         transport,
+        log_lines: manifest.log_lines,
     };
     let provider = Arc::new(AwsProvider::connect(settings, loaded.secrets.clone()).await?);
     check_account(&*provider, environment).await?;

@@ -5,14 +5,17 @@
 use argon2::{Algorithm, Argon2, Params, Version};
 use bfd_apply::Clock;
 use bfd_core::{Address, Environment, Secret, SecretSource};
-use bfd_provider::{SecretUnavailable, Secrets};
+use bfd_provider::{SecretUnavailable, Secrets, redact};
 use sha2::{Digest, Sha256};
 use std::{
+    cmp::Reverse,
+    collections::BTreeSet,
     env,
-    fmt::Write as _,
+    fmt::{self, Write as _},
     fs,
     path::{Path, PathBuf},
     pin::Pin,
+    sync::{Mutex, PoisonError},
     time::Duration,
 };
 use zeroize::Zeroizing;
@@ -76,14 +79,42 @@ impl Clock for WallClock {
 }
 
 /// Reads secrets from the environment and from files beside the manifest.
-#[derive(Debug)]
 pub struct HostSecrets {
     /// The manifest's directory.
     pub directory: PathBuf,
+    /// Every plaintext that was read, so that it is recognized where a cloud repeats it.
+    seen: Mutex<BTreeSet<Zeroizing<String>>>,
+}
+
+/// Shorter ones are part of too many words.
+const SHORTEST: usize = 4;
+/// The same for one line of several: lines are told one by one.
+const SHORTEST_LINE: usize = 8;
+
+impl fmt::Debug for HostSecrets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HostSecrets").field("directory", &self.directory).finish_non_exhaustive()
+    }
 }
 
 impl HostSecrets {
+    pub fn new(directory: PathBuf) -> Self {
+        Self { directory, seen: Mutex::default() }
+    }
+
     fn read(&self, source: &SecretSource) -> Option<Zeroizing<String>> {
+        let plain = self.read_unseen(source)?;
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        if plain.len() >= SHORTEST {
+            seen.insert(plain.clone());
+        }
+        let lines = plain.lines().map(str::trim).filter(|line| line.len() >= SHORTEST_LINE);
+        seen.extend(lines.map(|line| Zeroizing::new(line.to_owned())));
+        drop(seen);
+        Some(plain)
+    }
+
+    fn read_unseen(&self, source: &SecretSource) -> Option<Zeroizing<String>> {
         match source {
             SecretSource::Env(name) => variable(name).map(Zeroizing::new),
             SecretSource::File(path) => {
@@ -113,6 +144,18 @@ impl Secrets for HostSecrets {
         let changed = || SecretUnavailable::Changed(secret.source.clone());
         let salt = secret.digest.split('$').nth(1).and_then(unhex).ok_or_else(changed)?;
         if digest(&plain, &salt) == secret.digest { Ok(plain.to_string()) } else { Err(changed()) }
+    }
+
+    fn redact(&self, text: &str) -> String {
+        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut longest_first: Vec<&str> = seen.iter().map(|it| it.as_str()).collect();
+        // One may be part of another.
+        longest_first.sort_by_key(|plain| Reverse(plain.len()));
+        let replace = |text: String| {
+            longest_first.iter().fold(text, |text, plain| text.replace(plain, redact::REDACTED))
+        };
+        // Before anything is taken out of it, with colours within it and without.
+        redact::redact(&replace(redact::plain(&replace(text.to_owned()))))
     }
 }
 
@@ -183,7 +226,7 @@ mod tests {
     #[test]
     fn a_secret_that_changed_since_the_plan_is_refused() {
         let directory = tempfile::tempdir().unwrap();
-        let secrets = HostSecrets { directory: directory.path().to_owned() };
+        let secrets = HostSecrets::new(directory.path().to_owned());
         let source = SecretSource::File("jwt".into());
         let address: Address = "parameter.jwt".parse().unwrap();
         std::fs::write(directory.path().join("jwt"), "one\n").unwrap();
@@ -192,5 +235,30 @@ mod tests {
         assert_eq!(secrets.reveal(&secret).unwrap(), "one");
         std::fs::write(directory.path().join("jwt"), "two\n").unwrap();
         assert!(matches!(secrets.reveal(&secret), Err(SecretUnavailable::Changed(_))));
+    }
+
+    #[test]
+    fn what_was_read_is_recognized_where_it_is_repeated() {
+        let directory = tempfile::tempdir().unwrap();
+        let secrets = HostSecrets::new(directory.path().to_owned());
+        let address: Address = "parameter.jwt".parse().unwrap();
+        let files = [
+            ("word", "correct horse"),
+            ("longer", "correct horse battery"),
+            ("short", "abc"),
+            ("lines", "first of two lines\nsecond of two lines\n"),
+        ];
+        let told = "said correct horse battery, correct horse and abc";
+        assert_eq!(secrets.redact(told), told, "nothing was read yet");
+        for (name, plain) in files {
+            std::fs::write(directory.path().join(name), plain).unwrap();
+            let source = SecretSource::File(name.into());
+            secrets.digest(&source, &environment("dev"), &address).unwrap();
+        }
+        assert_eq!(secrets.redact(told), "said ***, *** and abc");
+        assert_eq!(secrets.redact("correct \u{1b}[1mhorse"), "***");
+        assert_eq!(secrets.redact("> second of two lines <"), "> *** <");
+        assert_eq!(secrets.redact("DB_PASSWORD=never-read"), "DB_PASSWORD=***");
+        assert!(!format!("{secrets:?}").contains("horse"));
     }
 }

@@ -41,7 +41,7 @@ pub enum SecretUse {
 pub fn load(args: &ManifestArgs, secret_use: SecretUse) -> Result<Loaded, CommandError> {
     refuse_plans(&args.manifest)?;
     let directory = host::directory_of(&args.manifest);
-    let secrets = Arc::new(HostSecrets { directory: directory.clone() });
+    let secrets = Arc::new(HostSecrets::new(directory.clone()));
     let vars: BTreeMap<String, String> = args.vars.iter().cloned().collect();
     let digest =
         |source: &SecretSource, environment: &Environment, address: &Address| match secret_use {

@@ -236,6 +236,7 @@ impl Process<'_> {
             endpoint_url: None,
             profile: None,
             transport: Some(transport),
+            log_lines: Settings::LOG_LINES,
         };
         let secrets = Arc::new(Plaintexts(self.project.secrets.clone()));
         let provider = AwsProvider::connect(settings, secrets).await.expect("nothing is sent yet");
@@ -439,7 +440,7 @@ impl Project {
             manifest,
             graph,
             // The provider has its own; nothing asks these.
-            secrets: Arc::new(HostSecrets { directory: PathBuf::new() }),
+            secrets: Arc::new(HostSecrets::new(PathBuf::new())),
             store: Arc::new(LocalStore::on(Arc::new(disk), DIRECTORY)),
         })
     }

@@ -70,6 +70,7 @@ pub fn load(path: &Path, options: &Options<'_>) -> Result<Manifest, Failed> {
         provider: settings.provider,
         state: settings.state,
         rollback: settings.rollback,
+        log_lines: settings.log_lines,
         guard: settings.guard,
         resources,
         sources,

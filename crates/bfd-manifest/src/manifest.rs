@@ -12,6 +12,8 @@ pub struct Manifest {
     pub provider: ProviderSettings,
     pub state: StateSettings,
     pub rollback: Rollback,
+    /// How many of a failed container's last log lines a failure tells; 0 reads no logs.
+    pub log_lines: usize,
     pub guard: Guard,
     /// By address.
     pub resources: Vec<Resource>,

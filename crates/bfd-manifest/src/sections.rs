@@ -123,6 +123,12 @@ pub(crate) const ROLLBACK: Section = Section {
             "How long a rollback may take, from the failure until everything is back, before it is given up. A plan warns when its worst case, from the beginning of the bad change, is longer.",
         )
         .default("\"5m\""),
+        Field::new(
+            "log_lines",
+            Type::Integer { min: 0, max: 200 },
+            "How many of a failed container's last log lines are kept with the failure, secrets taken out; `0` reads no logs.",
+        )
+        .default("20"),
     ],
 };
 

@@ -18,8 +18,12 @@ pub(crate) struct Settings {
     pub(crate) provider: ProviderSettings,
     pub(crate) state: StateSettings,
     pub(crate) rollback: Rollback,
+    pub(crate) log_lines: usize,
     pub(crate) guard: Guard,
 }
+
+/// The default of `[rollback] log_lines`.
+const LOG_LINES: usize = 20;
 
 /// Reads `[environment]`. What is missing in it is replaced by something of the
 /// right shape, so that the rest can be checked.
@@ -88,6 +92,11 @@ pub(crate) fn settings(tree: &Table, scope: &Scope<'_>, problems: &mut Vec<Probl
                 .and_then(|seconds| seconds.try_into().ok())
                 .unwrap_or(default.deadline),
         },
+        log_lines: rollback
+            .get("log_lines")
+            .and_then(Expr::as_i64)
+            .and_then(|lines| lines.try_into().ok())
+            .unwrap_or(LOG_LINES),
         guard: Guard {
             deletes: match text(&guard, "deletes") {
                 Some("allow") => Deletes::Allow,

@@ -1,3 +1,4 @@
+use crate::redact;
 use bfd_core::{Secret, SecretSource};
 use std::{fmt, sync::Arc};
 use thiserror::Error;
@@ -48,6 +49,12 @@ impl fmt::Debug for Progress {
 pub trait Secrets: fmt::Debug + Send + Sync {
     /// Returns the plaintext; refuses when it is not the one that was planned.
     fn reveal(&self, secret: &Secret) -> Result<String, SecretUnavailable>;
+
+    /// Takes secrets out of what a cloud told, before it is shown or written down: those that
+    /// are known to be ones, and what looks like one.
+    fn redact(&self, text: &str) -> String {
+        redact::redact(text)
+    }
 }
 
 #[derive(Clone, Debug, Error)]
@@ -68,5 +75,9 @@ impl Secrets for () {
 impl<T: Secrets + ?Sized> Secrets for Arc<T> {
     fn reveal(&self, secret: &Secret) -> Result<String, SecretUnavailable> {
         (**self).reveal(secret)
+    }
+
+    fn redact(&self, text: &str) -> String {
+        (**self).redact(text)
     }
 }

@@ -97,6 +97,7 @@ async fn without_credentials(why: fn() -> CredentialsError) -> ProviderError {
         profile: None,
         transport: Some(transport),
         account: "123456789012".to_owned(),
+        log_lines: Settings::LOG_LINES,
     };
     let aws = AwsProvider::connect(settings, Arc::new(())).await.unwrap();
     let refused = aws.identity().await.unwrap_err();

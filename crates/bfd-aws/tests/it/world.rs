@@ -177,6 +177,7 @@ async fn connect(sandbox: &Sandbox, secrets: Arc<dyn Secrets>) -> AwsProvider {
             sandbox.sleep(),
         )),
         account: "123456789012".to_owned(),
+        log_lines: Settings::LOG_LINES,
     };
     AwsProvider::connect(settings, secrets).await.unwrap()
 }

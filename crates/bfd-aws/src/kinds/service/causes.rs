@@ -1,6 +1,8 @@
 //! Why a task stopped, and whether the next one will fare better.
 
-use aws_sdk_ecs::types::{Task, TaskStopCode};
+use aws_sdk_ecs::types::{Container, HealthStatus, Task, TaskStopCode};
+use aws_smithy_types::DateTime;
+use bfd_provider::Secrets;
 
 /// A task that stopped, with what ECS says about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -10,6 +12,17 @@ pub(super) struct Stopped {
     pub(super) cause: Cause,
     /// The whole story in one line: reasons, containers, exit codes.
     pub(super) text: String,
+    /// When it began to stop, in nanoseconds since 1970.
+    pub(super) at: i128,
+    /// Its containers that ran and failed; all that ran when none says that it did.
+    pub(super) failed: Vec<Failed>,
+}
+
+/// A container that failed, as its log is found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Failed {
+    pub(super) container: String,
+    pub(super) runtime_id: Option<String>,
 }
 
 /// What a stop means for the tasks that follow.
@@ -44,7 +57,20 @@ impl Stopped {
         let text = texts.join("; ");
         let id = task.task_arn.as_deref().unwrap_or("?");
         let id = id.rsplit('/').next().unwrap_or(id).to_owned();
-        Self { cause: classify(task.stop_code.as_ref(), &text), task: id, text }
+        let at = task.stopping_at.as_ref().or(task.stopped_at.as_ref());
+        Self {
+            cause: classify(task.stop_code.as_ref(), &text),
+            task: id,
+            text,
+            at: at.map_or(0, DateTime::as_nanos),
+            failed: failed(task),
+        }
+    }
+
+    /// Takes secrets out of the reasons: commands and addresses are quoted in them.
+    pub(super) fn redacted(mut self, secrets: &dyn Secrets) -> Self {
+        self.text = secrets.redact(&self.text);
+        self
     }
 
     pub(super) fn is_lasting(&self) -> bool {
@@ -60,6 +86,25 @@ impl Stopped {
     pub(super) fn line(&self) -> String {
         format!("task {}: {}", self.task, self.text)
     }
+}
+
+/// The containers whose logs may tell why the task stopped. One that never ran has none.
+fn failed(task: &Task) -> Vec<Failed> {
+    let has_run = |it: &&Container| it.exit_code.is_some() || task.started_at.is_some();
+    let has_failed = |it: &&Container| {
+        it.exit_code.is_some_and(|code| code != 0)
+            || it.reason.is_some()
+            || it.health_status == Some(HealthStatus::Unhealthy)
+    };
+    let ran: Vec<&Container> = task.containers().iter().filter(has_run).collect();
+    let mut failed: Vec<&Container> = ran.iter().copied().filter(has_failed).collect();
+    if failed.is_empty() {
+        failed = ran;
+    }
+    let failed = failed.into_iter().filter_map(|it| {
+        Some(Failed { container: it.name.clone()?, runtime_id: it.runtime_id.clone() })
+    });
+    failed.collect()
 }
 
 const PULL: &str = "check that the image exists under this tag or digest, \
@@ -113,7 +158,6 @@ fn classify(code: Option<&TaskStopCode>, text: &str) -> Cause {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use aws_sdk_ecs::types::Container;
 
     fn stopped(code: Option<&str>, reason: &str, container: Option<(i32, &str)>) -> Stopped {
         let mut task = Task::builder()

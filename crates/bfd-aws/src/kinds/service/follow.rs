@@ -4,6 +4,7 @@ use super::{
     causes::{Cause, Stopped},
     live,
     look::Watch,
+    tail,
     verdict::{Goal, Look, Place, Verdict, judge},
 };
 use crate::Aws;
@@ -107,7 +108,7 @@ impl Follow<'_> {
                     return Ok(Proof { deployment: watch.proof().to_owned(), text });
                 }
                 Verdict::Failed { message, hint } => {
-                    let error = self.failure(message, &look, service.as_ref());
+                    let error = self.failure(message, &look, service.as_ref()).await;
                     return Err(match hint {
                         Some(hint) => error.hint(hint),
                         None => error,
@@ -117,7 +118,7 @@ impl Follow<'_> {
             }
             let waited = self.aws.now().duration_since(begun).unwrap_or_default();
             if waited >= self.goal.limit() {
-                return Err(self.too_long(waited, &look, service.as_ref()));
+                return Err(self.too_long(waited, &look, service.as_ref()).await);
             }
             self.pause().await?;
         }
@@ -154,7 +155,14 @@ impl Follow<'_> {
         }
     }
 
-    fn failure(&self, message: String, look: &Look, service: Option<&Service>) -> ProviderError {
+    /// What is known about a failure; read before anything is undone, as logs may go with it.
+    async fn failure(
+        &self,
+        message: String,
+        look: &Look,
+        service: Option<&Service>,
+    ) -> ProviderError {
+        let message = self.aws.secrets.redact(&message);
         let told = message.clone();
         let mut error = ProviderError::new(self.operation, ErrorClass::NotStabilized, message);
         for line in
@@ -172,10 +180,18 @@ impl Follow<'_> {
         for event in service.map(Service::events).unwrap_or_default().iter().take(EVENTS) {
             error = error.detail(format!("event: {}", event.message().unwrap_or_default()));
         }
+        for line in tail::details(self.aws, self.task_definition, &look.stopped).await {
+            error = error.detail(line);
+        }
         error
     }
 
-    fn too_long(&self, waited: Duration, look: &Look, service: Option<&Service>) -> ProviderError {
+    async fn too_long(
+        &self,
+        waited: Duration,
+        look: &Look,
+        service: Option<&Service>,
+    ) -> ProviderError {
         let state = match &look.rollout {
             Some(rollout) => format!("the rollout is {rollout}"),
             None => "the server reports no rollouts".to_owned(),
@@ -187,6 +203,7 @@ impl Follow<'_> {
             look.desired,
         );
         self.failure(message, look, service)
+            .await
             .hint("look at the service's events: they tell why tasks are not placed or not healthy")
     }
 
@@ -206,7 +223,7 @@ impl Follow<'_> {
                     "container `{container}` runs {image} ({}), not {pinned}",
                     digest.as_deref().unwrap_or("no digest"),
                 );
-                return Err(self.failure(message, look, None));
+                return Err(self.failure(message, look, None).await);
             }
         }
         Ok(())

@@ -241,7 +241,7 @@ impl<'a> Watch<'a> {
         for task in describe_tasks(self.aws, self.cluster, &new).await? {
             let Some(arn) = task.task_arn.clone() else { continue };
             let is_ours = self.started(&task);
-            let stopped = is_ours.then(|| Stopped::new(&task));
+            let stopped = is_ours.then(|| Stopped::new(&task).redacted(&*self.aws.secrets));
             if task.last_status.as_deref().is_none_or(|status| status == "STOPPED") {
                 self.stopped.insert(arn, stopped);
             } else {

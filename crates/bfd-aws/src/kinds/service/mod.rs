@@ -10,6 +10,7 @@
 //! | `requests` | ECS's requests from AWS's own JSON |
 //! | `follow` | waits until a rollout is proven or has failed |
 //! | `look`, `verdict`, `causes` | what is read of a rollout; what that means; why tasks stopped |
+//! | `tail` | the last log lines of containers that failed |
 //! | `status` | how services are doing, for people |
 //! | `live` | services as ECS describes them |
 
@@ -26,6 +27,7 @@ mod restore;
 mod revision;
 mod scaling;
 mod status;
+mod tail;
 mod update;
 mod verdict;
 

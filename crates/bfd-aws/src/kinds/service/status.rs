@@ -107,7 +107,7 @@ async fn one(
     let events = service.events().iter().filter_map(|event| event.message.clone());
     status.events = events.take(EVENTS).collect();
     for task in tasks(aws, cluster, name).await? {
-        tell(&mut status, &task);
+        tell(aws, &mut status, &task);
     }
     status.stopped.truncate(STOPPED);
     Ok(status)
@@ -131,7 +131,7 @@ async fn tasks(aws: &Aws, cluster: &str, name: &str) -> Result<Vec<Task>, Provid
     Ok(tasks)
 }
 
-fn tell(status: &mut ServiceStatus, task: &Task) {
+fn tell(aws: &Aws, status: &mut ServiceStatus, task: &Task) {
     if task.last_status.as_deref() == Some("RUNNING") {
         for container in task.containers() {
             let Some(name) = &container.name else { continue };
@@ -143,7 +143,7 @@ fn tell(status: &mut ServiceStatus, task: &Task) {
             }
         }
     } else if task.desired_status.as_deref() == Some("STOPPED") {
-        let stopped = Stopped::new(task);
+        let stopped = Stopped::new(task).redacted(&*aws.secrets);
         if stopped.cause != Cause::Ordinary {
             status.stopped.push(stopped.line());
         }

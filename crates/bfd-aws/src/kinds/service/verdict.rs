@@ -256,7 +256,13 @@ mod tests {
     #[test]
     fn a_task_that_will_not_heal_fails_it_at_once() {
         let mut seen = look(Some("IN_PROGRESS"), 1, 2, Report::Unknown);
-        let stopped = |cause| Stopped { task: "t".into(), cause, text: "CannotPull".into() };
+        let stopped = |cause| Stopped {
+            task: "t".into(),
+            cause,
+            text: "CannotPull".into(),
+            at: 0,
+            failed: Vec::new(),
+        };
         seen.stopped = vec![stopped(Cause::Passing), stopped(Cause::Ordinary)];
         assert_eq!(judge(&seen, Goal::Proven), Verdict::Wait);
         seen.stopped.push(stopped(Cause::Lasting("hint")));
