@@ -7,6 +7,7 @@ mod cluster;
 mod coordinator;
 mod faults;
 mod image;
+mod logs;
 mod parameter;
 mod repository;
 mod service;
