@@ -9,7 +9,6 @@ use bfd_provider::{SecretUnavailable, Secrets, redact};
 use sha2::{Digest, Sha256};
 use std::{
     cmp::Reverse,
-    collections::BTreeSet,
     env,
     fmt::{self, Write as _},
     fs,
@@ -83,7 +82,7 @@ pub struct HostSecrets {
     /// The manifest's directory.
     pub directory: PathBuf,
     /// Every plaintext that was read, so that it is recognized where a cloud repeats it.
-    seen: Mutex<BTreeSet<Zeroizing<String>>>,
+    seen: Mutex<Vec<Zeroizing<String>>>,
 }
 
 /// Shorter ones are part of too many words.
@@ -105,11 +104,13 @@ impl HostSecrets {
     fn read(&self, source: &SecretSource) -> Option<Zeroizing<String>> {
         let plain = self.read_unseen(source)?;
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        if plain.len() >= SHORTEST {
-            seen.insert(plain.clone());
-        }
+        let whole = Some(plain.as_str()).filter(|plain| plain.len() >= SHORTEST);
         let lines = plain.lines().map(str::trim).filter(|line| line.len() >= SHORTEST_LINE);
-        seen.extend(lines.map(|line| Zeroizing::new(line.to_owned())));
+        for text in whole.into_iter().chain(lines) {
+            if !seen.iter().any(|known| known.as_str() == text) {
+                seen.push(Zeroizing::new(text.to_owned()));
+            }
+        }
         drop(seen);
         Some(plain)
     }

@@ -206,7 +206,7 @@ mod tests {
             drift: vec![],
             warnings: vec![],
             targets: BTreeSet::new(),
-            rollback: Rollback::default(),
+            rollback: Rollback::default().into(),
         }
     }
 
@@ -228,7 +228,7 @@ mod tests {
     #[test]
     fn a_run_is_not_finished_forward_without_its_secrets() {
         let directory = tempfile::tempdir().unwrap();
-        let host = HostSecrets { directory: directory.path().to_owned() };
+        let host = HostSecrets::new(directory.path().to_owned());
         let file = directory.path().join("jwt");
         fs::write(&file, "one").unwrap();
         let plan = plan(&host, "jwt");
@@ -248,7 +248,7 @@ mod tests {
     #[test]
     fn what_goes_back_or_is_over_needs_no_secret() {
         let directory = tempfile::tempdir().unwrap();
-        let host = HostSecrets { directory: directory.path().to_owned() };
+        let host = HostSecrets::new(directory.path().to_owned());
         fs::write(directory.path().join("jwt"), "one").unwrap();
         let plan = plan(&host, "jwt");
         fs::remove_file(directory.path().join("jwt")).unwrap();
