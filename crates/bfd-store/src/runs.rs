@@ -67,7 +67,7 @@ mod tests {
             drift: vec![],
             warnings: vec![],
             targets: std::collections::BTreeSet::new(),
-            rollback: Rollback::default(),
+            rollback: Rollback::default().into(),
         }
     }
 
