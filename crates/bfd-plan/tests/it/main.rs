@@ -1,6 +1,7 @@
 //! What a plan promises.
 
 mod clock;
+mod environments;
 mod fixture;
 
 use bfd_core::{

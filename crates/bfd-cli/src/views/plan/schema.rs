@@ -52,18 +52,12 @@ pub fn schema() -> Value {
                     "on_failure": { "type": "boolean" },
                     "deadline": { "type": "integer", "minimum": 0, "description": "Seconds." },
                     "estimate": {
-                        "description": "The worst case of a run that fails. Absent when there is nothing to undo.",
+                        "description": "The worst case of a run that fails: `detection` until the failure is known, `undo` until everything is back after that. Absent when there is nothing to undo.",
                         "type": "object",
                         "required": ["detection", "undo"],
                         "properties": {
-                            "detection": {
-                                "description": "Until the failure is known, in the resource that takes the longest.",
-                                "allOf": [{ "$ref": "#/definitions/share" }]
-                            },
-                            "undo": {
-                                "description": "Until everything is back: the longest chain of undos. `address` is what takes the longest of it.",
-                                "allOf": [{ "$ref": "#/definitions/share" }]
-                            }
+                            "detection": { "$ref": "#/definitions/share" },
+                            "undo": { "$ref": "#/definitions/share" }
                         }
                     }
                 }
@@ -164,6 +158,7 @@ fn definitions() -> Value {
             }
         },
         "share": {
+            "description": "Seconds, and the resource that takes the most of them.",
             "type": "object",
             "required": ["seconds", "address", "fields"],
             "properties": {
