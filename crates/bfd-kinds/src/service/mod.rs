@@ -116,6 +116,7 @@ pub static SPEC: KindSpec = KindSpec {
         "ecs:UpdateService",
         "iam:CreateServiceLinkedRole",
         "iam:PassRole",
+        "logs:GetLogEvents",
     ],
 };
 

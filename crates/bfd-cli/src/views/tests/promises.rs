@@ -205,6 +205,12 @@ fn conforms(root: &Value, schema: &Value, value: &Value, at: &str) -> Result<(),
                 let any = wanted.as_array().expect("a list");
                 any.iter().any(|one| conforms(root, one, value, at).is_ok())
             }
+            "allOf" => {
+                for one in wanted.as_array().expect("a list") {
+                    conforms(root, one, value, at)?;
+                }
+                true
+            }
             "required" => {
                 let names = wanted.as_array().expect("a list");
                 names.iter().all(|name| value.get(name.as_str().expect("a name")).is_some())
