@@ -6,7 +6,11 @@ use bfd_core::{
 };
 use bfd_manifest::Manifest;
 use bfd_plan::{Graph, PlanInput, plan};
-use std::{collections::BTreeMap, io, path::Path};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io,
+    path::Path,
+};
 
 /// What is read, by the end of its path.
 const FILES: [(&str, &str); 7] = [
@@ -67,7 +71,7 @@ fn outdated(plan: &Plan) -> Snapshot {
             id: address.to_string(),
             inputs,
             outputs: BTreeMap::new(),
-            depends_on: Default::default(),
+            depends_on: BTreeSet::new(),
         }
     };
     let made = plan.steps.iter().filter_map(|step| match &step.op {
