@@ -71,9 +71,9 @@ impl Command {
             Self::Recover(args) => Some(&args.manifest.manifest),
             Self::Show(args) => Some(&args.input.path),
             Self::Graph(args) => Some(&args.manifest.manifest),
-            Self::State(StateCommand::List(manifest)) => Some(&manifest.manifest),
             Self::State(
-                StateCommand::Show { manifest, .. }
+                StateCommand::List(manifest)
+                | StateCommand::Show { manifest, .. }
                 | StateCommand::Rm { manifest, .. }
                 | StateCommand::Mv { manifest, .. },
             ) => Some(&manifest.manifest),

@@ -54,7 +54,9 @@ fn check_secrets(run: &Run, host: &HostSecrets, manifest: &Path) -> Result<(), C
             Op::Delete { .. } => continue,
         };
         if matches!(run.status(step.id), Status::Pending | Status::Started) {
-            inputs.values().for_each(|input| secrets(input, &mut needed));
+            for input in inputs.values() {
+                secrets(input, &mut needed);
+            }
         }
     }
     let problem = |secret: &Secret| match host.reveal(secret) {

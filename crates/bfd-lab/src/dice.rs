@@ -10,6 +10,7 @@ impl Dice {
     }
 
     /// Another source, whose throws do not depend on how often this one is thrown.
+    #[must_use]
     pub fn split(&mut self) -> Self {
         Self(self.number())
     }

@@ -97,7 +97,9 @@ fn exhaust(options: &Exhaust) -> ExitCode {
             failed += 1;
             let Point { scenario, failure, at, operation, violations, .. } = point;
             println!("  {scenario}: {} {at} ({operation}) breaks a law:", failure.words());
-            violations.iter().for_each(|violation| println!("    {violation}"));
+            for violation in violations {
+                println!("    {violation}");
+            }
         }
         tried += points.len();
     }

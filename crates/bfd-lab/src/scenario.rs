@@ -112,13 +112,13 @@ impl Story {
                 break;
             }
         }
-        self.finish().await
+        self.finish()
     }
 
     /// Images of every kind in every repository that exists.
     async fn push_images(&mut self, environment: &Environment) {
         let state = self.lab.record().await.0.state;
-        for (key, _) in &environment.repositories {
+        for key in environment.repositories.keys() {
             let address = format!("repository.{key}").parse().expect("a valid address");
             let Some(repository) = state.resources.get(&address) else { continue };
             for tag in
@@ -240,7 +240,7 @@ impl Story {
         self.report.violations.push(what);
     }
 
-    async fn finish(mut self) -> Report {
+    fn finish(mut self) -> Report {
         if let Some(leak) = self.lab.disk.leak() {
             self.violation(format!("a secret was written: {leak}"));
         }

@@ -102,8 +102,7 @@ impl Trouble {
             && self.stop.is_none()
     }
 
-    /// Whether requests that would pass with a repetition are all that goes wrong: one answer
-    /// lost, one refusal by a server that is out of order.
+    /// The write at which the process dies, if it dies at one.
     pub fn death_at_write(&self) -> Option<(u64, Moment)> {
         match self.death {
             Some(Death::Write(at, moment)) => Some((at, moment)),

@@ -81,18 +81,14 @@ fn hide(text: &str, found: &Captures<'_>, name: usize, value: usize) -> String {
     debug_assert!(before.ends_with(&found[name]));
     let unescaped = value.trim_start_matches('\\');
     let quote = unescaped.chars().next().filter(|first| matches!(first, '"' | '\''));
-    match quote {
-        Some(quote) => {
-            let slashes = &value[..value.len() - unescaped.len()];
-            format!("{before}{slashes}{quote}{REDACTED}{slashes}{quote}")
-        }
-        None => {
-            let rest = value.trim_end_matches([',', ';', ')', ']', '}']);
-            // A value of nothing but brackets is the beginning of more.
-            let end = if rest.is_empty() { "" } else { &value[rest.len()..] };
-            format!("{before}{REDACTED}{end}")
-        }
+    if let Some(quote) = quote {
+        let slashes = &value[..value.len() - unescaped.len()];
+        return format!("{before}{slashes}{quote}{REDACTED}{slashes}{quote}");
     }
+    let rest = value.trim_end_matches([',', ';', ')', ']', '}']);
+    // A value of nothing but brackets is the beginning of more.
+    let end = if rest.is_empty() { "" } else { &value[rest.len()..] };
+    format!("{before}{REDACTED}{end}")
 }
 
 /// Without colours and other control characters; lines stay lines.

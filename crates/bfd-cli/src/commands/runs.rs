@@ -91,10 +91,10 @@ async fn find(
     // What is asked for by name may be one that ended, whatever the open journal is like.
     let open = open(loaded).await;
     let mut ids = finished;
-    if let Ok(Some(open)) = &open {
-        if !ids.contains(&open.header.run) {
-            ids.insert(0, open.header.run.clone());
-        }
+    if let Ok(Some(open)) = &open
+        && !ids.contains(&open.header.run)
+    {
+        ids.insert(0, open.header.run.clone());
     }
     let found = choose(&wanted, &ids, &loaded.path.display().to_string())?;
     match open {

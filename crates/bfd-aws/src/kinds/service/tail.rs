@@ -29,7 +29,7 @@ struct Stream {
     task: String,
     container: String,
     group: String,
-    stream: String,
+    name: String,
 }
 
 /// What was found in a stream.
@@ -103,13 +103,13 @@ fn stream(definition: &TaskDefinition, task: &str, failed: &Failed) -> Option<St
     if configuration.log_driver != LogDriver::Awslogs {
         return None;
     }
-    let stream = match option(configuration, "awslogs-stream-prefix") {
+    let name = match option(configuration, "awslogs-stream-prefix") {
         Some(prefix) => format!("{prefix}/{container}/{task}"),
         // Named by the container's id.
         None => failed.runtime_id.clone()?,
     };
     let group = option(configuration, "awslogs-group")?;
-    Some(Stream { task: task.to_owned(), container: container.to_owned(), group, stream })
+    Some(Stream { task: task.to_owned(), container: container.to_owned(), group, name })
 }
 
 fn option(configuration: &LogConfiguration, name: &str) -> Option<String> {
@@ -120,7 +120,7 @@ fn option(configuration: &LogConfiguration, name: &str) -> Option<String> {
 async fn read(aws: &Aws, stream: &Stream) -> Found {
     let begun = aws.now();
     loop {
-        let lines = aws.logs.last_lines(&stream.group, &stream.stream, aws.log_lines());
+        let lines = aws.logs.last_lines(&stream.group, &stream.name, aws.log_lines());
         let missing = match aws.call("logs:GetLogEvents", lines).await {
             Ok(lines) if lines.is_empty() => "the stream is empty".to_owned(),
             Ok(lines) => return Found::Lines(clean(aws, &lines)),
@@ -154,13 +154,11 @@ fn cut(line: &str) -> String {
 /// Why there are no lines, and where a permission lacks, which.
 fn why(refused: &ProviderError) -> String {
     let operation = &refused.operation;
-    match refused.class {
-        ErrorClass::AccessDenied => format!("the role in use lacks `{operation}`"),
-        _ => {
-            let said = error::message(refused).map(str::to_owned);
-            said.unwrap_or_else(|| format!("{operation}: {}", refused.source))
-        }
+    if refused.class == ErrorClass::AccessDenied {
+        return format!("the role in use lacks `{operation}`");
     }
+    let said = error::message(refused).map(str::to_owned);
+    said.unwrap_or_else(|| format!("{operation}: {}", refused.source))
 }
 
 /// Each container's lines under a heading; what was told already is told once.
@@ -169,11 +167,11 @@ fn told(found: Vec<(Stream, Found)>) -> Vec<String> {
     let mut known: BTreeMap<(String, Vec<String>), String> = BTreeMap::new();
     let mut reasons: BTreeSet<String> = BTreeSet::new();
     for (stream, found) in found {
-        let Stream { task, container, group, stream } = stream;
+        let Stream { task, container, group, name } = stream;
         let place = format!("container `{container}`, task {task}");
         match found {
             Found::Lines(lines) => {
-                let heading = format!("last log lines of {place} (`{group}`, `{stream}`)");
+                let heading = format!("last log lines of {place} (`{group}`, `{name}`)");
                 let content = (container, lines.clone());
                 if let Some(first) = known.get(&content) {
                     details.push(format!("{heading}: the same as of task {first}"));
@@ -203,7 +201,7 @@ mod tests {
             task: task.to_owned(),
             container: "web".to_owned(),
             group: "/app".to_owned(),
-            stream: format!("ecs/web/{task}"),
+            name: format!("ecs/web/{task}"),
         };
         (stream, found)
     }

@@ -101,13 +101,9 @@ impl Follow<'_> {
                 failures.extend(failure(event));
                 mark.clone_from(&event.event_id);
             }
-            let is_over = match &stack {
-                Some(stack) => is_end(phase(stack)),
-                None => {
-                    missing_looks += 1;
-                    missing_looks >= MISSING_LOOKS
-                }
-            };
+            missing_looks += u32::from(stack.is_none());
+            let is_gone = missing_looks >= MISSING_LOOKS;
+            let is_over = stack.as_ref().map_or(is_gone, |stack| is_end(phase(stack)));
             // One of the two reads may be old. Servers that tell no end are believed in the end.
             let agree = stack.is_none() || told.is_none_or(is_end);
             disagreeing_looks = if agree { 0 } else { disagreeing_looks + 1 };

@@ -153,10 +153,8 @@ impl Change<'_> {
         stack: &Stack,
         name: &str,
     ) -> Result<Option<Stack>, ProviderError> {
-        let earlier = match self.context.repeated {
-            true => read::tokens(self.aws, name).await?,
-            false => Vec::new(),
-        };
+        let earlier =
+            if self.context.repeated { read::tokens(self.aws, name).await? } else { Vec::new() };
         let has_ended = earlier.last().is_some_and(|latest| is_of(latest, self.context));
         let is_undone = phase(stack) == Phase::RolledBack;
         if has_ended && !(self.is_undo && is_undone) {
