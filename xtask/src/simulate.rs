@@ -1,6 +1,6 @@
 //! `cargo xtask simulate`: the laboratory, built as the tests are.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::{Result, cargo};
 
@@ -26,7 +26,8 @@ pub(crate) fn in_tests() -> Result<()> {
 }
 
 fn lab_on_environments(arguments: &[&str]) -> Result<()> {
-    if arguments.iter().any(|argument| argument.ends_with(".toml")) {
+    let is_manifest = |path: &&str| Path::new(path).extension().is_some_and(|it| it == "toml");
+    if arguments.iter().any(is_manifest) {
         return lab("exhaust", arguments);
     }
     let environments = environments()?;

@@ -182,7 +182,7 @@ fn task_definition(aws: &AwsCli, revision: &str, infrastructure: &Value) {
             "portMappings": [{ "containerPort": 80, "hostPort": 80, "protocol": "tcp" }],
             "healthCheck": {
                 "command": ["CMD-SHELL", "curl -f http://localhost/ || exit 1"],
-                "interval": 30, "timeout": 5, "retries": 3, "startPeriod": 60,
+                "interval": 10, "timeout": 5, "retries": 3, "startPeriod": 40,
             },
             "environment": [
                 { "name": "API_URL", "value": "https://api-local.bellyfed.com" },
