@@ -31,6 +31,8 @@ const DETAIL: usize = 16_000;
 /// Characters of one line of details, and of one cell.
 const LINE: usize = 400;
 const CELL: usize = 300;
+/// Characters of one warning: that a deadline cannot be kept takes a list of terms to explain.
+const WARNING: usize = 1_200;
 
 /// Shows a plan to reviewers: dangerous things first, details folded.
 ///
@@ -97,7 +99,7 @@ impl Page {
                 let help = warning.help.as_ref().map_or_else(String::new, |help| {
                     format!("<br>help: {}", message(&limited(help, CELL)))
                 });
-                format!("> - {at}{}{help}\n", message(&limited(&warning.message, CELL)))
+                format!("> - {at}{}{help}\n", message(&limited(&warning.message, WARNING)))
             })
             .collect();
         self.some("> [!WARNING]\n", &items, "\n", WARNINGS, "warning");

@@ -69,3 +69,12 @@ fn a_saved_plan_without_an_estimate_is_still_read() {
     assert_eq!(read.rollback.estimate, None);
     assert_eq!(read.rollback.deadline, 300);
 }
+
+#[test]
+fn reviewers_read_a_long_warning_to_its_end() {
+    let mut plan = fixture::rich();
+    plan.warnings.truncate(1);
+    plan.warnings[0].message =
+        format!("{}and this is the end", "40 s here: the checks; ".repeat(30));
+    assert!(plan::markdown(&plan).contains("and this is the end"));
+}
