@@ -127,11 +127,13 @@ async fn recognize(
     let Ok(tags) = read::read_tags(aws, name).await else { return Err(exists.in_doubt()) };
     same = same && tags == tags::declared(wanted);
     // Only now the value: it takes the permission to decrypt.
-    let value = if same { read::plaintext(aws, name).await } else { Ok(None) };
-    match value {
+    if !same {
+        return Err(belongs(error::redact(exists, plaintext), name, &tags::owner(&tags)));
+    }
+    match aws.look_again(|| read::plaintext(aws, name)).await {
         Ok(Some(value)) if *value == *plaintext => Ok(Written::observed(&found)),
-        Ok(_) => Err(belongs(error::redact(exists, plaintext), name, &tags::owner(&tags))),
-        Err(_) => Err(error::redact(exists, plaintext).in_doubt()),
+        Ok(Some(_)) => Err(belongs(error::redact(exists, plaintext), name, &tags::owner(&tags))),
+        Ok(None) | Err(_) => Err(error::redact(exists, plaintext).in_doubt()),
     }
 }
 
