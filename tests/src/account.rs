@@ -140,6 +140,12 @@ impl Account {
         items(&listed, "taskDefinitionArns").iter().map(revision).collect()
     }
 
+    /// Takes a revision out of use: it is INACTIVE then.
+    #[track_caller]
+    pub fn deregister(&self, revision: &str) {
+        self.ecs("DeregisterTaskDefinition", &json!({ "taskDefinition": revision }));
+    }
+
     #[track_caller]
     fn clusters(&self) -> Vec<String> {
         let listed = self.ecs("ListClusters", &json!({}));

@@ -1,6 +1,8 @@
 use crate::{
-    Settings, Transport, error, logs,
+    Settings, Transport, error,
+    logs::Logs,
     rate::Rates,
+    secrets::SecretsManager,
     transport::{Counting, RequestCount, https, with_attempts},
 };
 use aws_config::{BehaviorVersion, Region, SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
@@ -40,7 +42,8 @@ pub struct Aws {
     pub(crate) cloudformation: aws_sdk_cloudformation::Client,
     pub(crate) ecr: aws_sdk_ecr::Client,
     pub(crate) ecs: aws_sdk_ecs::Client,
-    pub(crate) logs: logs::Client,
+    pub(crate) logs: Logs,
+    pub(crate) secrets_manager: SecretsManager,
     pub(crate) ssm: aws_sdk_ssm::Client,
     pub(crate) sts: aws_sdk_sts::Client,
     /// Reads plaintext at the moment it is sent.
@@ -102,7 +105,8 @@ impl Aws {
             cloudformation: client!(aws_sdk_cloudformation, &config),
             ecr: client!(aws_sdk_ecr, &config),
             ecs: client!(aws_sdk_ecs, &config),
-            logs: logs::Client::new(&config),
+            logs: Logs::new(&config),
+            secrets_manager: SecretsManager::new(&config),
             ssm: client!(aws_sdk_ssm, &config),
             sts: client!(aws_sdk_sts, &config),
             secrets,

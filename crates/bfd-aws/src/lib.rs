@@ -10,17 +10,20 @@
 //! | `transport` | HTTP, and the count of requests |
 //! | `rate` | client-side rate limits, on the connection's own clock |
 //! | `error` | from the SDK's errors to the engine's |
-//! | `logs` | CloudWatch Logs, without its SDK crate |
+//! | `json` | services of which a single call is made, without their SDK crates |
+//! | `logs`, `secrets` | CloudWatch Logs and Secrets Manager, by that |
 //! | `inputs`, `tags` | reading canonical properties |
 //! | `shapes` | AWS's own JSON to and from the SDK's types |
 //! | `kinds` | one module per kind |
 mod client;
 mod error;
 mod inputs;
+mod json;
 mod kinds;
 mod logs;
 mod provider;
 mod rate;
+mod secrets;
 mod settings;
 mod shapes;
 mod tags;

@@ -1,108 +1,25 @@
 //! CloudWatch Logs: the one call that is made of it.
-//!
-//! Its SDK crate is as large as all of this workspace. What bfd needs of it is a request and
-//! an answer in JSON, over the same transport, with the same signatures, retries and timeouts
-//! as the SDK's clients have: the orchestrator that they are made of is public.
 
-use aws_config::{BehaviorVersion, Region, SdkConfig};
-use aws_runtime::{
-    auth::{
-        SigV4OperationSigningConfig, SigningOptions,
-        sigv4::{SCHEME_ID, SigV4AuthScheme},
-    },
-    retries::classifiers::AwsErrorCodeClassifier,
-    service_clock_skew::ServiceClockSkewInterceptor,
-};
-use aws_smithy_runtime::client::{
-    orchestrator::operation::Operation,
-    retries::{
-        RetryPartition, TokenBucket,
-        classifiers::{HttpStatusCodeClassifier, TransientErrorClassifier},
-    },
-};
-use aws_smithy_runtime_api::client::{
-    auth::{
-        AuthSchemeOptionResolverParams, SharedAuthScheme, SharedAuthSchemeOptionResolver,
-        static_resolver::StaticAuthSchemeOptionResolver,
-    },
-    identity::SharedIdentityResolver,
-    orchestrator::{HttpRequest, HttpResponse, OrchestratorError},
-    result::SdkError,
-    runtime_components::RuntimeComponentsBuilder,
-    runtime_plugin::StaticRuntimePlugin,
-    stalled_stream_protection::StalledStreamProtectionConfig,
-};
-use aws_smithy_types::{
-    body::SdkBody,
-    config_bag::Layer,
-    error::{ErrorMetadata, metadata::ProvideErrorMetadata},
-};
-use aws_types::{SigningName, region::SigningRegion};
-use serde_json::{Value, json};
-use std::fmt;
-use thiserror::Error;
+use crate::json::{Call, Client, Refusal};
+use aws_config::SdkConfig;
+use aws_smithy_runtime_api::client::{orchestrator::HttpResponse, result::SdkError};
+use serde_json::json;
 
-/// The target's prefix names the API by its version.
-const TARGET: &str = "Logs_20140328.GetLogEvents";
+const GET_LOG_EVENTS: Call = Call {
+    service: "CloudWatch Logs",
+    signed_for: "logs",
+    api: "Logs_20140328",
+    operation: "GetLogEvents",
+};
 
-/// A client of CloudWatch Logs.
-pub(crate) struct Client {
-    get_log_events: Operation<Value, Value, LogsError>,
+#[derive(Debug)]
+pub(crate) struct Logs {
+    get_log_events: Client,
 }
 
-impl fmt::Debug for Client {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("logs::Client")
-    }
-}
-
-/// A refusal of CloudWatch Logs.
-#[derive(Debug, Error)]
-#[error("{}: {}", .0.code().unwrap_or("no code"), .0.message().unwrap_or("no message"))]
-pub(crate) struct LogsError(ErrorMetadata);
-
-impl ProvideErrorMetadata for LogsError {
-    fn meta(&self) -> &ErrorMetadata {
-        &self.0
-    }
-}
-
-impl Client {
-    /// A client with the transport, credentials, retries and timeouts of the SDK's own.
+impl Logs {
     pub(crate) fn new(config: &SdkConfig) -> Self {
-        let mut builder = Operation::builder()
-            .service_name("CloudWatch Logs")
-            .operation_name("GetLogEvents")
-            .behavior_version(BehaviorVersion::v2026_01_12())
-            .endpoint_url(&endpoint(config))
-            .with_connection_poisoning()
-            .interceptor(ServiceClockSkewInterceptor::new())
-            .retry_classifier(TransientErrorClassifier::<LogsError>::new())
-            .retry_classifier(AwsErrorCodeClassifier::<LogsError>::new())
-            .retry_classifier(HttpStatusCodeClassifier::default())
-            .stalled_stream_protection(
-                config
-                    .stalled_stream_protection()
-                    .unwrap_or_else(StalledStreamProtectionConfig::disabled),
-            )
-            .runtime_plugin(signing(config));
-        if let Some(client) = config.http_client() {
-            builder = builder.http_client(client);
-        }
-        if let Some(retries) = config.retry_config() {
-            builder = builder.standard_retry(retries);
-        }
-        if let Some(timeouts) = config.timeout_config() {
-            builder = builder.timeout_config(timeouts.clone());
-        }
-        if let Some(sleep) = config.sleep_impl() {
-            builder = builder.sleep_impl(sleep);
-        }
-        if let Some(time) = config.time_source() {
-            builder = builder.time_source(time);
-        }
-        let get_log_events = builder.serializer(request).deserializer(answer).build();
-        Self { get_log_events }
+        Self { get_log_events: Client::new(config, GET_LOG_EVENTS) }
     }
 
     /// The last lines of a stream, oldest first.
@@ -111,124 +28,16 @@ impl Client {
         group: &str,
         stream: &str,
         limit: usize,
-    ) -> Result<Vec<String>, SdkError<LogsError, HttpResponse>> {
+    ) -> Result<Vec<String>, SdkError<Refusal, HttpResponse>> {
         let wanted = json!({
             "logGroupName": group,
             "logStreamName": stream,
             "startFromHead": false,
             "limit": limit,
         });
-        let answer = self.get_log_events.invoke(wanted).await?;
+        let answer = self.get_log_events.send(wanted).await?;
         let events = answer["events"].as_array().into_iter().flatten();
         let lines = events.filter_map(|event| event["message"].as_str());
         Ok(lines.map(str::to_owned).collect())
-    }
-}
-
-/// Where requests go: what stands in for AWS, else the region's own endpoint.
-fn endpoint(config: &SdkConfig) -> String {
-    if let Some(url) = config.endpoint_url() {
-        return url.to_owned();
-    }
-    let region = config.region().map_or("us-east-1", Region::as_ref);
-    let host = if config.use_fips() == Some(true) { "logs-fips" } else { "logs" };
-    let domain = match (region.starts_with("cn-"), config.use_dual_stack() == Some(true)) {
-        (false, false) => "amazonaws.com",
-        (true, false) => "amazonaws.com.cn",
-        (false, true) => "api.aws",
-        (true, true) => "api.amazonwebservices.com.cn",
-    };
-    format!("https://{host}.{region}.{domain}")
-}
-
-/// Signature version 4 with the connection's credentials, and a retry budget of its own.
-fn signing(config: &SdkConfig) -> StaticRuntimePlugin {
-    let mut layer = Layer::new("logs");
-    layer.store_put(AuthSchemeOptionResolverParams::new(()));
-    layer.store_put(RetryPartition::custom("logs").token_bucket(TokenBucket::default()).build());
-    let mut signing_options = SigningOptions::default();
-    signing_options.double_uri_encode = true;
-    signing_options.normalize_uri_path = true;
-    layer.store_put(SigV4OperationSigningConfig {
-        region: config.region().cloned().map(SigningRegion::from),
-        region_set: None,
-        name: Some(SigningName::from_static("logs")),
-        signing_options,
-    });
-    let mut components = RuntimeComponentsBuilder::new("logs");
-    components.set_auth_scheme_option_resolver(Some(SharedAuthSchemeOptionResolver::new(
-        StaticAuthSchemeOptionResolver::new(vec![SCHEME_ID]),
-    )));
-    components.push_auth_scheme(SharedAuthScheme::new(SigV4AuthScheme::new()));
-    if let Some(credentials) = config.credentials_provider() {
-        components.set_identity_resolver(SCHEME_ID, SharedIdentityResolver::new(credentials));
-    }
-    components.set_identity_cache(config.identity_cache());
-    StaticRuntimePlugin::new().with_config(layer.freeze()).with_runtime_components(components)
-}
-
-#[expect(clippy::needless_pass_by_value, reason = "the builder hands the input over")]
-fn request(body: Value) -> Result<HttpRequest, Box<dyn std::error::Error + Send + Sync>> {
-    let body = body.to_string();
-    let length = body.len();
-    let mut request = HttpRequest::new(SdkBody::from(body));
-    request.set_method("POST")?;
-    request.set_uri("/")?;
-    let headers = request.headers_mut();
-    headers.insert("content-type", "application/x-amz-json-1.1");
-    headers.insert("content-length", length.to_string());
-    headers.insert("x-amz-target", TARGET);
-    Ok(request)
-}
-
-fn answer(answer: &HttpResponse) -> Result<Value, OrchestratorError<LogsError>> {
-    let body = answer.body().bytes().unwrap_or_default();
-    if answer.status().is_success() {
-        return serde_json::from_slice(body).map_err(OrchestratorError::other);
-    }
-    let body: Value = serde_json::from_slice(body).unwrap_or_default();
-    let named = answer.headers().get("x-amzn-errortype").or_else(|| body["__type"].as_str());
-    let message = body["message"].as_str().or_else(|| body["Message"].as_str());
-    let mut error = ErrorMetadata::builder();
-    if let Some(code) = named.and_then(code) {
-        error = error.code(code);
-    }
-    if let Some(message) = message {
-        error = error.message(message);
-    }
-    Err(OrchestratorError::operation(LogsError(error.build())))
-}
-
-/// A code may have a namespace before it and a place after it:
-/// `com.amazonaws.logs#ResourceNotFoundException:http://…`.
-fn code(named: &str) -> Option<&str> {
-    let code = named.split(':').next()?;
-    let code = code.rsplit('#').next()?;
-    (!code.is_empty()).then_some(code)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn endpoints_are_those_of_the_region() {
-        let at = |region: &'static str| {
-            endpoint(&SdkConfig::builder().region(Region::new(region)).build())
-        };
-        assert_eq!(at("ap-southeast-1"), "https://logs.ap-southeast-1.amazonaws.com");
-        assert_eq!(at("cn-north-1"), "https://logs.cn-north-1.amazonaws.com.cn");
-        let fips = SdkConfig::builder().region(Region::new("us-gov-west-1")).use_fips(true);
-        assert_eq!(endpoint(&fips.build()), "https://logs-fips.us-gov-west-1.amazonaws.com");
-        let other = SdkConfig::builder().endpoint_url("http://127.0.0.1:5000");
-        assert_eq!(endpoint(&other.build()), "http://127.0.0.1:5000");
-    }
-
-    #[test]
-    fn codes_are_bare() {
-        assert_eq!(code("ResourceNotFoundException"), Some("ResourceNotFoundException"));
-        let full = "com.amazonaws.logs#AccessDeniedException:http://internal/";
-        assert_eq!(code(full), Some("AccessDeniedException"));
-        assert_eq!(code(""), None);
     }
 }

@@ -5,9 +5,11 @@ use crate::{
     kinds::{self, KindCalls, Reading, coordinator, repository},
 };
 use async_trait::async_trait;
-use bfd_core::{Address, Kind, Object, Observation, Properties, ResourceState, Value};
+use bfd_core::{
+    Address, Kind, Object, Observation, Properties, ResourceState, Value, plan::UndoProblem,
+};
 use bfd_provider::{Context, ErrorClass, Identity, Provider, ProviderError, Secrets, Wanted};
-use futures_util::future::try_join_all;
+use futures_util::future::{join_all, try_join_all};
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 /// Says that a failed call may have left its object, where nobody knows better: its answer was
@@ -81,6 +83,17 @@ impl AwsProvider {
         Ok(try_join_all(reads).await?.into_iter().flatten().collect())
     }
 
+    async fn check(&self, targets: &[(&Address, &ResourceState)]) -> Vec<UndoProblem> {
+        let checks = kinds::KINDS.iter().map(|(kind, calls)| async move {
+            let of_kind: Vec<_> =
+                targets.iter().copied().filter(|(it, _)| it.kind().as_str() == *kind).collect();
+            calls.check_undo(self.aws(), &of_kind).await
+        });
+        let mut found: Vec<UndoProblem> = join_all(checks).await.into_iter().flatten().collect();
+        found.sort_by(|a, b| a.address.cmp(&b.address));
+        found
+    }
+
     fn calls(kind: &Kind) -> Result<&'static dyn KindCalls, ProviderError> {
         kinds::find(kind.as_str()).ok_or_else(|| {
             let why = format!("this version of bfd has no calls for the kind `{kind}`");
@@ -125,6 +138,18 @@ impl Provider for AwsProvider {
             seen.extend(self.look(&missing).await?);
         }
         Ok(seen)
+    }
+
+    async fn check_undo(&self, targets: &[(&Address, &ResourceState)]) -> Vec<UndoProblem> {
+        let found = self.check(targets).await;
+        if found.iter().all(|problem| problem.undo.is_none()) {
+            return found;
+        }
+        // A read may be older than what was made a moment ago.
+        self.aws().sleep(SETTLING).await;
+        let doubted = |address: &Address| found.iter().any(|problem| problem.address == *address);
+        let again: Vec<_> = targets.iter().copied().filter(|(it, _)| doubted(it)).collect();
+        self.check(&again).await
     }
 
     async fn create(

@@ -78,11 +78,24 @@ pub async fn plan(
         let message = format!("only {} and what it depends on was planned", named.join(", "));
         plan.warnings.push(Warning { address: None, message, help: None });
     }
-    if connection.is_none() {
-        let message = "offline: compared with the record, not with what is there".to_owned();
-        plan.warnings.push(Warning { address: None, message, help: None });
+    if let Some(connection) = connection {
+        check_undo(&mut plan, connection).await;
+    } else {
+        let message = "offline: compared with the record, not with what is there; what a rollback needs was not looked for";
+        plan.warnings.push(Warning { address: None, message: message.to_owned(), help: None });
     }
     Ok(plan)
+}
+
+/// Looks whether what a rollback would go back to is still there. One that is switched off
+/// needs nothing.
+async fn check_undo(plan: &mut Plan, connection: &Connection) {
+    let targets = bfd_plan::undo_targets(plan);
+    if targets.is_empty() || !plan.rollback.on_failure {
+        return;
+    }
+    let problems = connection.provider.check_undo(&targets).await;
+    bfd_plan::weaken(plan, problems);
 }
 
 fn warning(problem: &Problem) -> Warning {

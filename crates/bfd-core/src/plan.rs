@@ -176,6 +176,17 @@ pub enum Undo {
     None,
 }
 
+/// Less is left of what an undo goes back to than the plan promises.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UndoProblem {
+    pub address: Address,
+    /// The promise that can still be made; absent where nobody could find out.
+    pub undo: Option<Undo>,
+    /// What is missing, and what that means.
+    pub message: String,
+    pub help: Option<String>,
+}
+
 /// An object that is not as it was recorded.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Drift {

@@ -1,6 +1,8 @@
 use crate::{Context, ProviderError};
 use async_trait::async_trait;
-use bfd_core::{Address, Inputs, Object, Observation, Properties, ResourceState, Value};
+use bfd_core::{
+    Address, Inputs, Object, Observation, Properties, ResourceState, Value, plan::UndoProblem,
+};
 use std::fmt;
 
 /// Talks to one cloud, in the canonical forms of `bfd-kinds`.
@@ -17,6 +19,14 @@ pub trait Provider: fmt::Debug + Send + Sync {
     ///
     /// The answer has an entry for every address asked for.
     async fn observe(&self, wanted: &[Wanted<'_>]) -> Result<Observation, ProviderError>;
+
+    /// Looks whether updates of the `targets` could be undone: whether what they would be put
+    /// back to is still there. Writes nothing, in as few requests as the cloud allows.
+    ///
+    /// What cannot be looked at is a problem of its own, and no failure.
+    async fn check_undo(&self, _targets: &[(&Address, &ResourceState)]) -> Vec<UndoProblem> {
+        Vec::new()
+    }
 
     /// Creates the object and waits until it is proven ready.
     async fn create(

@@ -6,7 +6,7 @@ use bfd_tests::{Output, exit};
 use serde_json::{Value, json};
 
 use crate::harbor::{Harbor, tell};
-use crate::world::changes;
+use crate::world::{changes, list};
 
 const EVENTS: &str = "events.jsonl";
 /// What it may take: two looks at the service, and a machine that is busy with other tests.
@@ -42,6 +42,24 @@ fn a_first_deployment_that_fails_leaves_nothing_in_the_account_or_the_state() {
         assert!(left.is_empty(), "{left:?}\n{failed}");
         assert_eq!(harbor.project.state()["resources"], json!({}));
     }
+}
+
+#[test]
+fn a_revision_that_cannot_be_gone_back_to_is_said_before_anything_changes() {
+    let harbor = Harbor::new().built();
+    harbor.account.deregister(&harbor.recorded_revision());
+    harbor.release_of("second", "never-pushed:1");
+
+    let planned = harbor.project.plan_json();
+    let failed = harbor.project.apply().run().exits(exit::ROLLED_BACK);
+
+    let change = list(&planned["changes"]).iter().find(|it| it["address"] == "service.web");
+    let change = change.expect("the service changes");
+    assert_eq!(change["undo"], "approximate", "{change}");
+    let warnings = planned["warnings"].to_string();
+    assert!(warnings.contains("is INACTIVE: a rollback registers its content"), "{warnings}");
+    failed.says("only approximately: task definition").says("is INACTIVE");
+    harbor.runs(&harbor.recorded_revision());
 }
 
 /// Updates to an image that fails, and asserts that nothing is left of it.

@@ -10,7 +10,7 @@ pub(crate) mod stack;
 
 use crate::Aws;
 use async_trait::async_trait;
-use bfd_core::{Address, Object, Observation, Properties, ResourceState};
+use bfd_core::{Address, Object, Observation, Properties, ResourceState, plan::UndoProblem};
 use bfd_provider::{Context, ProviderError, Wanted};
 use std::fmt::Debug;
 
@@ -25,6 +25,15 @@ pub(crate) trait KindCalls: Debug + Send + Sync {
         reading: &Reading<'_>,
         wanted: &[Wanted<'_>],
     ) -> Result<Observation, ProviderError>;
+
+    /// Looks whether what updates would be undone to is still there; by default that cannot go.
+    async fn check_undo(
+        &self,
+        _aws: &Aws,
+        _targets: &[(&Address, &ResourceState)],
+    ) -> Vec<UndoProblem> {
+        Vec::new()
+    }
 
     /// The object that inputs name, when nothing more is known of it; `None` for a kind that
     /// makes none. Enough for a delete, which finds the rest.

@@ -11,6 +11,7 @@ use std::{
 const SHARED: &[(&str, &[&str])] = &[
     ("coordinator", &["parameter/read.rs", "parameter/write.rs"]),
     ("image", &["repository/listing.rs"]),
+    ("service", &["image/observe.rs"]),
 ];
 
 /// What a kind needs and never calls, and why.

@@ -12,4 +12,5 @@ mod parameter;
 mod repository;
 mod service;
 mod stack;
+mod target;
 mod world;

@@ -146,6 +146,20 @@ impl World {
     }
 
     /// A client of its own, for what bfd would not do.
+    pub(crate) fn ecs(&self) -> aws_sdk_ecs::Client {
+        let config = aws_sdk_ecs::Config::builder()
+            .behavior_version(aws_sdk_ecs::config::BehaviorVersion::v2026_01_12())
+            .region(aws_sdk_ecs::config::Region::new("ap-southeast-1"))
+            .credentials_provider(aws_credential_types::Credentials::new(
+                "other", "other", None, None, "test",
+            ))
+            .http_client(self.sandbox.http_client())
+            .time_source(self.sandbox.time_source())
+            .sleep_impl(self.sandbox.sleep());
+        aws_sdk_ecs::Client::from_conf(config.build())
+    }
+
+    /// The same of CloudFormation.
     pub(crate) fn cloudformation(&self) -> aws_sdk_cloudformation::Client {
         let config = aws_sdk_cloudformation::Config::builder()
             .behavior_version(aws_sdk_cloudformation::config::BehaviorVersion::v2026_01_12())

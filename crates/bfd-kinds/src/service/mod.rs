@@ -99,6 +99,7 @@ pub static SPEC: KindSpec = KindSpec {
         "application-autoscaling:DescribeScalingPolicies",
         "application-autoscaling:PutScalingPolicy",
         "application-autoscaling:RegisterScalableTarget",
+        "ecr:DescribeImages",
         "ecs:CreateService",
         "ecs:DeleteService",
         "ecs:DeregisterTaskDefinition",
@@ -117,6 +118,8 @@ pub static SPEC: KindSpec = KindSpec {
         "iam:CreateServiceLinkedRole",
         "iam:PassRole",
         "logs:GetLogEvents",
+        "secretsmanager:DescribeSecret",
+        "ssm:GetParameters",
     ],
 };
 

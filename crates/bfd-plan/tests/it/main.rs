@@ -3,6 +3,7 @@
 mod clock;
 mod environments;
 mod fixture;
+mod undo;
 
 use bfd_core::{
     Owner,

@@ -2,7 +2,7 @@
 
 mod observe;
 
-pub(crate) use observe::repository_of;
+pub(crate) use observe::{look_up, repository_of};
 
 use super::{KindCalls, Reading};
 use crate::{

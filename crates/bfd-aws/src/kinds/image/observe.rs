@@ -79,9 +79,9 @@ fn as_observed(
 
 /// What a repository has of what was asked for.
 #[derive(Debug, Default)]
-struct Found {
+pub(crate) struct Found {
     /// By tag, and by digest.
-    digests: BTreeMap<String, String>,
+    pub(crate) digests: BTreeMap<String, String>,
     /// The whole repository was read, because something was missing.
     listed: bool,
     empty: bool,
@@ -89,7 +89,8 @@ struct Found {
     newest: Vec<String>,
 }
 
-async fn look_up(
+/// Reads which digests the references of a repository stand for.
+pub(crate) async fn look_up(
     aws: &Aws,
     repository: &str,
     references: &BTreeSet<String>,

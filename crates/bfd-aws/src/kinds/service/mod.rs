@@ -11,6 +11,7 @@
 //! | `follow` | waits until a rollout is proven or has failed |
 //! | `look`, `verdict`, `causes` | what is read of a rollout; what that means; why tasks stopped |
 //! | `tail` | the last log lines of containers that failed |
+//! | `target` | whether what a rollback goes back to is still there |
 //! | `status` | how services are doing, for people |
 //! | `live` | services as ECS describes them |
 
@@ -28,6 +29,7 @@ mod revision;
 mod scaling;
 mod status;
 mod tail;
+mod target;
 mod update;
 mod verdict;
 
@@ -36,7 +38,7 @@ pub use status::ServiceStatus;
 use super::{KindCalls, Reading};
 use crate::Aws;
 use async_trait::async_trait;
-use bfd_core::{Address, Object, Observation, Properties, ResourceState, Value};
+use bfd_core::{Address, Object, Observation, Properties, ResourceState, Value, plan::UndoProblem};
 use bfd_provider::{Context, ProviderError, Wanted};
 use std::collections::BTreeMap;
 
@@ -51,6 +53,14 @@ impl KindCalls for Service {
         wanted: &[Wanted<'_>],
     ) -> Result<Observation, ProviderError> {
         observe::observe(reading.aws, wanted).await
+    }
+
+    async fn check_undo(
+        &self,
+        aws: &Aws,
+        targets: &[(&Address, &ResourceState)],
+    ) -> Vec<UndoProblem> {
+        target::check(aws, targets).await
     }
 
     fn by_name(&self, inputs: &Properties) -> Option<Object> {

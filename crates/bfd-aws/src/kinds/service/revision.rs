@@ -193,6 +193,12 @@ pub(super) async fn read(aws: &Aws, arn: &str) -> Result<Option<Value>, Provider
     Ok(Some(definition))
 }
 
+/// Whether a revision is there and can be deployed.
+pub(super) async fn is_usable(aws: &Aws, arn: &str) -> Result<bool, ProviderError> {
+    let found = describe(aws, arn).await?;
+    Ok(found.is_some_and(|(definition, _)| is_active(&definition)))
+}
+
 /// Takes a revision out of use. One that is out of use, or not there, is left as it is.
 pub(super) async fn deregister(aws: &Aws, arn: &str) -> Result<(), ProviderError> {
     let request = aws.ecs.deregister_task_definition().task_definition(arn);

@@ -1,0 +1,265 @@
+//! Whether what a rollback of a service goes back to is still there: its revision, its images,
+//! its secrets. Tasks that still run need none of them; every task that starts does.
+
+use super::{containers, live, revision, text};
+use crate::{Aws, error, kinds::image};
+use bfd_core::{
+    Address, ResourceState, Value,
+    plan::{Undo, UndoProblem},
+};
+use bfd_provider::{ErrorClass, ProviderError};
+use futures_util::future::join_all;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The most names that GetParameters takes.
+const PARAMETERS: usize = 10;
+const DESCRIBE_SECRET: &str = "secretsmanager:DescribeSecret";
+
+/// Something that a task needs to start.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Need {
+    Revision(String),
+    /// In the registry of the environment: a repository, and a tag or digest.
+    Image(String, String),
+    /// In Secrets Manager, by its name or ARN.
+    Secret(String),
+    /// In Parameter Store, by its name or ARN.
+    Parameter(String),
+}
+
+/// What was found of a [`Need`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Found {
+    There,
+    Gone,
+    /// Nobody could find out.
+    Unknown {
+        why: String,
+        help: Option<String>,
+    },
+}
+
+type Findings = BTreeMap<Need, Found>;
+
+pub(super) async fn check(aws: &Aws, targets: &[(&Address, &ResourceState)]) -> Vec<UndoProblem> {
+    let needs: Vec<(&Address, BTreeSet<Need>)> =
+        targets.iter().map(|(address, prior)| (*address, needs(aws, prior))).collect();
+    let all: BTreeSet<&Need> = needs.iter().flat_map(|(_, needs)| needs).collect();
+    let (revisions, images, secrets, parameters) = tokio::join!(
+        revisions(aws, &all),
+        images(aws, &all),
+        secrets(aws, &all),
+        parameters(aws, &all),
+    );
+    let found: Findings = [revisions, images, secrets, parameters].into_iter().flatten().collect();
+    let problems = needs.iter().flat_map(|(address, needs)| {
+        needs.iter().filter_map(|need| problem(address, need, found.get(need)?))
+    });
+    problems.collect()
+}
+
+fn problem(address: &Address, need: &Need, found: &Found) -> Option<UndoProblem> {
+    let name = need.name();
+    let (undo, message, help) = match found {
+        Found::There => return None,
+        Found::Unknown { why, help } => {
+            let message = format!("a rollback needs {name}, and nobody could look for it: {why}");
+            (None, message, help.clone())
+        }
+        Found::Gone => {
+            let (undo, message) = match need {
+                Need::Revision(_) => (
+                    Undo::Approximate,
+                    format!(
+                        "{name} is INACTIVE: a rollback registers its content as a new revision"
+                    ),
+                ),
+                _ => (Undo::None, format!("{name} is gone: a rollback can start no task with it")),
+            };
+            (Some(undo), message, Some(need.help().to_owned()))
+        }
+    };
+    Some(UndoProblem { address: address.clone(), undo, message, help })
+}
+
+impl Need {
+    fn name(&self) -> String {
+        match self {
+            Self::Revision(arn) => format!("task definition `{}`", live::short(arn)),
+            Self::Image(repository, digest) if digest.starts_with("sha256:") => {
+                format!("image `{repository}@{digest}`")
+            }
+            Self::Image(repository, tag) => format!("image `{repository}:{tag}`"),
+            Self::Secret(id) => format!("secret `{}`", last(id)),
+            Self::Parameter(id) => format!("parameter `{}`", parameter_name(id)),
+        }
+    }
+
+    fn help(&self) -> &'static str {
+        match self {
+            Self::Revision(_) => "leave the revisions that services run ACTIVE",
+            Self::Image(..) => {
+                "push that image again before you apply; a larger `keep_images` keeps it longer"
+            }
+            Self::Secret(_) => {
+                "`aws secretsmanager restore-secret` brings a deleted one back; otherwise create it again before you apply"
+            }
+            Self::Parameter(_) => "create it again before you apply",
+        }
+    }
+}
+
+/// `name-AbCdEf` of a secret's ARN.
+fn last(id: &str) -> &str {
+    id.rsplit(':').next().unwrap_or(id)
+}
+
+/// `/a/b` of `arn:aws:ssm:…:parameter/a/b`, and `a` of `arn:aws:ssm:…:parameter/a`, which AWS
+/// spells alike: what has no other slash is a name without one.
+fn parameter_name(id: &str) -> &str {
+    match id.split_once(":parameter/") {
+        Some((before, name)) if name.contains('/') => &id[before.len() + ":parameter".len()..],
+        Some((_, name)) => name,
+        None => id,
+    }
+}
+
+/// What the tasks of a recorded service need to start, as far as this account can tell.
+fn needs(aws: &Aws, prior: &ResourceState) -> BTreeSet<Need> {
+    let mut needs = BTreeSet::new();
+    let revision = text(&prior.outputs, "task_definition");
+    if !revision.is_empty() {
+        needs.insert(Need::Revision(revision.to_owned()));
+    }
+    for (_, container) in containers(&prior.inputs) {
+        let image = container.get("image").and_then(Value::as_str);
+        needs.extend(image.and_then(|image| own_image(aws, image)));
+        let secrets = container.get("secrets").and_then(Value::as_object);
+        let secrets = secrets.into_iter().flatten().filter_map(|(_, from)| from.as_str());
+        let options = container["logConfiguration"]["secretOptions"].as_array();
+        let options = options.into_iter().flatten().filter_map(|it| it["valueFrom"].as_str());
+        let registry = container["repositoryCredentials"]["credentialsParameter"].as_str();
+        needs.extend(secrets.chain(options).filter_map(|from| secret(aws, from)));
+        needs.extend(registry.and_then(|id| secret(aws, id)));
+    }
+    needs
+}
+
+/// The image, when it is in the registry of the environment: others are not asked.
+fn own_image(aws: &Aws, image: &str) -> Option<Need> {
+    let (host, path) = image.split_once('/')?;
+    let of_ecr = format!("{}.dkr.ecr.{}.", aws.account(), aws.region());
+    if !host.starts_with(&of_ecr) {
+        return None;
+    }
+    let (repository, reference) = match path.split_once('@') {
+        // The digest decides where there is a tag as well.
+        Some((name, digest)) => (name.split(':').next()?, digest),
+        None => path.split_once(':').unwrap_or((path, "latest")),
+    };
+    Some(Need::Image(repository.to_owned(), reference.to_owned()))
+}
+
+/// What `valueFrom` names. What is in another region cannot be asked for here.
+fn secret(aws: &Aws, from: &str) -> Option<Need> {
+    if !from.starts_with("arn:") {
+        return Some(Need::Parameter(from.to_owned()));
+    }
+    // arn:PARTITION:SERVICE:REGION:ACCOUNT:secret:NAME[:KEY:STAGE:VERSION]
+    let parts: Vec<&str> = from.split(':').collect();
+    if parts.get(3) != Some(&aws.region()) {
+        return None;
+    }
+    match *parts.get(2)? {
+        "secretsmanager" => Some(Need::Secret(parts.get(..7)?.join(":"))),
+        "ssm" => Some(Need::Parameter(from.to_owned())),
+        _ => None,
+    }
+}
+
+async fn revisions(aws: &Aws, needs: &BTreeSet<&Need>) -> Findings {
+    let reads = needs.iter().filter_map(|need| match need {
+        Need::Revision(arn) => Some(async move {
+            let found = revision::is_usable(aws, arn).await;
+            ((*need).clone(), found.map_or_else(|refused| unknown(&refused), is_there))
+        }),
+        _ => None,
+    });
+    join_all(reads).await.into_iter().collect()
+}
+
+async fn images(aws: &Aws, needs: &BTreeSet<&Need>) -> Findings {
+    let mut wanted: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
+    for need in needs {
+        if let Need::Image(repository, reference) = need {
+            wanted.entry(repository).or_default().insert(reference.clone());
+        }
+    }
+    let reads = wanted.iter().map(|(repository, references)| async move {
+        let found = image::look_up(aws, repository, references).await;
+        let of = |reference: &String| match &found {
+            Ok(found) => is_there(found.digests.contains_key(reference)),
+            Err(refused) => unknown(refused),
+        };
+        let image = |reference: &String| Need::Image((*repository).to_owned(), reference.clone());
+        references.iter().map(|it| (image(it), of(it))).collect::<Vec<_>>()
+    });
+    join_all(reads).await.into_iter().flatten().collect()
+}
+
+async fn secrets(aws: &Aws, needs: &BTreeSet<&Need>) -> Findings {
+    let reads = needs.iter().filter_map(|need| match need {
+        Need::Secret(id) => Some(async move {
+            let asked = aws.call(DESCRIBE_SECRET, aws.secrets_manager.is_usable(id)).await;
+            let found = match asked {
+                Ok(usable) => is_there(usable),
+                Err(refused) if refused.class == ErrorClass::NotFound => Found::Gone,
+                Err(refused) => unknown(&refused),
+            };
+            ((*need).clone(), found)
+        }),
+        _ => None,
+    });
+    join_all(reads).await.into_iter().collect()
+}
+
+/// GetParameters takes names and ARNs, and answers which of them are none.
+async fn parameters(aws: &Aws, needs: &BTreeSet<&Need>) -> Findings {
+    let wanted: Vec<&String> = needs
+        .iter()
+        .filter_map(|need| if let Need::Parameter(id) = need { Some(id) } else { None })
+        .collect();
+    let reads = wanted.chunks(PARAMETERS).map(|ids| async move {
+        let names = ids.iter().map(|id| (*id).clone()).collect();
+        let request = aws.ssm.get_parameters().set_names(Some(names));
+        let answer = aws.call("ssm:GetParameters", request.send()).await;
+        let of = |id: &String| match &answer {
+            Ok(answer) => is_there(!answer.invalid_parameters().contains(id)),
+            Err(refused) => unknown(refused),
+        };
+        ids.iter().map(|id| (Need::Parameter((*id).clone()), of(id))).collect::<Vec<_>>()
+    });
+    join_all(reads).await.into_iter().flatten().collect()
+}
+
+fn is_there(is_there: bool) -> Found {
+    if is_there { Found::There } else { Found::Gone }
+}
+
+fn unknown(refused: &ProviderError) -> Found {
+    let said = error::message(refused).map_or_else(|| refused.source.to_string(), str::to_owned);
+    Found::Unknown { why: format!("{}: {said}", refused.operation), help: refused.hint.clone() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parameters_are_called_as_they_were_named() {
+        let arn = "arn:aws:ssm:ap-southeast-1:123456789012:parameter";
+        assert_eq!(parameter_name(&format!("{arn}/app/key")), "/app/key");
+        assert_eq!(parameter_name(&format!("{arn}/key")), "key");
+        assert_eq!(parameter_name("/app/key"), "/app/key");
+    }
+}

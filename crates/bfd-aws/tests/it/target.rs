@@ -1,0 +1,153 @@
+//! Whether what a rollback of a service needs is still there.
+
+use crate::world::{World, address};
+use bfd_core::{
+    ResourceState,
+    plan::{Undo, UndoProblem},
+};
+use bfd_provider::Provider;
+use bfd_sandbox::Fault;
+use serde_json::{Value, json};
+use std::time::Duration;
+
+const AT: &str = "service.web";
+const REGISTRY: &str = "123456789012.dkr.ecr.ap-southeast-1.amazonaws.com";
+
+/// A service as it is recorded, with one container for each image, all with the same secrets.
+fn recorded(images: &[&str], secrets: &Value) -> ResourceState {
+    let containers = images.iter().enumerate().map(|(number, image)| {
+        (format!("c{number}"), json!({ "image": image, "secrets": secrets }))
+    });
+    let containers: serde_json::Map<String, Value> = containers.collect();
+    let inputs = json!({
+        "name": "web", "cluster": "main",
+        "task_definition": { "family": "web", "containers": containers },
+    });
+    ResourceState {
+        kind: address(AT).kind().clone(),
+        id: "main/web".to_owned(),
+        inputs: crate::world::properties(&inputs),
+        outputs: crate::world::properties(&json!({})),
+        depends_on: std::collections::BTreeSet::default(),
+    }
+}
+
+fn running(mut recorded: ResourceState, arn: &str) -> ResourceState {
+    recorded.outputs.insert("task_definition".to_owned(), arn.into());
+    recorded
+}
+
+async fn check(world: &World, recorded: &ResourceState) -> (Vec<UndoProblem>, Vec<String>) {
+    let at = address(AT);
+    let targets = [(&at, recorded)];
+    world.counting(world.aws.check_undo(&targets)).await
+}
+
+async fn register(world: &World) -> String {
+    let request = world.ecs().register_task_definition().family("web").container_definitions(
+        aws_sdk_ecs::types::ContainerDefinition::builder()
+            .name("web")
+            .image("nginx")
+            .memory(128)
+            .build(),
+    );
+    let made = request.send().await.unwrap();
+    made.task_definition.unwrap().task_definition_arn.unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_there_costs_one_request_of_a_kind() {
+    let world = World::new().await;
+    let arn = register(&world).await;
+    let digests = ["v1", "v2"].map(|tag| world.sandbox.push_image("web", tag));
+    let images = digests.map(|digest| format!("{REGISTRY}/web@{digest}"));
+    let images = [images[0].as_str(), images[1].as_str(), "public.ecr.aws/nginx/nginx:alpine"];
+    for number in 0..3 {
+        let inputs = json!({ "name": format!("/app/{number}"), "type": "String", "value": "x" });
+        world.create("parameter.a", &inputs).await.unwrap();
+    }
+    let secrets = json!({
+        "A": "/app/0", "B": "/app/1",
+        "C": "arn:aws:ssm:ap-southeast-1:123456789012:parameter/app/2",
+        "D": "arn:aws:ssm:eu-west-1:123456789012:parameter/elsewhere",
+    });
+    let (problems, mut operations) =
+        check(&world, &running(recorded(&images, &secrets), &arn)).await;
+    assert_eq!(problems, []);
+    operations.sort();
+    let expected = ["ecr:DescribeImages", "ecs:DescribeTaskDefinition", "ssm:GetParameters"];
+    assert_eq!(operations, expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_inactive_revision_comes_back_as_another() {
+    let world = World::new().await;
+    let arn = register(&world).await;
+    world.ecs().deregister_task_definition().task_definition(&arn).send().await.unwrap();
+    let (problems, _) = check(&world, &running(recorded(&[], &json!({})), &arn)).await;
+    let [problem] = problems.as_slice() else { panic!("{problems:?}") };
+    assert_eq!(problem.address, address(AT));
+    assert_eq!(problem.undo, Some(Undo::Approximate));
+    let expected =
+        "task definition `web:1` is INACTIVE: a rollback registers its content as a new revision";
+    assert_eq!(problem.message, expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_image_that_is_gone_cannot_be_gone_back_to() {
+    let world = World::new().await;
+    let digest = world.sandbox.push_image("web", "v1");
+    let gone = format!("sha256:{}", "0".repeat(64));
+    let images = [format!("{REGISTRY}/web@{digest}"), format!("{REGISTRY}/web:v0@{gone}")];
+    let images = [images[0].as_str(), images[1].as_str()];
+    let (problems, _) = check(&world, &recorded(&images, &json!({}))).await;
+    let [problem] = problems.as_slice() else { panic!("{problems:?}") };
+    assert_eq!(problem.undo, Some(Undo::None));
+    let expected = format!("image `web@{gone}` is gone: a rollback can start no task with it");
+    assert_eq!(problem.message, expected);
+    assert!(problem.help.as_deref().unwrap().contains("push that image again"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn secrets_that_are_gone_are_named() {
+    let world = World::new().await;
+    let inputs = json!({ "name": "/app/there", "type": "String", "value": "x" });
+    world.create("parameter.a", &inputs).await.unwrap();
+    let secrets = json!({ "A": "/app/there", "B": "/app/gone" });
+    let (problems, _) = check(&world, &recorded(&["nginx"], &secrets)).await;
+    let said: Vec<&str> = problems.iter().map(|it| it.message.as_str()).collect();
+    let expected = ["parameter `/app/gone` is gone: a rollback can start no task with it"];
+    assert_eq!(said, expected);
+    assert!(problems.iter().all(|problem| problem.undo == Some(Undo::None)), "{problems:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_may_not_be_looked_at_is_said_and_promises_nothing_less() {
+    let world = World::new().await;
+    world.sandbox.inject("ssm:GetParameters", Fault::AccessDenied);
+    let secrets = json!({ "A": "/app" });
+    let (problems, operations) = check(&world, &recorded(&["nginx"], &secrets)).await;
+    assert_eq!(operations, ["ssm:GetParameters"], "asked once");
+    let [problem] = problems.as_slice() else { panic!("{problems:?}") };
+    assert_eq!(problem.undo, None);
+    let begins =
+        "a rollback needs parameter `/app`, and nobody could look for it: ssm:GetParameters: ";
+    assert!(problem.message.starts_with(begins), "{}", problem.message);
+    assert!(problem.help.as_deref().unwrap().contains("lacks `ssm:GetParameters`"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_not_found_is_looked_for_again() {
+    let world = World::new().await;
+    let earlier = world.sandbox.push_image("web", "v1");
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    let digest = world.sandbox.push_image("web", "v2");
+    assert_ne!(earlier, digest);
+    // The first look, and the listing that follows it, are older than the image.
+    world.sandbox.inject("ecr:DescribeImages", Fault::Stale(Duration::from_secs(30)));
+    world.sandbox.inject("ecr:DescribeImages", Fault::Stale(Duration::from_secs(30)));
+    let image = format!("{REGISTRY}/web@{digest}");
+    let (problems, operations) = check(&world, &recorded(&[&image], &json!({}))).await;
+    assert_eq!(problems, []);
+    assert_eq!(operations, ["ecr:DescribeImages"; 3]);
+}
