@@ -12,6 +12,7 @@ struct Rule {
 
 const ALL: &[&str] = &[
     "bfd-core",
+    "bfd-image",
     "bfd-kinds",
     "bfd-manifest",
     "bfd-plan",
@@ -25,6 +26,11 @@ const ALL: &[&str] = &[
 
 const RULES: &[Rule] = &[
     Rule { name: "bfd-core", may_use: &[], reason: "the nouns stand on their own" },
+    Rule {
+        name: "bfd-image",
+        may_use: &[],
+        reason: "an image on disk is the same whoever runs it",
+    },
     Rule {
         name: "bfd-kinds",
         may_use: &["bfd-core"],
@@ -57,7 +63,7 @@ const RULES: &[Rule] = &[
     },
     Rule {
         name: "bfd-aws",
-        may_use: &["bfd-core", "bfd-kinds", "bfd-provider", "bfd-store"],
+        may_use: &["bfd-core", "bfd-image", "bfd-kinds", "bfd-provider", "bfd-store"],
         reason: "it talks to AWS and decides nothing",
     },
     Rule {

@@ -140,7 +140,7 @@ async fn what_may_not_be_looked_at_is_said_and_promises_nothing_less() {
 async fn what_is_not_found_is_looked_for_again() {
     let world = World::new().await;
     let earlier = world.sandbox.push_image("web", "v1");
-    tokio::time::sleep(Duration::from_secs(60)).await;
+    tokio::time::sleep(Duration::from_mins(1)).await;
     let digest = world.sandbox.push_image("web", "v2");
     assert_ne!(earlier, digest);
     // The first look, and the listing that follows it, are older than the image.
