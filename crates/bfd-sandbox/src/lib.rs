@@ -15,7 +15,7 @@
 //! | `secret` | how secret values are kept out of the file's text |
 //! | `image` | which images exist, and how their containers behave |
 //! | `json`, `tags` | reading request bodies; tags as every service keeps them |
-//! | `sts`, `ecr`, `ssm`, `ecs`, `scaling`, `cloudformation`, `logs` | the services |
+//! | `sts`, `ecr`, `ssm`, `secretsmanager`, `ecs`, `scaling`, `cloudformation`, `logs` | the services |
 //!
 //! A service is a pure function of the world, the time and a request. There is no background
 //! task: every request first replays what fell due since the last one, in time order, so that
@@ -26,8 +26,9 @@
 //! - Signatures and permissions are not checked; there is one caller, who may do everything.
 //! - Tasks run on Fargate only. There are no container instances, so a service of launch type
 //!   EC2 is accepted and never placed. Load balancers only delay the end of a task.
-//! - Secrets Manager is taken to exist; SSM parameters and log groups have to. Log groups of
-//!   another region are, and take no lines.
+//! - Log groups of another region are taken to exist, and take no lines. Secrets of another
+//!   region or account do not exist.
+//! - Secrets are not rotated or replicated, and who read one last is not recorded.
 //! - Only rolling deployments roll out; other strategies are stored and treated as rolling.
 //! - Lifecycle policies and scaling policies are stored and never act.
 //! - Allowed patterns know no look-around.
@@ -48,6 +49,7 @@ mod router;
 mod sandbox;
 mod scaling;
 mod secret;
+mod secretsmanager;
 mod serve;
 mod ssm;
 mod store;

@@ -7,7 +7,7 @@ use crate::error::{JsonError, QueryError};
 use crate::fault::Fault;
 use crate::store::Intent;
 use crate::world::World;
-use crate::{cloudformation, ecr, ecs, logs, scaling, ssm, sts};
+use crate::{cloudformation, ecr, ecs, logs, scaling, secretsmanager, ssm, sts};
 
 /// What the sandbox needs of an HTTP request, wherever it came from.
 #[derive(Clone, Debug, Default)]
@@ -37,6 +37,7 @@ pub(crate) enum Service {
     CloudFormation,
     Sts,
     Logs,
+    SecretsManager,
 }
 
 /// A request that has found its operation.
@@ -61,6 +62,7 @@ impl Service {
             "AmazonEC2ContainerServiceV20141113" => Self::Ecs,
             "AnyScaleFrontendService" => Self::Scaling,
             "Logs_20140328" => Self::Logs,
+            "secretsmanager" => Self::SecretsManager,
             _ => return None,
         })
     }
@@ -83,6 +85,7 @@ impl Service {
             Self::CloudFormation => "cloudformation",
             Self::Sts => "sts",
             Self::Logs => "logs",
+            Self::SecretsManager => "secretsmanager",
         }
     }
 
@@ -92,6 +95,7 @@ impl Service {
             Self::Ecr | Self::Ecs => "ServerException",
             Self::Ssm => "InternalServerError",
             Self::Scaling => "InternalServiceException",
+            Self::SecretsManager => "InternalServiceError",
             Self::Logs => "ServiceUnavailableException",
             Self::CloudFormation | Self::Sts => "InternalFailure",
         }
@@ -176,6 +180,7 @@ impl Call {
             Service::Ecs => ecs::handle(world, now, &self.operation, &body),
             Service::Scaling => scaling::handle(world, now, &self.operation, &body),
             Service::Logs => logs::handle(world, now, &self.operation, &body),
+            Service::SecretsManager => secretsmanager::handle(world, now, &self.operation, &body),
             Service::CloudFormation | Service::Sts => {
                 Err(JsonError::unknown_operation(&self.operation))
             }

@@ -16,7 +16,7 @@ use crate::options::Options;
 use crate::router::{Answer, Call, Request};
 use crate::store::{Intent, Store};
 use crate::world::{World, mix};
-use crate::{cloudformation, ecr, ssm};
+use crate::{cloudformation, ecr, secretsmanager, ssm};
 
 /// A handle on an embedded AWS; clones share one world, one clock and one script of faults.
 #[derive(Clone, Debug)]
@@ -205,6 +205,11 @@ impl Sandbox {
     /// What a parameter holds, secret or not, for assertions that it is as before.
     pub fn parameter(&self, name: &str) -> Option<String> {
         ssm::plaintext(self.store().world(), name)
+    }
+
+    /// The current text of a secret, by its name or ARN, for assertions that it is as before.
+    pub fn secret(&self, id: &str) -> Option<String> {
+        secretsmanager::text(self.store().world(), id, None, None).ok().flatten()
     }
 
     /// Answers one request as AWS would, after the latency and with the scripted fault.

@@ -9,6 +9,7 @@ use crate::logs::Logs;
 use crate::options::Options;
 use crate::scaling::Scaling;
 use crate::secret;
+use crate::secretsmanager::Secrets;
 use crate::ssm::Parameters;
 
 /// Everything the sandbox remembers.
@@ -31,6 +32,9 @@ pub(crate) struct World {
     /// Worlds from before there were log groups have none.
     #[serde(default)]
     pub(crate) logs: Logs,
+    /// Worlds from before there were secrets have none.
+    #[serde(default)]
+    pub(crate) secrets: Secrets,
 }
 
 impl World {
@@ -48,6 +52,7 @@ impl World {
             scaling: Scaling::default(),
             stacks: Stacks::default(),
             logs: Logs::default(),
+            secrets: Secrets::default(),
         }
     }
 
@@ -57,9 +62,11 @@ impl World {
             // A stack may wait for a service and a service for a stack's parameter: each sees
             // what the other did up to the same moment.
             while let Some(due) = ecs::next_due(self).filter(|due| *due <= now) {
+                self.secrets.purge(due);
                 ecs::advance(self, due);
                 cloudformation::advance(self, due);
             }
+            self.secrets.purge(now);
             cloudformation::advance(self, now);
             if ecs::next_due(self).is_none_or(|due| due > now) {
                 break;

@@ -10,6 +10,7 @@ mod launch;
 mod log;
 mod revision;
 mod rollout;
+mod secret;
 mod service;
 mod service_deployment;
 mod settings;

@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::log;
 use super::rollout;
+use super::secret;
 use super::service::Service;
 use super::settings;
 use super::task_definition::{self, TaskDefinition};
@@ -341,31 +342,15 @@ pub(super) fn step(world: &mut World, id: &str, now: f64) {
     rollout::report(world, &key, &deployment, outcome, now);
 }
 
-fn pull(world: &World, task: &mut Task, now: f64) -> Outcome {
+fn pull(world: &mut World, task: &mut Task, now: f64) -> Outcome {
     task.status = Status::Pending;
-    if let Some(name) = missing_secret(world, task) {
-        let reason = format!(
-            "ResourceInitializationError: unable to pull secrets or registry auth: execution \
-             resource retrieval failed: unable to retrieve secrets from ssm: service call has \
-             been retried 1 time(s): invalid parameters: {name}"
-        );
+    if let Some(reason) = secret::missing(world, task) {
         task.due.push((now + READING_SECRETS, Due::Fail(reason)));
     } else {
         task.pull_started_at = Some(now);
         task.due.push((now + PULLING, Due::Start { again: false }));
     }
     Outcome::Changed
-}
-
-/// The first parameter that a container wants and that is not there.
-///
-/// Secrets of Secrets Manager are taken to exist: the sandbox has none.
-fn missing_secret(world: &World, task: &Task) -> Option<String> {
-    let definition = task_definition::find(world, &task.task_definition)?;
-    let secrets = definition.containers().iter().flat_map(|it| json::array(it, "secrets"));
-    let names = secrets.filter_map(|secret| secret["valueFrom"].as_str());
-    let mut parameters = names.filter(|name| !name.contains(":secretsmanager:"));
-    parameters.find(|name| !world.ssm.contains(name)).map(str::to_owned)
 }
 
 fn start(world: &mut World, task: &mut Task, again: bool, now: f64) -> Outcome {

@@ -26,6 +26,7 @@ pub(crate) struct Lab {
     pub(crate) config: SdkConfig,
     pub(crate) ecr: aws_sdk_ecr::Client,
     pub(crate) ecs: aws_sdk_ecs::Client,
+    pub(crate) secrets: aws_sdk_secretsmanager::Client,
     pub(crate) ssm: aws_sdk_ssm::Client,
 }
 
@@ -40,6 +41,7 @@ impl Lab {
         Self {
             ecr: aws_sdk_ecr::Client::new(&config),
             ecs: aws_sdk_ecs::Client::new(&config),
+            secrets: aws_sdk_secretsmanager::Client::new(&config),
             ssm: aws_sdk_ssm::Client::new(&config),
             sandbox,
             config,

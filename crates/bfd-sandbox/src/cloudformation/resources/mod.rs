@@ -8,6 +8,7 @@ mod ecr;
 mod ecs;
 mod logs;
 mod opaque;
+mod secretsmanager;
 mod ssm;
 
 use std::collections::BTreeMap;
@@ -101,6 +102,7 @@ pub(super) fn create(
         "AWS::ECS::TaskDefinition" => ecs::register(world, now, subject, properties),
         "AWS::ECS::Service" => ecs::create_service(world, now, subject, properties),
         "AWS::Logs::LogGroup" => logs::create(world, now, subject, properties),
+        "AWS::SecretsManager::Secret" => secretsmanager::create(world, now, subject, properties),
         "AWS::CloudFormation::Stack" => Err(
             "S3 error: Access Denied\nFor more information check http://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html"
                 .to_owned(),
@@ -125,6 +127,9 @@ pub(super) fn update(
         "AWS::ECS::Cluster" => ecs::update_cluster(world, now, subject, made, new),
         "AWS::ECS::Service" => ecs::update_service(world, now, subject, made, new),
         "AWS::Logs::LogGroup" => logs::update(world, now, subject, made, new),
+        "AWS::SecretsManager::Secret" => {
+            secretsmanager::update(world, now, subject, made, old, new)
+        }
         _ => Ok(opaque::update(subject, made, new)),
     }
 }
@@ -144,6 +149,7 @@ pub(super) fn delete(
         "AWS::ECS::TaskDefinition" => ecs::deregister(world, now, physical_id),
         "AWS::ECS::Service" => ecs::delete_service(world, now, physical_id),
         "AWS::Logs::LogGroup" => logs::delete(world, now, physical_id),
+        "AWS::SecretsManager::Secret" => secretsmanager::delete(world, now, physical_id),
         _ => Ok(()),
     }
 }
@@ -241,7 +247,9 @@ fn handler_message(world: &mut World, message: &str, code: &str) -> String {
 fn service_message(world: &mut World, service: &str, error: &JsonError) -> String {
     let request = world.next_uuid();
     let code = match error.code.as_ref() {
-        code if code.contains("AlreadyExists") => "AlreadyExists",
+        code if code.contains("AlreadyExists") || code == "ResourceExistsException" => {
+            "AlreadyExists"
+        }
         code if code.contains("NotFound") => "NotFound",
         code if code.contains("AccessDenied") => "AccessDenied",
         code if code.contains("LimitExceeded") => "ServiceLimitExceeded",

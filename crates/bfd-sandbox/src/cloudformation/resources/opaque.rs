@@ -110,11 +110,6 @@ fn physical_id(world: &mut World, subject: &Subject, properties: &Value) -> Stri
             };
             return format!("arn:aws:iam::{}:policy{path}{name}", world.account);
         }
-        "AWS::SecretsManager::Secret" => {
-            let name = named(world, subject, properties, "Name", 512);
-            let end = ids::suffix(world);
-            return world.arn("secretsmanager", &format!("secret:{name}-{}", &end[..6]));
-        }
         "AWS::SNS::Topic" => {
             let name = named(world, subject, properties, "TopicName", 256);
             return world.arn("sns", &name);
