@@ -19,6 +19,7 @@ impl Cloud {
         let mut cloud = Self::default();
         cloud.repositories(&world["ecr"]["repositories"]);
         cloud.parameters(&world["ssm"], sandbox);
+        cloud.secrets(&world["secrets"], sandbox);
         cloud.clusters(&world["ecs"]["clusters"]);
         cloud.revisions(&world["ecs"]["families"]);
         cloud.services(&world["ecs"]);
@@ -60,6 +61,20 @@ impl Cloud {
             value["value"] = sandbox.parameter(name).into();
             value["tags"] = it["tags"].clone();
             self.insert("parameter", name, value);
+        }
+    }
+
+    /// Secrets with what they hold now. Those of stacks are told of by name and tags alone: a
+    /// stack that generates one anew on its way back cannot give the same.
+    fn secrets(&mut self, all: &Value, sandbox: &Sandbox) {
+        for (name, it) in entries(all) {
+            let mut value = it.clone();
+            strip(&mut value, &["end", "versions", "created_at", "changed_at", "gone_at"]);
+            value["is_marked"] = (!it["gone_at"].is_null()).into();
+            if !it["tags"]["aws:cloudformation:stack-id"].is_string() {
+                value["value"] = sandbox.secret(name).into();
+            }
+            self.insert("secret", name, value);
         }
     }
 
@@ -144,6 +159,9 @@ impl Cloud {
                 if resource["kind"] == "AWS::SSM::Parameter" {
                     self.owned.insert(format!("parameter {physical}"));
                 }
+                if resource["kind"] == "AWS::SecretsManager::Secret" {
+                    self.owned.insert(format!("secret {}", secret_name(physical)));
+                }
                 let told =
                     json!({ "kind": resource["kind"], "properties": resource["properties"] });
                 resources.insert(id.clone(), told);
@@ -196,6 +214,12 @@ fn differ(at: &str, one: &Value, two: &Value, found: &mut Vec<String>) {
 
 fn entries(value: &Value) -> impl Iterator<Item = (&String, &Value)> {
     value.as_object().into_iter().flatten()
+}
+
+/// The name in a secret's ARN, which six random characters end.
+fn secret_name(arn: &str) -> &str {
+    let rest = arn.split_once(":secret:").map_or(arn, |(_, rest)| rest);
+    rest.rsplit_once('-').map_or(rest, |(name, _)| name)
 }
 
 fn text(value: &Value) -> &str {

@@ -4,6 +4,7 @@ mod change_sets;
 mod intrinsics;
 mod lifecycle;
 mod order;
+mod secrets;
 mod services;
 mod updates;
 mod wording;
