@@ -15,5 +15,6 @@ mod rollouts;
 mod safety;
 mod screens;
 mod secrets;
+mod secretsmanager;
 mod shop;
 mod world;

@@ -16,6 +16,8 @@ pub(crate) fn existing(project: &Project) -> Vec<String> {
     let is_active = |object: &Value| object["status"] != "INACTIVE";
     add("repository", &world["ecr"]["repositories"], &|_| true);
     add("parameter", &world["ssm"], &|_| true);
+    add("log group", &world["logs"]["groups"], &|_| true);
+    add("secret", &world["secrets"], &|_| true);
     add("cluster", &world["ecs"]["clusters"], &is_active);
     add("service", &world["ecs"]["services"], &is_active);
     add("task definition", &world["ecs"]["families"], &|family| {
