@@ -12,6 +12,7 @@ use std::time::Duration;
 
 const AT: &str = "service.web";
 const REGISTRY: &str = "123456789012.dkr.ecr.ap-southeast-1.amazonaws.com";
+const SECRET: &str = "arn:aws:secretsmanager:ap-southeast-1:123456789012:secret:app-AbCdEf";
 
 /// A service as it is recorded, with one container for each image, all with the same secrets.
 fn recorded(images: &[&str], secrets: &Value) -> ResourceState {
@@ -113,10 +114,13 @@ async fn secrets_that_are_gone_are_named() {
     let world = World::new().await;
     let inputs = json!({ "name": "/app/there", "type": "String", "value": "x" });
     world.create("parameter.a", &inputs).await.unwrap();
-    let secrets = json!({ "A": "/app/there", "B": "/app/gone" });
+    let secrets = json!({ "A": "/app/there", "B": "/app/gone", "C": format!("{SECRET}:KEY::") });
     let (problems, _) = check(&world, &recorded(&["nginx"], &secrets)).await;
     let said: Vec<&str> = problems.iter().map(|it| it.message.as_str()).collect();
-    let expected = ["parameter `/app/gone` is gone: a rollback can start no task with it"];
+    let expected = [
+        "secret `app-AbCdEf` is gone: a rollback can start no task with it",
+        "parameter `/app/gone` is gone: a rollback can start no task with it",
+    ];
     assert_eq!(said, expected);
     assert!(problems.iter().all(|problem| problem.undo == Some(Undo::None)), "{problems:?}");
 }
@@ -124,16 +128,15 @@ async fn secrets_that_are_gone_are_named() {
 #[tokio::test(start_paused = true)]
 async fn what_may_not_be_looked_at_is_said_and_promises_nothing_less() {
     let world = World::new().await;
-    world.sandbox.inject("ssm:GetParameters", Fault::AccessDenied);
-    let secrets = json!({ "A": "/app" });
+    world.sandbox.inject("secretsmanager:DescribeSecret", Fault::AccessDenied);
+    let secrets = json!({ "A": format!("{SECRET}:KEY::") });
     let (problems, operations) = check(&world, &recorded(&["nginx"], &secrets)).await;
-    assert_eq!(operations, ["ssm:GetParameters"], "asked once");
+    assert_eq!(operations, ["secretsmanager:DescribeSecret"], "asked once");
     let [problem] = problems.as_slice() else { panic!("{problems:?}") };
     assert_eq!(problem.undo, None);
-    let begins =
-        "a rollback needs parameter `/app`, and nobody could look for it: ssm:GetParameters: ";
+    let begins = "a rollback needs secret `app-AbCdEf`, and nobody could look for it: secretsmanager:DescribeSecret: ";
     assert!(problem.message.starts_with(begins), "{}", problem.message);
-    assert!(problem.help.as_deref().unwrap().contains("lacks `ssm:GetParameters`"));
+    assert!(problem.help.as_deref().unwrap().contains("lacks `secretsmanager:DescribeSecret`"));
 }
 
 #[tokio::test(start_paused = true)]
