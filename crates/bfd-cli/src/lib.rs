@@ -7,12 +7,13 @@
 //! | [`exit`] | errors and exit codes |
 //! | [`load`], [`connect`], [`planning`], [`resuming`], [`running`] | what commands share, in the order they use it |
 //! | [`saved`] | plans in files |
-//! | [`host`], [`screen`] | the machine and its terminal |
+//! | [`host`], [`git`], [`screen`] | the machine, the work tree, the terminal |
 //! | [`views`] | what people see: plans, problems, progress, outcomes |
 pub mod cli;
 pub mod commands;
 pub mod connect;
 pub mod exit;
+pub mod git;
 pub mod host;
 pub mod load;
 pub mod planning;

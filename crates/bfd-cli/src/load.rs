@@ -3,6 +3,7 @@
 use crate::{
     cli::ManifestArgs,
     exit::CommandError,
+    git::WorkTree,
     host::{self, HostSecrets},
     views::{self, Style},
 };
@@ -26,6 +27,7 @@ pub struct Loaded {
     pub graph: Graph,
     pub secrets: Arc<HostSecrets>,
     pub store: Arc<dyn StateStore>,
+    pub work_tree: WorkTree,
 }
 
 /// Whether a command needs to know if secrets changed.
@@ -48,9 +50,11 @@ pub fn load(args: &ManifestArgs, secret_use: SecretUse) -> Result<Loaded, Comman
             SecretUse::Compared => secrets.digest(source, environment, address),
             SecretUse::Ignored => Ok(String::new()),
         };
+    let work_tree = WorkTree::around(&directory);
     let options = bfd_manifest::Options {
         read: &|path: &Path| fs::read_to_string(path),
         env: &host::variable,
+        git: &|name| work_tree.get(name),
         vars: &vars,
         secret_digest: &digest,
         kinds: bfd_kinds::all(),
@@ -67,7 +71,7 @@ pub fn load(args: &ManifestArgs, secret_use: SecretUse) -> Result<Loaded, Comman
             return Err(CommandError::refused("state in S3 is not available in this version"));
         }
     };
-    Ok(Loaded { path: args.manifest.clone(), manifest, graph, secrets, store })
+    Ok(Loaded { path: args.manifest.clone(), manifest, graph, secrets, store, work_tree })
 }
 
 /// A saved plan is an easy thing to give by mistake, and no TOML at all.

@@ -73,6 +73,10 @@ pub async fn plan(
     let mut plan = bfd_plan::plan(&input).map_err(|problems| in_manifest(manifest, problems))?;
     let warnings = manifest.warnings.iter().filter(|p| p.severity == Severity::Warning);
     plan.warnings.extend(warnings.map(warning));
+    if let Some(message) = loaded.work_tree.warning() {
+        let help = Some("commit first, or take what is deployed for no commit at all".to_owned());
+        plan.warnings.push(Warning { address: None, message, help });
+    }
     if !scope.targets.is_empty() {
         let named: Vec<String> = scope.targets.iter().map(|target| format!("`{target}`")).collect();
         let message = format!("only {} and what it depends on was planned", named.join(", "));

@@ -32,6 +32,59 @@ pub(crate) const REPOSITORY_NAME: Pattern = Pattern {
     },
 };
 
+/// `[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}`, from the OCI distribution specification.
+pub(crate) const IMAGE_TAG: Pattern = Pattern {
+    says: "letters, digits and `_.-`, beginning with none of `.-`",
+    regex: "^[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}$",
+    matches: crate::image::is_tag,
+};
+
+/// A host with a dot, a port, or `localhost`, then a repository's name.
+pub(crate) const REPOSITORY_URI: Pattern = Pattern {
+    says: "a registry's host, `/` and the name of a repository, without a tag",
+    regex: "^(localhost|[a-zA-Z0-9-]+\\.[a-zA-Z0-9.-]+)(:[0-9]+)?/.+$|^[a-zA-Z0-9.-]+:[0-9]+/.+$",
+    matches: |text| {
+        text.split_once('/').is_some_and(|(host, name)| {
+            let (bare, port) = host.split_once(':').unwrap_or((host, ""));
+            let is_host =
+                bare.bytes().all(|c| c.is_ascii_alphanumeric() || matches!(c, b'.' | b'-'));
+            let is_port = port.bytes().all(|c| c.is_ascii_digit());
+            let is_registry = bare == "localhost" || bare.contains('.') || host.contains(':');
+            !bare.is_empty() && is_host && is_port && is_registry && (REPOSITORY_NAME.matches)(name)
+        })
+    },
+};
+
+pub(crate) const PLATFORM: Pattern = Pattern {
+    says: "an operating system and an architecture, such as `linux/amd64` or `linux/arm64`",
+    regex: "^[a-z0-9]+/[a-z0-9_]+(/[a-z0-9]+)?$",
+    matches: |text| {
+        let word = |part: &str| {
+            !part.is_empty()
+                && part.bytes().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'_')
+        };
+        matches!(text.split('/').count(), 2 | 3) && text.split('/').all(word)
+    },
+};
+
+pub(crate) const PATH: Pattern =
+    Pattern { says: "a path", regex: "", matches: |path| !path.contains('\0') };
+
+pub(crate) const UNIX_PATH: Pattern = Pattern {
+    says: "an absolute path",
+    regex: "^/",
+    matches: |path| path.starts_with('/') && !path.contains('\0'),
+};
+
+pub(crate) const RESOURCE_NAME: Pattern = Pattern {
+    says: "letters, digits and `-_.`",
+    regex: "^[a-zA-Z0-9][a-zA-Z0-9._-]*$",
+    matches: |name| {
+        name.starts_with(|c: char| c.is_ascii_alphanumeric())
+            && name.bytes().all(|c| c.is_ascii_alphanumeric() || matches!(c, b'-' | b'_' | b'.'))
+    },
+};
+
 /// From the reference of SSM's PutParameter: `a-zA-Z0-9_.-` and `/`; with a `/` in
 /// it, it begins with one; at most 15 levels; not `aws` or `ssm` at its beginning.
 pub(crate) const PARAMETER_NAME: Pattern = Pattern {

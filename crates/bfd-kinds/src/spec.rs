@@ -93,6 +93,9 @@ pub enum Type {
     /// A path relative to the file it is written in. The loader replaces it with
     /// `{"path": …, "text": …}`.
     File,
+    /// A path relative to the file it is written in, of a file or directory that is read later.
+    /// The loader makes it relative to the manifest's directory.
+    Path,
     /// A scalar of any type, turned into text.
     Scalar,
     /// A secret's source: `{ env = "NAME" }` or `{ file = "path" }`. Becomes [`Expr::Secret`].
@@ -185,7 +188,11 @@ pub struct Settle<'a> {
     /// Outputs of the resource as observed.
     pub outputs: Option<&'a Properties>,
     pub recorded: Option<&'a bfd_core::ResourceState>,
+    /// Nothing was looked at: what is recorded is all there is to go by.
+    pub offline: bool,
     pub fallback_images: bool,
+    /// Set when what is recorded is no longer there and has to be made again.
+    pub gone: &'a mut bool,
     pub span: &'a Span,
     pub spans: &'a BTreeMap<String, Span>,
     pub problems: &'a mut Vec<Problem>,

@@ -9,6 +9,7 @@ use bfd_aws::{AwsProvider, Settings, Transport};
 use bfd_cli::{
     connect::{Connection, SandboxClock},
     exit::CommandError,
+    git::WorkTree,
     host::HostSecrets,
     load::Loaded,
     planning::{self, Scope},
@@ -428,6 +429,7 @@ impl Project {
         let options = bfd_manifest::Options {
             read: &read,
             env: &|name| self.variables.get(name).cloned(),
+            git: &|_| Err("there is no work tree".to_owned()),
             vars: &BTreeMap::new(),
             secret_digest: &digest,
             kinds: bfd_kinds::all(),
@@ -442,6 +444,7 @@ impl Project {
             // The provider has its own; nothing asks these.
             secrets: Arc::new(HostSecrets::new(PathBuf::new())),
             store: Arc::new(LocalStore::on(Arc::new(disk), DIRECTORY)),
+            work_tree: WorkTree::around(Path::new(".")),
         })
     }
 }

@@ -30,6 +30,7 @@ fn text_to_resources(bencher: Bencher<'_, '_>, resources: usize) {
         let options = Options {
             read: &|_| Ok(text.clone()),
             env: &|_| None,
+            git: &|_| Err("there is no work tree".to_owned()),
             vars: &vars,
             secret_digest: &|_, _, _| Ok(String::new()),
             kinds: bfd_kinds::all(),
@@ -49,6 +50,7 @@ fn text_to_problems(bencher: Bencher<'_, '_>, resources: usize) {
         let options = Options {
             read: &|_| Ok(text.clone()),
             env: &|_| None,
+            git: &|_| Err("there is no work tree".to_owned()),
             vars: &vars,
             secret_digest: &|_, _, _| Ok(String::new()),
             kinds: bfd_kinds::all(),

@@ -227,6 +227,7 @@ impl<'a> Reader<'a> {
             }
             (Type::Link(kind), _) if text.is_some() => self.link(kind, &text?, &node.span),
             (Type::File, _) if text.is_some() => self.file(&text?, &node.span),
+            (Type::Path, _) if text.is_some() => Some(self.path(&text?, &node.span)),
             (Type::SecretSource, Value::Table(table)) => self.secret(table, node, place),
             (Type::List(item), Value::List(all)) => {
                 let mut read = Vec::with_capacity(all.len());

@@ -54,4 +54,5 @@ pub use manifest::{
 pub use options::Options;
 pub use reference::reference;
 pub use schema::schema;
+pub use scope::GIT;
 pub use sources::{Source, Sources};

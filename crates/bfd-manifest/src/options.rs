@@ -12,6 +12,9 @@ pub struct Options<'a> {
     pub env: &'a dyn Fn(&str) -> Option<String>,
     /// Variables given on the command line; they win over `[vars]`.
     pub vars: &'a BTreeMap<String, String>,
+    /// What `${git.NAME}` stands for, or why that is not known; only asked for names of
+    /// [`GIT`](crate::GIT).
+    pub git: &'a dyn Fn(&str) -> Result<String, String>,
     /// Digests the current plaintext of a secret, or says why it cannot be read.
     /// The path of a file is relative to the manifest's directory.
     pub secret_digest: &'a dyn Fn(&SecretSource, &Environment, &Address) -> Result<String, String>,

@@ -51,6 +51,14 @@ impl Reader<'_> {
         }
     }
 
+    /// A path, as seen from the manifest; whoever uses it finds out what is there.
+    pub(crate) fn path(&self, path: &str, span: &Span) -> Expr {
+        let path = self.scope.seen_from_manifest(path, span);
+        let path = path.to_string_lossy();
+        // A context may be the directory of the manifest itself.
+        if path.is_empty() { ".".into() } else { path.into_owned().into() }
+    }
+
     pub(crate) fn secret(&mut self, table: &Table, node: &Node, place: &Span) -> Option<Expr> {
         let before = self.problems.len();
         let fields = self.table(table, place, &[SECRET]);

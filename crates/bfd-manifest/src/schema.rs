@@ -84,7 +84,7 @@ fn described(field: &Field) -> Value {
 
 fn of(ty: &Type) -> Value {
     match ty {
-        Type::Text | Type::Link(_) | Type::File => json!({ "type": "string" }),
+        Type::Text | Type::Link(_) | Type::File | Type::Path => json!({ "type": "string" }),
         Type::Name { min, max, pattern } => {
             let mut name = json!({ "type": "string", "minLength": min, "maxLength": max });
             if !pattern.regex.is_empty() {

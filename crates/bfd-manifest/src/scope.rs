@@ -39,6 +39,15 @@ pub(crate) enum Reach {
     Everything,
 }
 
+/// What `${git.NAME}` can be.
+pub const GIT: &[(&str, &str)] = &[
+    ("branch", "The branch, `/` and what else a tag cannot have as `-`"),
+    ("dirty", "`true` when files differ from the commit, else `false`"),
+    ("sha", "The commit, 40 digits"),
+    ("short_sha", "Its first 12 digits"),
+    ("time", "When it was made, in UTC: `20260131T120000Z`"),
+];
+
 /// Text with its placeholders replaced.
 pub(crate) enum Filled {
     Known(Value),
@@ -151,11 +160,15 @@ impl Scope<'_> {
         let mut words = path.split('.');
         let first = words.next().unwrap_or_default();
         let beyond = match (self.reach, first) {
-            (Reach::Environment, "var")
-            | (Reach::Variables, "environment")
+            (Reach::Environment, "var" | "git")
+            | (Reach::Variables, "environment" | "git")
             | (Reach::Everything, _) => None,
-            (Reach::Environment, _) => Some("`[environment]` can only refer to `${var.…}`"),
-            (Reach::Variables, _) => Some("`[vars]` can only refer to `${environment.…}`"),
+            (Reach::Environment, _) => {
+                Some("`[environment]` can only refer to `${var.…}` and `${git.…}`")
+            }
+            (Reach::Variables, _) => {
+                Some("`[vars]` can only refer to `${environment.…}` and `${git.…}`")
+            }
         };
         if let Some(help) = beyond {
             let label = "not known yet when this is read".to_owned();
@@ -191,6 +204,7 @@ impl Scope<'_> {
                 };
                 Some(Meaning::Known(Value::Filled(value.clone())))
             }
+            "git" => self.git(path, at, problems),
             "var" => self.variable(path.strip_prefix("var.").unwrap_or_default(), at, problems),
             kind => {
                 let rest = path.strip_prefix(kind).unwrap_or_default();
@@ -202,6 +216,29 @@ impl Scope<'_> {
                         None
                     }
                 }
+            }
+        }
+    }
+
+    /// What the work tree of the manifest says of itself.
+    fn git(&self, path: &str, at: &Span, problems: &mut Vec<Problem>) -> Option<Meaning> {
+        let name = path.strip_prefix("git.").unwrap_or_default();
+        if !GIT.iter().any(|(known, _)| *known == name) {
+            let known: Vec<String> = GIT.iter().map(|(known, _)| format!("git.{known}")).collect();
+            let known = || known.iter().map(String::as_str);
+            let hint = did_you_mean(path, known());
+            let hint = hint.unwrap_or_else(|| format!("there are {}", list(known())));
+            let problem = Problem::error("manifest::unknown_reference", "a reference to nothing");
+            problems.push(problem.at(at.clone(), "not a property of the work tree").help(hint));
+            return None;
+        }
+        match (self.options.git)(name) {
+            Ok(text) => Some(Meaning::Known(Value::Filled(text))),
+            Err(why) => {
+                let problem = Problem::error("manifest::git", "git does not know");
+                let help = "run bfd in a git work tree, or use a variable: `{ env = \"GIT_SHA\" }` in `[vars]`";
+                problems.push(problem.at(at.clone(), why).help(help));
+                None
             }
         }
     }
@@ -235,7 +272,7 @@ impl Scope<'_> {
         const NOTHING: &str = "a reference to nothing";
         const LITERAL: &str = "write `$${` for a literal `${`";
         let Some(known) = self.declared.kind(kind) else {
-            let kinds = self.declared.kinds().chain(["environment", "var"]);
+            let kinds = self.declared.kinds().chain(["environment", "git", "var"]);
             let help = if rest.is_empty() && !kind.is_empty() {
                 format!(
                     "expected `${{kind.name}}`, `${{var.name}}` or `${{environment.name}}`; {LITERAL}"

@@ -26,7 +26,8 @@ pub(crate) fn accepts(ty: &Type, node: &Node, lenient: bool) -> bool {
         | Type::OneOf(_)
         | Type::Duration { .. }
         | Type::Link(_)
-        | Type::File => text,
+        | Type::File
+        | Type::Path => text,
         Type::Integer { .. } => {
             matches!(value, Value::Integer(_)) || (lenient && number(value.as_text()).is_some())
         }

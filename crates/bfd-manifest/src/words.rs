@@ -14,6 +14,7 @@ pub(crate) fn expected(ty: &Type) -> String {
         Type::Duration { .. } => "a duration such as `\"30s\"`".to_owned(),
         Type::Link(kind) => format!("the name of a `{kind}`"),
         Type::File => "the path of a file".to_owned(),
+        Type::Path => "a path".to_owned(),
         Type::Scalar => "text, a number or a boolean".to_owned(),
         Type::SecretSource => "`{ env = \"NAME\" }` or `{ file = \"path\" }`".to_owned(),
         Type::List(_) => "a list".to_owned(),
@@ -45,6 +46,7 @@ pub(crate) fn described(ty: &Type) -> String {
         }
         Type::Link(kind) => format!("name of a [`{kind}`](#{kind})"),
         Type::File => "path of a file".to_owned(),
+        Type::Path => "path".to_owned(),
         Type::Scalar => "text, number or boolean".to_owned(),
         Type::SecretSource => "`{ env = \"NAME\" }` or `{ file = \"path\" }`".to_owned(),
         Type::List(item) => format!("list of: {}", described(item)),
@@ -77,7 +79,7 @@ fn example_value(ty: &Type) -> String {
             format!("\"{}\"", duration::show(30.clamp(*min, (*max).max(*min))))
         }
         Type::Link(_) => "\"main\"".to_owned(),
-        Type::File => "\"path/to/file\"".to_owned(),
+        Type::File | Type::Path => "\"path/to/file\"".to_owned(),
         Type::SecretSource => "{ env = \"NAME\" }".to_owned(),
         Type::List(item) => format!("[{}]", example_value(item)),
         Type::Map(value) => format!("{{ NAME = {} }}", example_value(value)),

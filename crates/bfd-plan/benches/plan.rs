@@ -59,6 +59,7 @@ fn once(text: &str, size: usize) -> [f64; 3] {
     let options = bfd_manifest::Options {
         read: &|_: &Path| -> io::Result<String> { Ok(text.to_owned()) },
         env: &|_| None,
+        git: &|_| Err("there is no work tree".to_owned()),
         vars: &vars,
         secret_digest: &|_: &SecretSource, _: &Environment, _: &Address| Ok(String::new()),
         kinds: bfd_kinds::all(),

@@ -186,7 +186,7 @@ impl<'a> Planner<'a> {
             .collect();
         let recorded = self.input.current.state.resources.get(address);
         let observed = self.observed(address);
-        self.settle(spec, resource, &mut inputs, observed, recorded);
+        let gone = self.settle(spec, resource, &mut inputs, observed, recorded);
         let depends_on = resource.dependencies();
         let there = match (spec.owns_object(), self.input.observed.is_some()) {
             (true, true) => observed.map(|observed| ResourceState {
@@ -196,8 +196,12 @@ impl<'a> Planner<'a> {
                 outputs: observed.object.outputs.clone(),
                 depends_on: recorded.map_or_else(BTreeSet::new, |r| r.depends_on.clone()),
             }),
-            _ => recorded.cloned(),
+            _ => recorded.filter(|_| !gone).cloned(),
         };
+        if gone && let Some(recorded) = self.refreshed.resources.remove(address) {
+            self.missing.insert(address.clone(), recorded);
+            self.drift.push(Drift { address: address.clone(), gone: true, fields: Vec::new() });
+        }
         let is_declared = |other: &Address| self.input.desired.get(other).is_some();
         if let Some(problem) = self.names.conflict(spec, resource, &inputs, is_declared) {
             self.problems.push(problem);
@@ -215,6 +219,7 @@ impl<'a> Planner<'a> {
         }
     }
 
+    /// Completes inputs with what was observed. Says whether what is recorded has to be made again.
     fn settle(
         &mut self,
         spec: &KindSpec,
@@ -222,26 +227,23 @@ impl<'a> Planner<'a> {
         inputs: &mut Inputs,
         observed: Option<&Observed>,
         recorded: Option<&ResourceState>,
-    ) {
-        let Some(settle) = spec.settle else { return };
-        if self.input.observed.is_none() {
-            // Offline, what was settled last is all there is to go by.
-            for (name, value) in recorded.into_iter().flat_map(|recorded| &recorded.inputs) {
-                inputs.entry(name.clone()).or_insert_with(|| Expr::from(value.clone()));
-            }
-            return;
-        }
+    ) -> bool {
+        let Some(settle) = spec.settle else { return false };
+        let mut gone = false;
         settle(&mut Settle {
             address: &resource.address,
             inputs,
             observed: observed.map(|observed| &observed.object.inputs),
             outputs: observed.map(|observed| &observed.object.outputs),
             recorded,
+            offline: self.input.observed.is_none(),
             fallback_images: self.input.fallback_images,
+            gone: &mut gone,
             span: &resource.span,
             spans: &resource.spans,
             problems: &mut self.problems,
         });
+        gone
     }
 
     fn lookup(&self, reference: &Reference) -> Option<Value> {

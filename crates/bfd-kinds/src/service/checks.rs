@@ -380,6 +380,11 @@ fn from_ecr(lower: &Lower<'_>, container: &Map) -> bool {
     let name_of = |address: &Address| {
         others(address, "name").and_then(|name| name.as_str().map(str::to_owned))
     };
+    if let Some(address) = image_of(image)
+        && others(address, "repository").is_some()
+    {
+        return true;
+    }
     let source = image_of(image).and_then(|address| others(address, "source"));
     let source = source.as_ref().unwrap_or(image);
     let private = |text: &str| text.contains(".dkr.ecr.");

@@ -24,7 +24,15 @@ pub(super) fn apply(lower: &mut Lower<'_>, parts: &mut Parts) {
     for (name, container) in containers {
         let Expr::Map(container) = container else { continue };
         let Some(image) = container.get("image").and_then(image_of).cloned() else { continue };
-        let Some(Expr::Map(fallback)) = (lower.others)(&image, "fallback") else { continue };
+        let Some(Expr::Map(fallback)) = (lower.others)(&image, "fallback") else {
+            if (lower.others)(&image, "first_deploy").is_some()
+                && let Some(count) = &mut parts.desired_count
+            {
+                let condition = Reference { of: image, output: "fallback_active".to_owned() };
+                *count = either(&condition, Expr::Literal(0.into()), count.clone());
+            }
+            continue;
+        };
         let condition = Reference { of: image, output: "fallback_active".to_owned() };
         if awaited.contains(name) && !fallback.contains_key("health_check") {
             lower.error(

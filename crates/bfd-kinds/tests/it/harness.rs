@@ -182,20 +182,51 @@ pub(crate) struct Sight {
 
 /// Settles inputs and gives them back with the problems.
 pub(crate) fn settle(lowered: &Lowered, sight: &Sight) -> (Inputs, Vec<Found>) {
+    let nothing = Value::Object(serde_json::Map::new());
+    let made = Made {
+        outputs: sight.outputs.clone(),
+        recorded: sight.recorded.clone().map(|outputs| (nothing, outputs)),
+        fallbacks_forbidden: sight.fallbacks_forbidden,
+        offline: false,
+    };
+    let settled = settle_made(lowered, &made);
+    (settled.inputs, settled.problems)
+}
+
+/// How an image that bfd makes is found when it is planned.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Made {
+    /// `None`: the repository is missing.
+    pub(crate) outputs: Option<Value>,
+    /// Inputs and outputs of the last run.
+    pub(crate) recorded: Option<(Value, Value)>,
+    pub(crate) fallbacks_forbidden: bool,
+    pub(crate) offline: bool,
+}
+
+/// What became of it.
+#[derive(Debug)]
+pub(crate) struct Settled {
+    pub(crate) inputs: Inputs,
+    pub(crate) problems: Vec<Found>,
+    pub(crate) gone: bool,
+}
+
+pub(crate) fn settle_made(lowered: &Lowered, made: &Made) -> Settled {
     let address: Address = "image.web".parse().unwrap();
     let properties = |value: &Value| -> Properties {
         value.as_object().unwrap().iter().map(|(k, v)| (k.clone(), v.clone())).collect()
     };
-    let outputs = sight.outputs.as_ref().map(properties);
+    let outputs = made.outputs.as_ref().map(properties);
     let observed = outputs.as_ref().map(|_| Properties::new());
-    let recorded = sight.recorded.as_ref().map(|outputs| ResourceState {
+    let recorded = made.recorded.as_ref().map(|(inputs, outputs)| ResourceState {
         kind: address.kind().clone(),
         id: "web".to_owned(),
-        inputs: Properties::new(),
+        inputs: properties(inputs),
         outputs: properties(outputs),
         depends_on: BTreeSet::new(),
     });
-    let (mut inputs, mut problems) = (lowered.inputs.clone(), Vec::new());
+    let (mut inputs, mut problems, mut gone) = (lowered.inputs.clone(), Vec::new(), false);
     let settle = bfd_kinds::image::SPEC.settle.expect("images are settled");
     settle(&mut Settle {
         address: &address,
@@ -203,10 +234,12 @@ pub(crate) fn settle(lowered: &Lowered, sight: &Sight) -> (Inputs, Vec<Found>) {
         observed: observed.as_ref(),
         outputs: outputs.as_ref(),
         recorded: recorded.as_ref(),
-        fallback_images: !sight.fallbacks_forbidden,
+        offline: made.offline,
+        gone: &mut gone,
+        fallback_images: !made.fallbacks_forbidden,
         span: &Span::default(),
         spans: &BTreeMap::new(),
         problems: &mut problems,
     });
-    (inputs, found(&problems, &[String::new()]))
+    Settled { inputs, problems: found(&problems, &[String::new()]), gone }
 }

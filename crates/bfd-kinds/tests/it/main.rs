@@ -4,6 +4,7 @@ mod clock;
 mod conversion;
 mod harness;
 mod image;
+mod made;
 mod service;
 mod simple;
 mod table;

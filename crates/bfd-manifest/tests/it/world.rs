@@ -65,6 +65,7 @@ impl World {
         let options = Options {
             read: &read,
             env: &|name| self.env.get(name).cloned(),
+            git: &|_| Err("there is no work tree".to_owned()),
             vars: &self.vars,
             secret_digest: &digest,
             kinds,

@@ -32,6 +32,7 @@ fn load(name: &str) -> Manifest {
     let options = bfd_manifest::Options {
         read: &read,
         env: &|_| None,
+        git: &|_| Err("there is no work tree".to_owned()),
         vars: &vars,
         secret_digest: &|_: &SecretSource, _: &Environment, _: &Address| Ok(String::new()),
         kinds: bfd_kinds::all(),

@@ -1,0 +1,128 @@
+//! What the work tree of a manifest says of itself, for `${git.…}`.
+
+use crate::host;
+use std::{
+    cell::{OnceCell, RefCell},
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+/// The digits of a short name of a commit.
+const SHORT: usize = 12;
+
+/// Where CI systems put the branch while `HEAD` is detached: GitHub (of a pull request, and
+/// else), GitLab, Bitbucket, Buildkite, CircleCI, Jenkins, CodeBuild.
+const BRANCHES: &[&str] = &[
+    "GITHUB_HEAD_REF",
+    "GITHUB_REF_NAME",
+    "CI_COMMIT_REF_NAME",
+    "BITBUCKET_BRANCH",
+    "BUILDKITE_BRANCH",
+    "CIRCLE_BRANCH",
+    "BRANCH_NAME",
+    "CODEBUILD_WEBHOOK_HEAD_REF",
+];
+
+/// The work tree around a directory. Asks git only for what a manifest names.
+#[derive(Debug)]
+pub struct WorkTree {
+    directory: PathBuf,
+    changed: OnceCell<Result<usize, String>>,
+    asked: RefCell<BTreeSet<String>>,
+}
+
+impl WorkTree {
+    pub fn around(directory: &Path) -> Self {
+        let directory =
+            if directory.as_os_str().is_empty() { Path::new(".") } else { directory }.to_owned();
+        Self { directory, changed: OnceCell::new(), asked: RefCell::default() }
+    }
+
+    /// The value of `${git.NAME}`, or why there is none.
+    pub fn get(&self, name: &str) -> Result<String, String> {
+        self.asked.borrow_mut().insert(name.to_owned());
+        match name {
+            "branch" => self.branch().map(|branch| as_tag(&branch)),
+            "dirty" => self.changed().map(|changed| (changed > 0).to_string()),
+            "sha" => self.run(&["rev-parse", "--verify", "HEAD"]),
+            "short_sha" => {
+                let sha = self.run(&["rev-parse", "--verify", "HEAD"])?;
+                Ok(sha.chars().take(SHORT).collect())
+            }
+            "time" => self.time(),
+            other => Err(format!("git tells nothing called `{other}`")),
+        }
+    }
+
+    /// What to say when the commit that was named is not what is in the work tree.
+    pub fn warning(&self) -> Option<String> {
+        let asked = self.asked.borrow();
+        if asked.iter().all(|name| name == "dirty") {
+            return None;
+        }
+        let changed = self.changed().ok().filter(|changed| *changed > 0)?;
+        let files =
+            if changed == 1 { "1 file differs" } else { &format!("{changed} files differ") };
+        let named: Vec<String> = asked.iter().map(|name| format!("`${{git.{name}}}`")).collect();
+        Some(format!(
+            "{files} from the commit that {} names: it is not what is here",
+            named.join(", ")
+        ))
+    }
+
+    fn branch(&self) -> Result<String, String> {
+        if let Ok(branch) = self.run(&["symbolic-ref", "--quiet", "--short", "HEAD"]) {
+            return Ok(branch);
+        }
+        // Outside of a work tree, that is what is wrong.
+        self.run(&["rev-parse", "--git-dir"])?;
+        let named = BRANCHES.iter().filter_map(|name| host::variable(name));
+        let named = named.map(|name| name.trim_start_matches("refs/heads/").to_owned());
+        named.into_iter().find(|name| !name.is_empty()).ok_or_else(|| {
+            "`HEAD` is detached, and no variable of a CI system names the branch".to_owned()
+        })
+    }
+
+    fn changed(&self) -> Result<usize, String> {
+        let count = || Ok(self.run(&["status", "--porcelain"])?.lines().count());
+        self.changed.get_or_init(count).clone()
+    }
+
+    /// `20260131T120000Z`.
+    fn time(&self) -> Result<String, String> {
+        let seconds = self.run(&["log", "-1", "--format=%ct"])?;
+        let seconds = seconds.parse().map_err(|_| format!("git says `{seconds}` for a time"))?;
+        let time = jiff::Timestamp::from_second(seconds).map_err(|error| error.to_string())?;
+        Ok(time.strftime("%Y%m%dT%H%M%SZ").to_string())
+    }
+
+    fn run(&self, arguments: &[&str]) -> Result<String, String> {
+        let output = Command::new("git").arg("-C").arg(&self.directory).args(arguments).output();
+        let output = output.map_err(|error| format!("git cannot be run: {error}"))?;
+        if output.status.success() {
+            return Ok(String::from_utf8_lossy(&output.stdout).trim_end().to_owned());
+        }
+        let said = String::from_utf8_lossy(&output.stderr);
+        Err(said.lines().next().unwrap_or("git failed").trim_start_matches("fatal: ").to_owned())
+    }
+}
+
+/// A branch as a tag may have it in it: `feature/login` is `feature-login`.
+fn as_tag(branch: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-');
+    let text: String = branch.chars().map(|c| if plain(c) { c } else { '-' }).collect();
+    text.trim_start_matches(['.', '-']).to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn branches_become_parts_of_tags() {
+        assert_eq!(as_tag("main"), "main");
+        assert_eq!(as_tag("feature/log in#2"), "feature-log-in-2");
+        assert_eq!(as_tag("-x"), "x");
+    }
+}

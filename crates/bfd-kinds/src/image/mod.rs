@@ -1,0 +1,82 @@
+//! A container image, by its digest.
+//!
+//! Either somebody else pushes it and it is looked up (`lookup`), or bfd makes it and pushes it
+//! to a repository (`made`): built from a context, read from an archive, laid from files, copied
+//! from another registry. `settle` decides, once the registry was looked at, what services run.
+
+mod fields;
+mod lookup;
+mod made;
+mod place;
+mod settle;
+
+pub use made::Origin;
+pub(crate) use place::is_tag;
+pub use place::{Place, place, registry};
+
+use crate::{
+    clock::Clock,
+    spec::{KindSpec, Lower, Output, OutputSource},
+};
+use bfd_core::{
+    Expr, Inputs,
+    plan::{Action, Effect, FieldChange, Undo},
+};
+
+pub static SPEC: KindSpec = KindSpec {
+    name: "image",
+    doc: "A container image, which services then use by its digest",
+    singleton: false,
+    fields: fields::FIELDS,
+    outputs: &[
+        Output::new(
+            "uri",
+            OutputSource::Input("uri"),
+            "The image, pinned by its digest where one is known",
+        ),
+        Output::new("digest", OutputSource::Input("digest"), "Its digest, `sha256:…`"),
+        Output::new("tag", OutputSource::Input("tag"), "The tag that it was pushed under"),
+        Output::new(
+            "fallback_active",
+            OutputSource::Input("fallback_active"),
+            "Whether the fallback stands in for it",
+        ),
+    ],
+    default_output: Some("uri"),
+    key: &[],
+    exact: &["make.args", "make.secrets", "make.files"],
+    sets: &[],
+    lower,
+    settle: Some(settle::settle),
+    effect: |_| Effect::None,
+    // What was pushed is taken away again, and a tag that was moved is put back.
+    undo: |_: Action, _: &[FieldChange]| (Undo::Exact, None),
+    seconds,
+    // A push that fails says so at once, and its undo is a few requests.
+    clock: |_| Clock::default(),
+    actions: &["ecr:DescribeImages", "ecr:DescribeRepositories"],
+};
+
+/// Rough figures: looking up is nothing, a build takes minutes.
+fn seconds(action: Action, inputs: &Inputs) -> u64 {
+    let origin = inputs.get("origin").and_then(Expr::as_str).and_then(Origin::parse);
+    match (action, origin) {
+        (Action::Delete, _) | (_, None) => 0,
+        (_, Some(Origin::Context)) => 120,
+        (_, Some(Origin::Archive | Origin::Files | Origin::Copy)) => 15,
+    }
+}
+
+fn lower(lower: &mut Lower<'_>) -> Inputs {
+    let Some(origin) = made::origin(lower) else { return Inputs::new() };
+    match (
+        origin,
+        lower.fields.contains_key("repository") || lower.fields.contains_key("repository_uri"),
+    ) {
+        (Origin::Copy, false) => {
+            let Some(source) = lower.take("source") else { return Inputs::new() };
+            lookup::lower(lower, source)
+        }
+        _ => made::lower(lower, origin),
+    }
+}
