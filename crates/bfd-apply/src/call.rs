@@ -47,7 +47,13 @@ impl Call {
             inputs,
             current: state.resources.get(&step.address).cloned(),
             before: run.plan().refreshed.resources.get(&step.address).cloned(),
-            context: Context { token: token(run_id, task), repeated, progress, turn_back },
+            context: Context {
+                token: token(run_id, task),
+                repeated,
+                undo: matches!(task, Task::Undo(_)),
+                progress,
+                turn_back,
+            },
         }
     }
 

@@ -10,6 +10,8 @@ pub struct Context {
     pub token: Token,
     /// The call was announced before, by a process that died: it may have taken effect.
     pub repeated: bool,
+    /// The call undoes one that this run made.
+    pub undo: bool,
     pub progress: Progress,
     /// Triggered when the run turns back. A call that waits for a long operation
     /// (a rollout, a stack) should end the wait soon and report what it left.

@@ -240,6 +240,7 @@ pub(crate) fn context() -> Context {
     Context {
         token: Token("run-1".to_owned()),
         repeated: false,
+        undo: false,
         progress: Progress::default(),
         turn_back: CancellationToken::new(),
     }

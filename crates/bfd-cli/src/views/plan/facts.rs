@@ -99,16 +99,36 @@ impl Object<'_> {
                 let joint = if reference.contains(':') { '@' } else { ':' };
                 Some(image(&format!("{repository}{joint}{reference}"), self.environment))
             }
+            (place, _) if self.text("origin").is_some() => {
+                let place = place.or_else(|| self.text("repository_uri"));
+                let tag = self.text("tag").map_or(String::new(), |tag| format!(":{tag}"));
+                place.map(|place| format!("{}{tag}", image(place, self.environment)))
+            }
             _ => self.text("uri").map(|uri| image(uri, self.environment)),
         };
-        let built = ["context", "archive", "source.context", "source.archive"]
-            .iter()
-            .find_map(|from| self.short(from))
-            .map(|source| format!("from {source}"));
+        let made = self.made();
         // What it is pulled from says nothing new beside where it is.
-        let source = built.or_else(|| self.short("source").filter(|_| at.is_none()));
+        let source = made.or_else(|| self.short("source").filter(|_| at.is_none()));
         let fallback = self.flag("fallback_active", "the fallback image");
         vec![at, source, fallback]
+    }
+
+    /// What becomes of an image that bfd pushes.
+    fn made(&self) -> Option<String> {
+        if self.flag("fallback_active", "").is_some() {
+            return None;
+        }
+        match self.text("origin")? {
+            "context" => self.short("make.context").map(|context| format!("built from {context}")),
+            "archive" => self.short("make.archive").map(|archive| format!("from {archive}")),
+            "files" => {
+                let base = self.short("make.base").filter(|base| base != "scratch");
+                let base = base.map_or(String::new(), |base| format!(" over {base}"));
+                self.counted("make.files", "file").map(|files| format!("{files}{base}"))
+            }
+            "copy" => self.short("source").map(|source| format!("copied from {source}")),
+            _ => None,
+        }
     }
 
     fn service(&self) -> Vec<Option<String>> {

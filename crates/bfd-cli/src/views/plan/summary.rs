@@ -4,6 +4,7 @@ use bfd_core::{
     Address,
     plan::{Action, Estimate, Plan, in_words},
 };
+use std::collections::BTreeSet;
 
 /// One line: how much of what.
 ///
@@ -87,4 +88,17 @@ pub(crate) fn counts(plan: &Plan) -> String {
     }
     parts.push(format!("{} to delete", summary.delete));
     parts.join(", ")
+}
+
+/// The images that bfd pushed and that stay as they are, with their digests.
+pub(crate) fn kept_images(plan: &Plan) -> Vec<(&Address, &str)> {
+    let changed: BTreeSet<&Address> = plan.changes.iter().map(|change| &change.address).collect();
+    let images = plan.refreshed.resources.iter().filter(|(address, state)| {
+        state.kind.as_str() == "image"
+            && state.inputs.contains_key("origin")
+            && !changed.contains(address)
+    });
+    images
+        .filter_map(|(address, state)| Some((address, state.outputs.get("digest")?.as_str()?)))
+        .collect()
 }

@@ -4,14 +4,14 @@ use super::{
     facts::facts,
     fields::{Node, tree, uniform},
     order::{ACTIONS, changes, deletes_first, heading, may_restart_tasks, restarts_tasks, undo},
-    summary::{is_late, rollback, summary},
+    summary::{is_late, kept_images, rollback, summary},
     tree::{self, ALIGNED},
 };
 use crate::views::{
     Style,
     layout::{Page, Piece, faint, glued, padding, plain, styled, width},
     palette,
-    value::visible,
+    value::{short_digests, visible},
 };
 use bfd_core::plan::{Action, Change, Drift, Effect, Phase, Plan, Warning};
 
@@ -27,6 +27,7 @@ pub fn text(plan: &Plan, style: &Style) -> String {
     for action in ACTIONS {
         view.section(action);
     }
+    view.kept_images();
     view.warnings();
     view.page.blank();
     let summary = summary(plan).split(", ").map(glued).collect::<Vec<_>>().join(", ");
@@ -227,6 +228,21 @@ impl View<'_> {
         let style = if is_late(self.plan) { palette::CAUTION } else { palette::PLAIN };
         let says = says.split(", ").map(glued).collect::<Vec<_>>().join(", ");
         self.page.line(0, 2, &[styled(palette::HEADING, "rollback: "), styled(style, says)]);
+    }
+
+    /// What runs of the images that are not made again.
+    fn kept_images(&mut self) {
+        let kept = kept_images(self.plan);
+        if kept.is_empty() {
+            return;
+        }
+        self.page.blank();
+        self.page.line(0, 2, &[styled(palette::HEADING, "Images")]);
+        for (address, digest) in kept {
+            let says = format!("  unchanged, {}", short_digests(digest));
+            let line = [plain("= "), styled(palette::ADDRESS, address.to_string()), plain(says)];
+            self.page.line(2, 6, &line);
+        }
     }
 
     fn warnings(&mut self) {
