@@ -115,9 +115,13 @@ pub async fn about(loaded: &Loaded, open: &Unfinished) -> Result<String, Command
     let (header, path) = (&open.header, loaded.path.display());
     Ok(match loaded.store.holder().await? {
         Some(holder) => format!(
-            "process {} of {} is applying right now (`{}`, since {}); `bfd show {path} --run` \
+            "process {} of {} is {} right now (`{}`, since {}); `bfd show {path} --run` \
              shows what it does",
-            holder.process, holder.who, holder.command, holder.since
+            holder.process,
+            holder.who,
+            doing(&holder.command),
+            holder.command,
+            holder.since
         ),
         None => format!(
             "a run of {} (`{}`, since {}) did not finish; `bfd show {path} --run` shows it, \
@@ -125,6 +129,20 @@ pub async fn about(loaded: &Loaded, open: &Unfinished) -> Result<String, Command
             header.who, header.command, header.started_at
         ),
     })
+}
+
+/// What a process is at that holds the lock while a run is open.
+///
+/// `bfd apply` and `bfd destroy` may be finishing what another one left; their names say
+/// what the person wants who started them.
+fn doing(command: &str) -> &'static str {
+    match command {
+        "bfd apply" => "applying",
+        "bfd destroy" => "destroying",
+        "bfd recover" => "recovering",
+        // Of another version, or one that refuses to go on with a run that is open.
+        _ => "at work",
+    }
 }
 
 /// Problems whose places are in this manifest.
