@@ -78,6 +78,14 @@ impl Account {
         found
     }
 
+    /// What a parameter holds; nothing where there is none.
+    #[track_caller]
+    pub fn parameter(&self, name: &str) -> Option<String> {
+        let answer = self.ssm("GetParameters", &json!({ "Names": [name], "WithDecryption": true }));
+        let found = items(&answer, "Parameters");
+        found.first().map(|parameter| text(&parameter["Value"]).to_owned())
+    }
+
     /// The names of the queues that stacks are made of.
     #[track_caller]
     pub fn queues_of_stacks(&self) -> BTreeSet<String> {

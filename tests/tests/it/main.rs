@@ -10,6 +10,7 @@ mod local;
 mod ministack;
 mod moto;
 mod readback;
+mod recovery;
 mod requests;
 mod rollouts;
 mod safety;

@@ -177,7 +177,8 @@ fn base64(text: &str) -> Vec<u8> {
     text.as_bytes().chunks_exact(3).flat_map(group).collect()
 }
 
-fn files_in(directory: &Path) -> Vec<String> {
+/// The paths of all files below a directory.
+pub(crate) fn files_in(directory: &Path) -> Vec<String> {
     let mut found = Vec::new();
     for entry in fs::read_dir(directory).expect("a directory can be read") {
         let path = entry.expect("a directory can be read").path();
