@@ -243,7 +243,12 @@ fn scenario(
         let mut lab = beginning.again();
         let end = lab.live(Command::Apply, project, &Trouble::default()).await;
         match end {
-            End::Ended { ended, .. } if ended.outcome == expected => {}
+            End::Ended { ended, run } if ended.outcome == expected => {
+                let mut late = laws::Lap::all(&run, lab.time(), moment).into_iter();
+                if let Some(late) = late.find_map(laws::Lap::in_estimate) {
+                    return Err(format!("{name}, undisturbed: {late}"));
+                }
+            }
             other => return Err(format!("{name}, undisturbed: {other:?}\n{}", lab.trace.text())),
         }
         let requests = lab.sandbox.requests().into_iter().map(|request| request.operation);

@@ -119,6 +119,49 @@ pub fn in_time(
     }
 }
 
+/// A part of a run that failed and was rolled back: how long it took, and what its plan said.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Lap {
+    what: &'static str,
+    took: f64,
+    estimate: f64,
+}
+
+impl Lap {
+    /// Until the failure was known, and until everything was back, of a run that nothing
+    /// disturbed. None when it did not fail by itself, or when its plan tells no time.
+    pub fn all(run: &Unfinished, now: f64, at: impl Fn(&str) -> f64) -> Vec<Self> {
+        let failed = turned(run).filter(|it| matches!(it.event, Event::Failed { .. }));
+        let started = |failed: &Entry| {
+            let is_start = |it: &&Entry| it.step == failed.step && it.event == Event::Started;
+            run.entries.iter().find(is_start).map(|it| at(&it.at))
+        };
+        let (Some(failed), Some(estimate)) = (failed, &run.plan.rollback.estimate) else {
+            return Vec::new();
+        };
+        let Some(started) = started(failed) else { return Vec::new() };
+        let turned = at(&failed.at);
+        #[expect(clippy::cast_precision_loss, reason = "seconds of at most a day")]
+        let lap = |what, took, seconds: u64| Self { what, took, estimate: seconds as f64 };
+        vec![
+            lap("until the failure was known", turned - started, estimate.detection.seconds),
+            lap("until all was back", now - turned, estimate.undo.seconds),
+        ]
+    }
+
+    /// The worst case that a plan tells is one: what nothing disturbs takes no longer.
+    pub fn in_estimate(self) -> Option<String> {
+        let Self { what, took, estimate } = self;
+        let is_longer = took > estimate + ROUNDING;
+        is_longer.then(|| format!("{took:.1} s {what}, and the plan said {estimate} s at worst"))
+    }
+
+    /// Which part of the estimate was needed.
+    pub fn share(self) -> f64 {
+        self.took / self.estimate
+    }
+}
+
 /// How long the way back took, in seconds, where there was one.
 pub fn way_back(run: &Unfinished, now: f64, at: impl Fn(&str) -> f64) -> Option<f64> {
     turned(run).map(|entry| now - at(&entry.at))

@@ -213,9 +213,12 @@ fn simulate(options: &Simulate) -> ExitCode {
 fn summarize(done: &BTreeMap<u64, Report>, seconds: f64) -> ExitCode {
     let mut outcomes: BTreeMap<&str, usize> = BTreeMap::new();
     let (mut runs, mut longest, mut failed) = (0, 0.0_f64, 0);
+    let (mut laps, mut closest) = (0, 0.0_f64);
     for (seed, report) in done {
         runs += report.runs;
         longest = longest.max(report.longest);
+        laps += report.laps;
+        closest = closest.max(report.closest);
         for (outcome, count) in &report.outcomes {
             *outcomes.entry(outcome).or_default() += count;
         }
@@ -235,6 +238,10 @@ fn summarize(done: &BTreeMap<u64, Report>, seconds: f64) -> ExitCode {
         println!("  {count:>7} {outcome}");
     }
     println!("  longest way back: {longest:.0} virtual seconds");
+    println!(
+        "  {laps} times compared with estimates, the closest took {:.0} % of its own",
+        closest * 100.0
+    );
     println!("{} passed, {failed} failed", done.len() - failed);
     if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

@@ -40,6 +40,11 @@ pub struct Report {
     pub outcomes: BTreeMap<&'static str, usize>,
     /// The longest way back, in virtual seconds.
     pub longest: f64,
+    /// Times that were compared with the estimate of a plan: two of every run in peace that
+    /// failed and was rolled back.
+    pub laps: usize,
+    /// The largest part of its estimate that one of them needed.
+    pub closest: f64,
 }
 
 /// Tells the story of a seed, in virtual time.
@@ -150,6 +155,9 @@ impl Story {
                 }
                 End::Ended { ended, run } => {
                     self.ended(&ended, &run, begun, is_peaceful).await;
+                    if is_peaceful && now == command && ended.outcome == Outcome::RolledBack {
+                        self.estimated(&run);
+                    }
                     if is_peaceful && ended.left_open.is_none() && now == command {
                         return self.settled(command, project, ended.outcome).await;
                     }
@@ -218,6 +226,15 @@ impl Story {
         let disagreements = laws::agreed(&cloud, &snapshot.state, &self.known, run);
         self.report.violations.extend(disagreements);
         self.before = cloud;
+    }
+
+    /// A run that nothing disturbed takes no longer than its plan said.
+    fn estimated(&mut self, run: &Unfinished) {
+        for lap in laws::Lap::all(run, self.lab.time(), moment) {
+            self.report.laps += 1;
+            self.report.closest = self.report.closest.max(lap.share());
+            self.report.violations.extend(lap.in_estimate());
+        }
     }
 
     /// After an end in peace there is nothing left to do, or the change itself is bad.
