@@ -2,7 +2,7 @@ use super::{
     Style,
     layout::{Page, faint, plain, styled},
     palette,
-    reasons::news,
+    reasons::{is_quoted, news},
     value::{visible, visible_line},
 };
 use bfd_core::{Address, journal::Failure};
@@ -45,8 +45,13 @@ pub(crate) fn write(
 
 /// Everything but the cause; each thing once on a page.
 pub(crate) fn around(page: &mut Page, indent: usize, failure: &Failure, told: &mut Told) {
+    // What is quoted goes with its heading.
+    let mut is_told = false;
     for detail in news(&failure.message, &failure.details) {
-        if !told.insert(detail.to_owned()) {
+        if !is_quoted(detail) {
+            is_told = !told.insert(detail.to_owned());
+        }
+        if is_told {
             continue;
         }
         for line in detail.lines() {
@@ -65,5 +70,39 @@ pub(crate) fn around(page: &mut Page, indent: usize, failure: &Failure, told: &m
     if let Some(hint) = failure.hint.as_ref().filter(|hint| told.insert((*hint).clone())) {
         let help = [styled(palette::HELP, "help: "), plain(visible(hint))];
         page.line(indent, indent + 6, &help);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(details: &[&str]) -> Failure {
+        let details = details.iter().map(ToString::to_string).collect();
+        Failure { message: "exit code 1".to_owned(), details, ..Failure::default() }
+    }
+
+    #[test]
+    fn a_log_is_shown_whole_and_once() {
+        let logs = of(&["log of a:", "| started", "| started", "| gone", "log of b:", "| started"]);
+        let (mut page, mut told) = (Page::new(&Style::PLAIN), Told::new());
+
+        write(&mut page, 0, &logs, "service.web", &mut told);
+        write(&mut page, 0, &logs, "service.api", &mut told);
+
+        let text = page.finish();
+        let lines: Vec<&str> = text.lines().map(str::trim).collect();
+        assert_eq!(
+            lines[1..],
+            [
+                "log of a:",
+                "| started",
+                "| started",
+                "| gone",
+                "log of b:",
+                "| started",
+                "✗ service.api: exit code 1",
+            ]
+        );
     }
 }

@@ -33,11 +33,21 @@ pub(crate) fn counted<'a>(lines: impl IntoIterator<Item = &'a str>) -> Vec<Strin
     reasons.into_iter().map(told).collect()
 }
 
+/// A line of a log, as providers quote it: it is part of what is around it, and may be there
+/// more than once.
+pub(crate) fn is_quoted(detail: &str) -> bool {
+    detail.starts_with("| ")
+}
+
 /// The details that add something to the message.
 pub(crate) fn news<'a>(message: &str, details: &'a [String]) -> Vec<&'a str> {
     let mut told: Vec<&str> = Vec::new();
     let mut reasons: Vec<&str> = Vec::new();
     for detail in details {
+        if is_quoted(detail) {
+            told.push(detail);
+            continue;
+        }
         let reason = without_task(detail).unwrap_or(detail);
         let is_routine =
             detail.starts_with("event: ") && ROUTINE.iter().any(|words| detail.contains(words));
@@ -84,6 +94,13 @@ mod tests {
     fn identical_reasons_are_told_once_with_their_number() {
         let lines = ["task a1: no image", "task b2: no memory", "task c3: no image", "12m ago: x"];
         assert_eq!(counted(lines), ["2 tasks: no image", "1 task: no memory", "12m ago: x"]);
+    }
+
+    #[test]
+    fn a_line_of_a_log_is_told_as_often_as_it_was_written() {
+        let details =
+            owned(&["log of a:", "| retry", "| retry", "| gone", "log of b:", "| retry", "| gone"]);
+        assert_eq!(news("gone", &details), details);
     }
 
     #[test]
