@@ -2,6 +2,7 @@
 //!
 //! The only module, beside `main`, that reads the environment or a clock.
 
+use crate::spelling::spellings;
 use argon2::{Algorithm, Argon2, Params, Version};
 use bfd_apply::Clock;
 use bfd_core::{Address, Environment, Secret, SecretSource};
@@ -81,7 +82,8 @@ impl Clock for WallClock {
 pub struct HostSecrets {
     /// The manifest's directory.
     pub directory: PathBuf,
-    /// Every plaintext that was read, so that it is recognized where a cloud repeats it.
+    /// Every plaintext that was read, in all its spellings, so that it is recognized where a
+    /// cloud repeats it.
     seen: Mutex<Vec<Zeroizing<String>>>,
 }
 
@@ -108,7 +110,7 @@ impl HostSecrets {
         let lines = plain.lines().map(str::trim).filter(|line| line.len() >= SHORTEST_LINE);
         for text in whole.into_iter().chain(lines) {
             if !seen.iter().any(|known| known.as_str() == text) {
-                seen.push(Zeroizing::new(text.to_owned()));
+                seen.extend(spellings(text));
             }
         }
         drop(seen);
@@ -258,6 +260,7 @@ mod tests {
         }
         assert_eq!(secrets.redact(told), "said ***, *** and abc");
         assert_eq!(secrets.redact("correct \u{1b}[1mhorse"), "***");
+        assert_eq!(secrets.redact("Y29ycmVjdCBob3JzZQ== {correct%20horse}"), "***== {***}");
         assert_eq!(secrets.redact("> second of two lines <"), "> *** <");
         assert_eq!(secrets.redact("DB_PASSWORD=never-read"), "DB_PASSWORD=***");
         assert!(!format!("{secrets:?}").contains("horse"));

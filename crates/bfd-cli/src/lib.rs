@@ -8,6 +8,7 @@
 //! | [`load`], [`connect`], [`planning`], [`resuming`], [`running`] | what commands share, in the order they use it |
 //! | [`saved`] | plans in files |
 //! | [`host`], [`git`], [`screen`] | the machine, the work tree, the terminal |
+//! | `spelling` | secrets in other letters |
 //! | [`views`] | what people see: plans, problems, progress, outcomes |
 pub mod cli;
 pub mod commands;
@@ -22,6 +23,7 @@ mod run;
 pub mod running;
 pub mod saved;
 pub mod screen;
+mod spelling;
 pub mod views;
 
 pub use run::run;
