@@ -8,7 +8,8 @@ once, starts and stays healthy:
 
     never-pushed  cannot be pulled: manifest unknown
     slow          takes two seconds to pull
-    crash         exits with code 1 half a second after its start
+    crash         writes its environment and that it cannot go on, and exits with code 1 half
+                  a second after its start
 
 Encode behaviour in the repository, not in the tag: after a service's first
 task ministack pins its images by digest.
@@ -18,6 +19,7 @@ import hashlib
 import itertools
 import json
 import re
+import struct
 import threading
 import time
 import urllib.parse
@@ -59,10 +61,11 @@ def cannot_be_pulled(image):
 class Container:
     """Something that would run; its state follows from the image and the time."""
 
-    def __init__(self, identifier, image, labels):
+    def __init__(self, identifier, image, labels, environment):
         self.identifier = identifier
         self.image = image
         self.labels = labels
+        self.environment = environment
         self.started_at = None
         self.stopped = False
 
@@ -75,6 +78,17 @@ class Container:
         if "crash" in self.image and time.monotonic() - self.started_at > CRASH_AFTER_SECONDS:
             return "exited", 1
         return "running", 0
+
+    def output(self):
+        """What it wrote: one that crashes tells all that it knows, as a bad program does.
+
+        Docker's frames: the stream, three zeros, the length, and then the line.
+        """
+        if "crash" not in self.image:
+            return b""
+        lines = [*self.environment, "I cannot go on"]
+        frames = (f"{line}\n".encode() for line in lines)
+        return b"".join(struct.pack(">BxxxL", 2, len(frame)) + frame for frame in frames)
 
     def inspect(self):
         status, exit_code = self.state()
@@ -94,7 +108,12 @@ class Container:
                 "FinishedAt": SOME_TIME,
                 "Health": {"Status": "healthy", "Log": []},
             },
-            "Config": {"Image": self.image, "Labels": self.labels, "Env": []},
+            "Config": {
+                "Image": self.image,
+                "Labels": self.labels,
+                "Env": self.environment,
+                "Tty": False,
+            },
             "NetworkSettings": {
                 "IPAddress": address,
                 "Ports": {},
@@ -113,10 +132,10 @@ class Containers:
         self.numbers = itertools.count()
         self.by_identifier = {}
 
-    def create(self, image, labels):
+    def create(self, image, labels, environment):
         identifier = digest(f"{image} {next(self.numbers)}")
         with self.lock:
-            self.by_identifier[identifier] = Container(identifier, image, labels)
+            self.by_identifier[identifier] = Container(identifier, image, labels, environment)
         return identifier
 
     def find(self, prefix):
@@ -211,7 +230,8 @@ class Engine(loopback.Handler):
         image = request.get("Image", "")
         if cannot_be_pulled(image):
             return self.refuse(f"No such image: {image}")
-        identifier = CONTAINERS.create(image, request.get("Labels") or {})
+        labels, environment = request.get("Labels") or {}, request.get("Env") or []
+        identifier = CONTAINERS.create(image, labels, environment)
         return self.answer_json(201, {"Id": identifier, "Warnings": []})
 
     def container(self, name, action):
@@ -231,7 +251,7 @@ class Engine(loopback.Handler):
                 time.sleep(0.1)
             return self.answer_json(200, {"StatusCode": container.state()[1]})
         if action == "logs":
-            return self.answer(200, [])
+            return self.answer(200, [], container.output())
         if action is None and self.command == "DELETE":
             CONTAINERS.remove(container)
             return self.answer_json(204)

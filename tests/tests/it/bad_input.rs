@@ -59,6 +59,27 @@ fn every_mistake_is_reported_at_its_line() {
 }
 
 #[test]
+fn log_lines_have_bounds_and_are_refused_beyond_at_their_place() {
+    let with = |lines: &str| {
+        let project = shop::on_sandbox();
+        project
+            .change("[coordinator]", &format!("[rollback]\nlog_lines = {lines}\n\n[coordinator]"));
+        let text = project.workspace().read(project.manifest());
+        let line = 1 + text.lines().position(|it| it.starts_with("log_lines")).expect("a line");
+        (project, format!("[manifest.toml:{line}:"))
+    };
+    for wrong in ["-1", "201", "\"20\"", "2.5"] {
+        let (project, place) = with(wrong);
+        for command in ["validate", "plan", "apply --yes"] {
+            project.bfd(command).run().exits(exit::REFUSED).says(&place).says("log_lines");
+        }
+    }
+    for right in ["0", "200"] {
+        with(right).0.bfd("validate").run().succeeds();
+    }
+}
+
+#[test]
 fn a_manifest_that_is_not_there_is_named() {
     let project = shop::on_sandbox();
     fs::remove_file(project.workspace().path().join(project.manifest())).unwrap();

@@ -1,6 +1,7 @@
 //! The last log lines of containers that failed, in the failure's details.
 
 use crate::world::World;
+use bfd_aws::Settings;
 use bfd_core::Value;
 use bfd_provider::ProviderError;
 use bfd_sandbox::{Behaviour, Fault};
@@ -13,7 +14,12 @@ const CRASH: Behaviour = Behaviour::Crash { exit_code: 3, after: Duration::from_
 
 /// A world with a cluster, an image that crashes, and a log group made by a stack.
 async fn world() -> (World, Value) {
-    let world = World::new().await;
+    world_with(Settings::LOG_LINES, CRASH).await
+}
+
+/// The same with so many lines of an image that behaves like this.
+async fn world_with(log_lines: usize, behaviour: Behaviour) -> (World, Value) {
+    let world = World::with_log_lines(log_lines).await;
     world.create("cluster.main", &json!({ "name": "main" })).await.unwrap();
     let template = format!(
         "Resources: {{ Logs: {{ Type: AWS::Logs::LogGroup, Properties: {{ LogGroupName: {GROUP} }} }} }}"
@@ -22,7 +28,7 @@ async fn world() -> (World, Value) {
     stack.send().await.unwrap();
     tokio::time::sleep(Duration::from_mins(1)).await;
     let digest = world.sandbox.push_image("app", "v1");
-    world.sandbox.behave("app", CRASH);
+    world.sandbox.behave("app", behaviour);
     let image = format!("123456789012.dkr.ecr.ap-southeast-1.amazonaws.com/app@{digest}");
     (world, service(&image))
 }
@@ -142,4 +148,73 @@ async fn a_missing_group_is_the_stop_reason_and_no_log_is_read() {
     assert!(said.contains("The specified log group does not exist."), "{said}");
     let asked = world.sandbox.requests();
     assert!(!asked.iter().any(|it| it.operation == "logs:GetLogEvents"), "nothing ever ran");
+}
+
+#[tokio::test(start_paused = true)]
+async fn as_many_lines_are_kept_as_asked_for() {
+    for (wanted, expected) in [
+        (1, &["fatal: exiting with code 3"][..]),
+        (2, &["no such table: users", "fatal: exiting with code 3"]),
+        (200, &["web started", "no such table: users", "fatal: exiting with code 3"]),
+    ] {
+        let (world, inputs) = world_with(wanted, CRASH).await;
+        world.sandbox.say("app", "no such table: users");
+
+        let error = failure(&world, &inputs).await;
+
+        assert_eq!(lines(&error), expected, "{wanted}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_event_of_several_lines_counts_as_several() {
+    let (world, inputs) = world_with(2, CRASH).await;
+    world.sandbox.say("app", "one\ntwo\nthree");
+
+    let error = failure(&world, &inputs).await;
+
+    assert_eq!(lines(&error), ["three", "fatal: exiting with code 3"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_lines_asked_for_are_none_read_and_none_told() {
+    let (world, inputs) = world_with(0, CRASH).await;
+
+    let error = failure(&world, &inputs).await;
+
+    let details = error.details.join("\n");
+    assert!(!details.contains("log lines") && lines(&error).is_empty(), "{details}");
+    assert!(error.source.to_string().contains("exit code 3"), "{}", error.source);
+    let asked = world.sandbox.requests();
+    assert!(asked.iter().any(|it| it.operation == "ecs:DescribeTasks"));
+    assert!(!asked.iter().any(|it| it.operation.starts_with("logs:")), "{asked:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_container_without_memory_has_last_words() {
+    let (world, inputs) = world_with(Settings::LOG_LINES, Behaviour::OutOfMemory).await;
+    world.sandbox.say("app", "loading the whole table");
+
+    let error = failure(&world, &inputs).await;
+
+    assert!(error.source.to_string().contains("OutOfMemoryError"), "{}", error.source);
+    assert_eq!(lines(&error)[..2], ["web started", "loading the whole table"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_unhealthy_container_has_last_words() {
+    let (world, mut inputs) = world_with(Settings::LOG_LINES, Behaviour::Unhealthy).await;
+    inputs["task_definition"]["containers"]["web"]["healthCheck"] = json!({
+        "command": ["CMD-SHELL", "curl -f http://localhost/"],
+        "interval": 5, "timeout": 2, "retries": 2, "startPeriod": 0,
+    });
+    world.sandbox.say("app", "waiting for the database");
+
+    let error = failure(&world, &inputs).await;
+
+    let said = error.source.to_string();
+    assert!(said.contains("failed container health checks"), "{said}");
+    let told = lines(&error);
+    assert_eq!(told[..2], ["web started", "waiting for the database"]);
+    assert_eq!(told.last(), Some(&"the health check was answered with an error"));
 }

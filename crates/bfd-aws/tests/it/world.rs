@@ -41,14 +41,23 @@ impl World {
     pub(crate) async fn with_secrets(plaintexts: &[(&str, &str)]) -> Self {
         let sandbox = Sandbox::open(Options::default()).unwrap();
         let plaintexts = plaintexts.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
-        let aws = connect(&sandbox, Arc::new(Plaintexts(plaintexts.collect()))).await;
+        let secrets = Arc::new(Plaintexts(plaintexts.collect()));
+        let aws = connect(&sandbox, secrets, Settings::LOG_LINES).await;
+        Self { sandbox, aws }
+    }
+
+    /// With so many log lines of a container that fails.
+    pub(crate) async fn with_log_lines(log_lines: usize) -> Self {
+        let sandbox = Sandbox::open(Options::default()).unwrap();
+        let aws = connect(&sandbox, Arc::new(Plaintexts::default()), log_lines).await;
         Self { sandbox, aws }
     }
 
     /// Another connection to the same world, as another person has it.
     pub(crate) async fn someone_else(&self, plaintexts: &[(&str, &str)]) -> AwsProvider {
         let plaintexts = plaintexts.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
-        connect(&self.sandbox, Arc::new(Plaintexts(plaintexts.collect()))).await
+        let secrets = Arc::new(Plaintexts(plaintexts.collect()));
+        connect(&self.sandbox, secrets, Settings::LOG_LINES).await
     }
 
     /// What came of `work`, and the operations it took.
@@ -180,7 +189,7 @@ impl World {
     }
 }
 
-async fn connect(sandbox: &Sandbox, secrets: Arc<dyn Secrets>) -> AwsProvider {
+async fn connect(sandbox: &Sandbox, secrets: Arc<dyn Secrets>, log_lines: usize) -> AwsProvider {
     let settings = Settings {
         region: "ap-southeast-1".to_owned(),
         endpoint_url: None,
@@ -191,7 +200,7 @@ async fn connect(sandbox: &Sandbox, secrets: Arc<dyn Secrets>) -> AwsProvider {
             sandbox.sleep(),
         )),
         account: "123456789012".to_owned(),
-        log_lines: Settings::LOG_LINES,
+        log_lines,
     };
     AwsProvider::connect(settings, secrets).await.unwrap()
 }

@@ -4,6 +4,8 @@
 
 mod event;
 mod group;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 
