@@ -8,7 +8,9 @@ use async_trait::async_trait;
 use bfd_core::{
     Address, Kind, Object, Observation, Properties, ResourceState, Value, plan::UndoProblem,
 };
-use bfd_provider::{Context, ErrorClass, Identity, Provider, ProviderError, Secrets, Wanted};
+use bfd_provider::{
+    Context, ErrorClass, Identity, Progress, Provider, ProviderError, Secrets, Wanted,
+};
 use futures_util::future::{join_all, try_join_all};
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -40,7 +42,21 @@ fn redacted(aws: &Aws, mut error: ProviderError) -> ProviderError {
     for detail in &mut error.details {
         *detail = aws.secrets.redact(detail);
     }
-    error::rewrite(error, |said| aws.secrets.redact(said))
+    let mut error = error::rewrite(error, |said| aws.secrets.redact(said));
+    // What is not a refusal is told with all of its causes, and each of them may quote.
+    let message = error.to_failure().message;
+    let clean = aws.secrets.redact(&message);
+    if clean != message {
+        error.source = clean.into();
+    }
+    error
+}
+
+/// The same of what a call tells while it is at work: it is shown, and kept in the journal.
+fn discreet(aws: &Aws, context: &Context) -> Context {
+    let (progress, secrets) = (context.progress.clone(), Arc::clone(&aws.secrets));
+    let tell = move |line: String| progress.tell(secrets.redact(&line));
+    Context { progress: Progress::new(tell), ..context.clone() }
 }
 
 /// How old a read may be; AWS publishes no figure, and what is seen are seconds.
@@ -159,7 +175,8 @@ impl Provider for AwsProvider {
         context: &Context,
     ) -> Result<Object, ProviderError> {
         let calls = Self::calls(address.kind())?;
-        let made = calls.create(self.aws(), address, inputs, context).await;
+        let discreet = discreet(self.aws(), context);
+        let made = calls.create(self.aws(), address, inputs, &discreet).await;
         made.map_err(|error| {
             let error = redacted(self.aws(), error);
             if_in_doubt(error, context, || calls.by_name(inputs))
@@ -174,7 +191,8 @@ impl Provider for AwsProvider {
         context: &Context,
     ) -> Result<Object, ProviderError> {
         let calls = Self::calls(address.kind())?;
-        let made = calls.update(self.aws(), address, prior, inputs, context).await;
+        let discreet = discreet(self.aws(), context);
+        let made = calls.update(self.aws(), address, prior, inputs, &discreet).await;
         made.map_err(|error| {
             if_in_doubt(redacted(self.aws(), error), context, || {
                 let object = calls.by_name(inputs)?;
@@ -191,7 +209,8 @@ impl Provider for AwsProvider {
         context: &Context,
     ) -> Result<Object, ProviderError> {
         let calls = Self::calls(address.kind())?;
-        let restored = calls.restore(self.aws(), address, current, prior, context).await;
+        let discreet = discreet(self.aws(), context);
+        let restored = calls.restore(self.aws(), address, current, prior, &discreet).await;
         restored.map_err(|error| redacted(self.aws(), error))
     }
 
@@ -202,7 +221,8 @@ impl Provider for AwsProvider {
         context: &Context,
     ) -> Result<(), ProviderError> {
         let calls = Self::calls(address.kind())?;
-        let deleted = calls.delete(self.aws(), address, prior, context).await;
+        let discreet = discreet(self.aws(), context);
+        let deleted = calls.delete(self.aws(), address, prior, &discreet).await;
         deleted.map_err(|error| redacted(self.aws(), error))
     }
 

@@ -331,6 +331,34 @@ Resources:
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_secret_that_a_reason_quotes_is_told_nowhere() {
+    const QUOTED: &str = r"
+Parameters:
+  Value: { Type: String, NoEcho: true }
+Resources:
+  Url:
+    Type: AWS::SSM::Parameter
+    Properties: { Name: /bellyfed/dev/url, Type: String, Value: x, Tier: !Ref Value }
+";
+    let world = World::with_secrets(&[("WORD", "correct horse")]).await;
+    let mut inputs = stack(QUOTED, "");
+    inputs["parameters"] = json!({ "Value": secret("WORD", "d1") });
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let hears = Arc::clone(&told);
+    let progress = Progress::new(move |line| hears.lock().unwrap().push(line));
+    let context = Context { progress, ..context() };
+
+    let made = world.aws.create(&address(AT), &properties(&inputs), &context).await;
+
+    let failure = made.unwrap_err().to_failure();
+    let told = told.lock().unwrap().join("\n");
+    assert!(told.contains("Value '***' at 'tier'"), "{told}");
+    let failure = format!("{failure:?}");
+    assert!(failure.contains("Value '***' at 'tier'"), "{failure}");
+    assert!(!told.contains("horse") && !failure.contains("horse"), "{told}\n{failure}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_template_that_is_too_large_is_refused_unsent() {
     let world = World::new().await;
     let large = format!("{ONE}{}", "# filler\n".repeat(6000));

@@ -5,7 +5,7 @@ use bfd_core::{
     Address, Expr, Inputs, Object, Observed, Properties, ResourceState, Secret, SecretSource, Value,
 };
 use bfd_provider::{
-    Context, Progress, Provider, ProviderError, SecretUnavailable, Secrets, Token, Wanted,
+    Context, Progress, Provider, ProviderError, SecretUnavailable, Secrets, Token, Wanted, redact,
 };
 use bfd_sandbox::{Options, Sandbox};
 use std::{collections::BTreeMap, future::Future, sync::Arc};
@@ -20,6 +20,11 @@ impl Secrets for Plaintexts {
         let SecretSource::Env(name) = &secret.source else { panic!("no files in tests") };
         let missing = || SecretUnavailable::Missing(secret.source.clone());
         self.0.get(name).cloned().ok_or_else(missing)
+    }
+
+    fn redact(&self, text: &str) -> String {
+        let known = |text: String, plain: &String| text.replace(plain, redact::REDACTED);
+        redact::redact(&self.0.values().fold(text.to_owned(), known))
     }
 }
 
