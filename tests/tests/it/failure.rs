@@ -98,6 +98,68 @@ fn without_rollback_the_next_apply_goes_on_after_the_fix() {
 }
 
 #[test]
+fn a_secret_in_a_stop_reason_is_not_in_the_status() {
+    let project = shop::on_sandbox();
+    project.apply().run().succeeds();
+    let server = project.serve();
+    let aws = AwsCli::new(server.url());
+    let tasks = aws.call("ecs list-tasks --cluster shop --service-name shop-search".split(' '));
+    let task = tasks["taskArns"][0].as_str().expect("a task");
+    let stop = ["ecs", "stop-task", "--cluster", "shop", "--task", task, "--reason"];
+    aws.call(stop.into_iter().chain(["out of memory with DB_PASSWORD=hunter2"]));
+
+    let status = project.bfd("status").run();
+
+    assert!(status.stdout.contains("DB_PASSWORD=***"), "{status}");
+    status.never_mentions("hunter2");
+}
+
+#[test]
+fn what_was_deleted_by_somebody_else_stays_recorded_through_a_rollback() {
+    let project = shop::on_sandbox();
+    project.apply().run().succeeds();
+    let recorded = project.state()["resources"]["parameter.api-url"].clone();
+    let server = project.serve();
+    AwsCli::new(server.url()).call(["ssm", "delete-parameter", "--name", "/shop/api/url"]);
+    project.change("typesense:27.1", "typesense-of-nobody:27.1");
+
+    project.apply().run().exits(exit::ROLLED_BACK);
+
+    // As it was before: recorded, and gone. The next plan tells so again.
+    assert_eq!(project.state()["resources"]["parameter.api-url"], recorded);
+    let plan = project.plan_json();
+    assert_eq!(plan["drift"][0]["address"], "parameter.api-url", "{plan}");
+    assert_eq!(plan["drift"][0]["gone"], true);
+    project.change("typesense-of-nobody:27.1", "typesense:27.1");
+    project.apply().run().succeeds();
+    project.has_no_changes();
+}
+
+#[test]
+fn what_is_gone_and_no_longer_declared_stays_recorded_until_a_run_is_about_it() {
+    const OTHER: &str = "[parameter.other]\nname = \"/shop/other\"\nvalue = \"x\"\n\n";
+    let project = shop::on_sandbox();
+    project.change("[cluster.main]", &format!("{OTHER}[cluster.main]"));
+    project.apply().run().succeeds();
+    let server = project.serve();
+    AwsCli::new(server.url()).call(["ssm", "delete-parameter", "--name", "/shop/other"]);
+    project.change(OTHER, "");
+    let others = || project.state()["resources"]["parameter.other"]["id"].clone();
+    let edge = "[cluster.main]\ndepends_on = [\"repository.web\"]";
+    project.change("[cluster.main]", edge);
+
+    // Only the order changes: that is recorded without a step.
+    project.apply().args(["--target", "cluster.main"]).run().succeeds();
+
+    let order = project.state()["resources"]["cluster.main"]["depends_on"].clone();
+    assert_eq!(order, json!(["coordinator.main", "repository.web"]));
+    assert_eq!(others(), "/shop/other");
+    project.apply().run().succeeds();
+    assert_eq!(others(), json!(null));
+    project.has_no_changes();
+}
+
+#[test]
 fn after_a_kill_the_next_apply_finishes_and_goes_on() {
     let project = shop::on_sandbox();
     let mut killed = in_the_middle(&project);

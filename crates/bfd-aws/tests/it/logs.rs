@@ -97,6 +97,18 @@ async fn the_last_lines_are_in_the_failure_and_their_secrets_are_not() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_secret_that_goes_over_several_lines_is_in_none_of_them() {
+    let (world, inputs) = world().await;
+    for line in ["-----BEGIN PRIVATE KEY-----", "c2hvcnQ", "-----END PRIVATE KEY-----", "bye"] {
+        world.sandbox.say("app", line);
+    }
+
+    let error = failure(&world, &inputs).await;
+
+    assert_eq!(lines(&error)[1..], ["***", "bye", "fatal: exiting with code 3"]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_denial_is_one_line_and_hides_nothing() {
     let (world, inputs) = world().await;
     world.sandbox.inject("logs:GetLogEvents", Fault::AccessDenied);
