@@ -6,12 +6,25 @@
 //! | module | what it holds |
 //! |---|---|
 //! | [`oci`] | the words of the OCI image specification: digests, descriptors, manifests |
-//! | [`layout`] | images on disk, read blob by blob |
+//! | [`layout`] | images on disk, directories and archives, read blob by blob |
+//! | [`build`] | what an image is built from, and the hash that says whether it changed |
+//! | [`builder`] | the builders of other projects, run as child processes |
+//! | [`files`] | plain files over a base, without a builder |
+//! | [`dockerignore`] | what of a context a build does not see |
 
+mod archive;
+pub mod build;
+pub mod builder;
+pub mod dockerignore;
 mod error;
+pub mod files;
 pub mod layout;
 pub mod oci;
+mod tree;
 
+pub use build::{Build, BuilderKind, Content, SecretFrom, content_hash};
+pub use builder::{Tools, build};
 pub use error::ImageError;
+pub use files::{Base, Files, RunConfig, Source, content_hash_of_files, lay};
 pub use layout::Layout;
 pub use oci::{Descriptor, Digest, Platform};

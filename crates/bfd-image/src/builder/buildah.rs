@@ -1,0 +1,214 @@
+//! `buildah build` and `podman build`, which share their arguments.
+
+use super::{Cancelled, Job, Order, Secrets, flag};
+use crate::{
+    BuilderKind, Descriptor, ImageError, Layout, Platform,
+    archive::{write_blob, write_index},
+    files::descriptor,
+    oci,
+};
+use std::{
+    ffi::OsString,
+    future::Future,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+/// The layout that images are pushed into, relative to the place of the build: paths of this
+/// transport must not have colons in them.
+const LAYOUT: &str = "image";
+/// How long the cleaning of the local store may take.
+const CLEANING: Duration = Duration::from_mins(1);
+
+/// Builds a layout, one platform after the other.
+pub(super) async fn build<F: Future<Output = ()>>(
+    kind: BuilderKind,
+    order: &mut Order<'_>,
+    mut cancelled: Cancelled<'_, F>,
+) -> Result<PathBuf, ImageError> {
+    let temporary = order.place.join("tmp");
+    std::fs::create_dir(&temporary).map_err(ImageError::writing(&temporary))?;
+    // The name of a directory that was not there before is not used by another build.
+    let unique = order.place.file_name().map(|name| name.to_string_lossy().into_owned());
+    let mark = unique.unwrap_or_default().trim_start_matches('.').to_lowercase();
+    let store = Store { kind, mark, temporary };
+    let built = build_all(&store, order, cancelled.as_mut()).await;
+    store.clean(order, built.is_err()).await;
+    let images = built?;
+    let layout = order.place.join(LAYOUT);
+    let root = match <[Descriptor; 1]>::try_from(images) {
+        Ok([image]) => image,
+        Err(images) => {
+            let index = oci::Index {
+                schema_version: 2,
+                media_type: oci::INDEX.to_owned(),
+                manifests: images,
+            };
+            let bytes = serde_json::to_vec(&index).expect("descriptors are JSON");
+            let digest = write_blob(&layout, &bytes)?;
+            descriptor(oci::INDEX, digest, bytes.len() as u64)
+        }
+    };
+    write_index(&layout, &root)?;
+    Ok(layout)
+}
+
+async fn build_all<F: Future<Output = ()>>(
+    store: &Store,
+    order: &mut Order<'_>,
+    mut cancelled: Cancelled<'_, F>,
+) -> Result<Vec<Descriptor>, ImageError> {
+    let mut platforms: Vec<Option<Platform>> =
+        order.build.platforms.iter().cloned().map(Some).collect();
+    platforms.sort();
+    platforms.dedup();
+    if platforms.is_empty() {
+        platforms.push(None);
+    }
+    let mut images = Vec::new();
+    for (number, platform) in platforms.iter().enumerate() {
+        let job = store.build_job(order, number, platform.as_ref())?;
+        order.run(job, cancelled.as_mut()).await?;
+        let job = store.push_job(order, number);
+        order.run(job, cancelled.as_mut()).await?;
+        let layout = Layout::open(&order.place.join(LAYOUT), Some(&name_of(number)))?;
+        let mut image = layout.root().clone();
+        image.annotations.clear();
+        // As the image says it, not as it was asked for: a base may have decided.
+        image.platform = layout.platforms()?.into_iter().next();
+        if platform.is_some() {
+            check_platform(platform.as_ref(), image.platform.as_ref())?;
+        }
+        images.push(image);
+    }
+    Ok(images)
+}
+
+/// A base for another platform builds without an error, and does not run.
+fn check_platform(wanted: Option<&Platform>, found: Option<&Platform>) -> Result<(), ImageError> {
+    let same = |one: &Platform, other: &Platform| {
+        one.os == other.os && one.architecture == other.architecture
+    };
+    match (wanted, found) {
+        (Some(wanted), Some(found)) if !same(wanted, found) => {
+            let what = format!("the image was built for {found}, and {wanted} is wanted");
+            Err(ImageError::invalid(what))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// One platform's image in the layout, and its tag in the local store.
+fn name_of(number: usize) -> String {
+    format!("image-{number}")
+}
+
+/// What a build has in the builder's local store, and the mark by which it is found again.
+struct Store {
+    kind: BuilderKind,
+    mark: String,
+    /// For the builder's own temporary files.
+    temporary: PathBuf,
+}
+
+impl Store {
+    fn tag(&self, number: usize) -> String {
+        format!("localhost/{}:{}", self.mark, name_of(number))
+    }
+
+    fn job(&self, order: &Order<'_>, args: &[OsString]) -> Job {
+        let mut job = Job::new(order.tools, self.kind.as_str(), args);
+        job.current_dir(&order.place);
+        job.env("TMPDIR", &self.temporary);
+        job
+    }
+
+    fn build_job(
+        &self,
+        order: &Order<'_>,
+        number: usize,
+        platform: Option<&Platform>,
+    ) -> Result<Job, ImageError> {
+        // Without an ignore file neither is to find one that Docker would not read.
+        let none = self.temporary.join("ignore-nothing");
+        let ignore_file = if let Some(path) = &order.ignore_file {
+            path
+        } else {
+            std::fs::write(&none, "").map_err(ImageError::writing(&none))?;
+            &none
+        };
+        let mut args: Vec<OsString> = vec!["build".into(), "--timestamp=0".into()];
+        args.push(flag("--tag", self.tag(number)));
+        args.push(flag("--ignorefile", ignore_file));
+        args.extend(order.arguments());
+        // Caches are of layers.
+        if !order.build.cache_from.is_empty() || !order.build.cache_to.is_empty() {
+            args.push("--layers".into());
+        }
+        // Nothing asks for this secret. It is how working containers of this build are told
+        // from others, where it ended before it removed them.
+        args.push(flag("--secret", format!("id={0},env={0}", self.mark)));
+        args.extend(platform.map(|platform| flag("--platform", platform.to_string())));
+        args.push("--".into());
+        args.push(order.context.clone().into());
+        let mut job = self.job(order, &args);
+        job.env(&self.mark, "1");
+        Ok(job)
+    }
+
+    fn push_job(&self, order: &Order<'_>, number: usize) -> Job {
+        let to = format!("oci:{LAYOUT}:{}", name_of(number));
+        let args = ["push".to_owned(), "--format=oci".to_owned(), self.tag(number), to];
+        self.job(order, &args.map(OsString::from))
+    }
+
+    /// Removes what the build has in the local store. What cannot be removed stays: the build
+    /// has its own outcome.
+    async fn clean(&self, order: &Order<'_>, is_failed: bool) {
+        let cleaning = async {
+            if is_failed {
+                for id in self.working_containers(order).await {
+                    let _ = self.ask(order, &["rm", &id]).await;
+                }
+            }
+            for number in 0..order.build.platforms.len().max(1) {
+                let _ = self.ask(order, &["rmi", "--force", &self.tag(number)]).await;
+            }
+        };
+        let _ = tokio::time::timeout(CLEANING, cleaning).await;
+        let _ = std::fs::remove_dir_all(&self.temporary);
+    }
+
+    /// The working containers that have the mark in their description.
+    async fn working_containers(&self, order: &Order<'_>) -> Vec<String> {
+        let (list, info): (&[&str], &str) = match self.kind {
+            BuilderKind::Podman => (
+                &["ps", "--all", "--external", "--no-trunc", "--quiet"],
+                "--format={{.Store.GraphRoot}}/{{.Store.GraphDriverName}}-containers",
+            ),
+            _ => (
+                &["containers", "--all", "--notruncate", "--quiet"],
+                "--format={{.store.GraphRoot}}/{{.store.GraphDriverName}}-containers",
+            ),
+        };
+        let Some(root) = self.ask(order, &["info", info]).await.and_then(|it| it.last().cloned())
+        else {
+            return Vec::new();
+        };
+        let ids = self.ask(order, list).await.unwrap_or_default();
+        let is_marked = |id: &String| {
+            let path = Path::new(&root).join(id.trim()).join("userdata/buildah.json");
+            std::fs::read_to_string(path).is_ok_and(|text| text.contains(&self.mark))
+        };
+        ids.into_iter().filter(is_marked).collect()
+    }
+
+    async fn ask(&self, order: &Order<'_>, args: &[&str]) -> Option<Vec<String>> {
+        let args: Vec<OsString> = args.iter().map(Into::into).collect();
+        let mut job = self.job(order, &args);
+        job.keep_all();
+        let never = std::pin::pin!(std::future::pending());
+        let output = job.run(&Secrets::default(), &mut |_| {}, never).await;
+        output.ok().map(|output| output.lines)
+    }
+}
