@@ -2,6 +2,7 @@ use crate::{
     Settings, Transport, error,
     logs::Logs,
     rate::Rates,
+    registry::Registries,
     secrets::SecretsManager,
     transport::{Counting, RequestCount, https, with_attempts},
 };
@@ -21,6 +22,7 @@ use bfd_provider::{Context, ErrorClass, ProviderError, Secrets};
 use std::{
     fmt,
     future::Future,
+    path::Path,
     sync::Arc,
     time::{Duration, SystemTime},
 };
@@ -48,6 +50,7 @@ pub struct Aws {
     pub(crate) sts: aws_sdk_sts::Client,
     /// Reads plaintext at the moment it is sent.
     pub(crate) secrets: Arc<dyn Secrets>,
+    pub(crate) registries: Registries,
     settings: Settings,
     sleep: SharedAsyncSleep,
     time: SharedTimeSource,
@@ -109,6 +112,7 @@ impl Aws {
             secrets_manager: SecretsManager::new(&config),
             ssm: client!(aws_sdk_ssm, &config),
             sts: client!(aws_sdk_sts, &config),
+            registries: Registries::new(config.http_client(), sleep.clone(), time.clone()),
             secrets,
             settings,
             sleep,
@@ -150,7 +154,7 @@ impl Aws {
         // The SDK's futures are large, and the engine holds many of them.
         let send = Box::pin(send);
         async move {
-            let wait = self.rates.take(operation, self.now());
+            let wait = self.rate(operation);
             if !wait.is_zero() {
                 self.sleep(wait).await;
             }
@@ -245,6 +249,25 @@ impl Aws {
             region if region.starts_with("us-gov-") => "aws-us-gov",
             _ => "aws",
         }
+    }
+
+    /// How long to wait until the limits allow one more request.
+    pub(crate) fn rate(&self, operation: &str) -> Duration {
+        self.rates.take(operation, self.now())
+    }
+
+    pub(crate) fn time_source(&self) -> SharedTimeSource {
+        self.time.clone()
+    }
+
+    /// Where requests go instead of AWS's own endpoints.
+    pub(crate) fn endpoint_url(&self) -> Option<&str> {
+        self.settings.endpoint_url.as_deref()
+    }
+
+    /// Docker's own configuration, which may not be there.
+    pub(crate) fn docker_config(&self) -> Option<&Path> {
+        self.settings.docker_config.as_deref()
     }
 
     /// The account of the environment.

@@ -10,6 +10,7 @@
 //! | `transport` | HTTP, and the count of requests |
 //! | `rate` | client-side rate limits, on the connection's own clock |
 //! | `error` | from the SDK's errors to the engine's |
+//! | [`registry`] | images in registries: the OCI distribution protocol |
 //! | `json` | services of which a single call is made, without their SDK crates |
 //! | `logs`, `secrets` | CloudWatch Logs and Secrets Manager, by that |
 //! | `inputs`, `tags` | reading canonical properties |
@@ -23,6 +24,7 @@ mod kinds;
 mod logs;
 mod provider;
 mod rate;
+pub mod registry;
 mod secrets;
 mod settings;
 mod shapes;

@@ -22,6 +22,8 @@ enum Family {
     SsmRead,
     CloudFormation,
     LogsRead,
+    RegistryImage,
+    RegistryLayer,
     Other,
 }
 
@@ -51,6 +53,8 @@ impl Family {
             ("ssm", "AddTagsToResource" | "RemoveTagsFromResource") => Self::SsmTag,
             ("ssm", _) => Self::SsmRead,
             ("cloudformation", _) => Self::CloudFormation,
+            ("registry", "PutManifest") => Self::RegistryImage,
+            ("registry", _) => Self::RegistryLayer,
             ("logs", _) => Self::LogsRead,
             _ => Self::Other,
         }
@@ -75,6 +79,9 @@ impl Family {
             Self::SsmRead => (40.0, 40.0),
             Self::CloudFormation => (20.0, 5.0),
             Self::LogsRead => (10.0, 10.0),
+            // ECR: 10 PutImage per second, and 100 of what an upload begins and ends with.
+            Self::RegistryImage => (10.0, 10.0),
+            Self::RegistryLayer => (100.0, 100.0),
         };
         Limit { burst, per_second }
     }

@@ -1,7 +1,7 @@
 use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
 use aws_smithy_async::{rt::sleep::SharedAsyncSleep, time::SharedTimeSource};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
-use std::fmt;
+use std::{fmt, path::PathBuf};
 
 /// What a connection is made from.
 #[derive(Clone, Debug)]
@@ -18,6 +18,9 @@ pub struct Settings {
     pub account: String,
     /// How many of a failed container's last log lines a failure tells; 0 reads no logs.
     pub log_lines: usize,
+    /// Docker's `config.json`, which says who we are to other registries than ECR. It may be
+    /// missing; `None` is nobody in particular to any of them.
+    pub docker_config: Option<PathBuf>,
 }
 
 impl Settings {

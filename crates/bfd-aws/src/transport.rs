@@ -1,9 +1,15 @@
+use aws_smithy_async::{rt::sleep::SharedAsyncSleep, time::SharedTimeSource};
 use aws_smithy_http_client::{
     Builder, Connector,
     proxy::ProxyConfig,
     tls::{Provider, rustls_provider::CryptoMode},
 };
+use aws_smithy_runtime::client::{
+    identity::IdentityCache, orchestrator::endpoints::StaticUriEndpointResolver,
+    retries::strategy::NeverRetryStrategy,
+};
 use aws_smithy_runtime_api::client::{
+    auth::static_resolver::StaticAuthSchemeOptionResolver,
     connector_metadata::ConnectorMetadata,
     http::{
         HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient,
@@ -19,6 +25,7 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
+    time::Duration,
 };
 
 tokio::task_local! {
@@ -51,6 +58,29 @@ pub(crate) fn https() -> SharedHttpClient {
         }
         builder.tls_provider(Provider::Rustls(CryptoMode::AwsLc)).build()
     })
+}
+
+/// A connector for requests that are no operations of the SDK.
+///
+/// The SDK's client wants to know all that an operation consists of, and looks at the clock and
+/// the timeouts of it.
+pub(crate) fn connector(
+    client: &SharedHttpClient,
+    sleep: SharedAsyncSleep,
+    time: SharedTimeSource,
+    connect_timeout: Duration,
+) -> SharedHttpConnector {
+    let components = RuntimeComponents::builder("registry")
+        .with_auth_scheme_option_resolver(Some(StaticAuthSchemeOptionResolver::new(Vec::new())))
+        .with_endpoint_resolver(Some(StaticUriEndpointResolver::uri("http://unused")))
+        .with_identity_cache(Some(IdentityCache::no_cache()))
+        .with_retry_strategy(Some(NeverRetryStrategy::new()))
+        .with_sleep_impl(Some(sleep))
+        .with_time_source(Some(time))
+        .build()
+        .expect("everything that is required is there");
+    let settings = HttpConnectorSettings::builder().connect_timeout(connect_timeout).build();
+    client.http_connector(&settings, &components)
 }
 
 /// How many HTTP requests left, attempts counted one by one.

@@ -39,6 +39,11 @@ pub async fn connect(loaded: &Loaded) -> Result<Connection, CommandError> {
             (None, Arc::new(host::WallClock), endpoint)
         }
     };
+    let docker_config = match manifest.provider.kind {
+        // No password is told to a registry that is not there.
+        ProviderKind::Sandbox => None,
+        ProviderKind::Aws => host::docker_config(),
+    };
     let settings = Settings {
         account: environment.account.clone(),
         region: environment.region.clone(),
@@ -46,6 +51,7 @@ pub async fn connect(loaded: &Loaded) -> Result<Connection, CommandError> {
         profile: manifest.provider.profile.clone(),
         transport,
         log_lines: manifest.log_lines,
+        docker_config,
     };
     let provider = Arc::new(AwsProvider::connect(settings, loaded.secrets.clone()).await?);
     check_account(&*provider, environment).await?;

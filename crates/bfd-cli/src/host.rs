@@ -29,6 +29,13 @@ pub fn variable(name: &str) -> Option<String> {
     env::var(name).ok().filter(|value| !value.is_empty())
 }
 
+/// Docker's own configuration, where Docker looks for it. It may not be there.
+pub fn docker_config() -> Option<PathBuf> {
+    let directory = variable("DOCKER_CONFIG").map(PathBuf::from);
+    let own = || Some(env::home_dir()?.join(".docker"));
+    Some(directory.or_else(own)?.join("config.json"))
+}
+
 /// User and host, for locks and journals.
 pub fn who() -> String {
     let user = variable("USER").or_else(|| variable("LOGNAME")).unwrap_or_else(|| "unknown".into());

@@ -238,6 +238,7 @@ impl Process<'_> {
             profile: None,
             transport: Some(transport),
             log_lines: Settings::LOG_LINES,
+            docker_config: None,
         };
         let secrets = Arc::new(Plaintexts(self.project.secrets.clone()));
         let provider = AwsProvider::connect(settings, secrets).await.expect("nothing is sent yet");

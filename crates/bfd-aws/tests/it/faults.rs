@@ -98,6 +98,7 @@ async fn without_credentials(why: fn() -> CredentialsError) -> ProviderError {
         transport: Some(transport),
         account: "123456789012".to_owned(),
         log_lines: Settings::LOG_LINES,
+        docker_config: None,
     };
     let aws = AwsProvider::connect(settings, Arc::new(())).await.unwrap();
     let refused = aws.identity().await.unwrap_err();

@@ -206,6 +206,7 @@ async fn connect(sandbox: &Sandbox, secrets: Arc<dyn Secrets>, log_lines: usize)
         )),
         account: "123456789012".to_owned(),
         log_lines,
+        docker_config: None,
     };
     AwsProvider::connect(settings, secrets).await.unwrap()
 }

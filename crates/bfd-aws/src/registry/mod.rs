@@ -1,0 +1,89 @@
+//! Images in registries: the OCI distribution protocol, on the same transport and clock as the
+//! SDK's clients.
+//!
+//! Source: <https://github.com/opencontainers/distribution-spec>, and what ECR does otherwise:
+//! each place says so.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`reference`] | names of images, read as `docker pull` reads them |
+//! | `host`, `url` | where a registry is, and whose |
+//! | `challenge`, `credentials`, `auth` | who asks |
+//! | `wire` | one request and its answer |
+//! | `manifest` | what is under a tag or a digest; tags moved and removed |
+//! | `source`, `body` | where an image comes from, and its bytes on their way |
+//! | `contents` | everything that an image consists of |
+//! | `blob` | one blob, sent or not |
+//! | `push` | an image, sent or copied |
+//! | `progress` | what is told meanwhile |
+
+mod auth;
+mod blob;
+mod body;
+mod challenge;
+mod contents;
+mod credentials;
+mod host;
+mod manifest;
+mod progress;
+mod push;
+pub mod reference;
+mod source;
+mod url;
+mod wire;
+
+pub use manifest::Resolved;
+pub use push::Pushed;
+pub use reference::{At, NotAReference, Reference};
+
+use crate::{Aws, transport};
+use aws_smithy_async::{rt::sleep::SharedAsyncSleep, time::SharedTimeSource};
+use aws_smithy_runtime_api::client::http::{SharedHttpClient, SharedHttpConnector};
+use std::{
+    collections::BTreeMap,
+    sync::{Mutex, OnceLock},
+    time::Duration,
+};
+
+/// How long a connection may take to come about.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Every registry, as this connection reaches it.
+#[derive(Clone, Copy, Debug)]
+pub struct Registry<'a> {
+    aws: &'a Aws,
+}
+
+impl Aws {
+    /// Registries of images, ECR's and others.
+    pub fn registry(&self) -> Registry<'_> {
+        Registry { aws: self }
+    }
+}
+
+/// What is kept of registries between requests: connections, and who we are to each.
+pub(crate) struct Registries {
+    client: Option<SharedHttpClient>,
+    sleep: SharedAsyncSleep,
+    time: SharedTimeSource,
+    connector: OnceLock<SharedHttpConnector>,
+    kept: Mutex<BTreeMap<(String, String), auth::Authorization>>,
+}
+
+impl Registries {
+    pub(crate) fn new(
+        client: Option<SharedHttpClient>,
+        sleep: SharedAsyncSleep,
+        time: SharedTimeSource,
+    ) -> Self {
+        Self { client, sleep, time, connector: OnceLock::new(), kept: Mutex::default() }
+    }
+
+    /// The connections, made when the first registry is asked.
+    fn connector(&self) -> &SharedHttpConnector {
+        self.connector.get_or_init(|| {
+            let client = self.client.as_ref().expect("every connection has a transport");
+            transport::connector(client, self.sleep.clone(), self.time.clone(), CONNECT_TIMEOUT)
+        })
+    }
+}
