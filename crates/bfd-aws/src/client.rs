@@ -293,6 +293,16 @@ impl Aws {
         self.settings.log_lines
     }
 
+    /// What paths of the manifest are relative to.
+    pub(crate) fn directory(&self) -> &std::path::Path {
+        &self.settings.directory
+    }
+
+    /// Where images are made before they are pushed.
+    pub(crate) fn scratch(&self) -> &std::path::Path {
+        &self.settings.scratch
+    }
+
     /// How many HTTP requests left since the connection was made, retries included.
     pub fn request_count(&self) -> u64 {
         self.count.get()

@@ -32,6 +32,11 @@ mod tags;
 mod transport;
 
 pub use client::Aws;
-pub use kinds::service::ServiceStatus;
+pub use kinds::{
+    image::{
+        Content as ImageContent, ContentError, builder as image_builder, content as image_content,
+    },
+    service::ServiceStatus,
+};
 pub use provider::AwsProvider;
 pub use settings::{Settings, Transport};

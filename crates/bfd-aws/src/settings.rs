@@ -21,6 +21,10 @@ pub struct Settings {
     /// Docker's `config.json`, which says who we are to other registries than ECR. It may be
     /// missing; `None` is nobody in particular to any of them.
     pub docker_config: Option<PathBuf>,
+    /// What paths of the manifest are relative to.
+    pub directory: PathBuf,
+    /// Where images are made before they are pushed.
+    pub scratch: PathBuf,
 }
 
 impl Settings {

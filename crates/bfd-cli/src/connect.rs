@@ -52,6 +52,8 @@ pub async fn connect(loaded: &Loaded) -> Result<Connection, CommandError> {
         transport,
         log_lines: manifest.log_lines,
         docker_config,
+        directory: host::directory_of(&manifest.path),
+        scratch: std::env::temp_dir(),
     };
     let provider = Arc::new(AwsProvider::connect(settings, loaded.secrets.clone()).await?);
     check_account(&*provider, environment).await?;

@@ -5,7 +5,7 @@
 //! | [`cli`] | the command line |
 //! | [`commands`] | one file per command |
 //! | [`exit`] | errors and exit codes |
-//! | [`load`], [`connect`], [`planning`], [`resuming`], [`running`] | what commands share, in the order they use it |
+//! | [`load`], [`contents`], [`connect`], [`planning`], [`resuming`], [`running`] | what commands share, in the order they use it |
 //! | [`saved`] | plans in files |
 //! | [`host`], [`git`], [`screen`] | the machine, the work tree, the terminal |
 //! | `spelling` | secrets in other letters |
@@ -13,11 +13,13 @@
 pub mod cli;
 pub mod commands;
 pub mod connect;
+pub mod contents;
 pub mod exit;
 pub mod git;
 pub mod host;
 pub mod load;
 pub mod planning;
+mod platforms;
 pub mod resuming;
 mod run;
 pub mod running;

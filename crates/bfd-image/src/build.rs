@@ -26,6 +26,8 @@ pub struct Build {
     /// The stage to build. By default the last.
     pub target: Option<String>,
     pub args: BTreeMap<String, String>,
+    /// Put on the image. They are not in the hash: who adds them knows why.
+    pub labels: BTreeMap<String, String>,
     /// By the id that `RUN --mount=type=secret,id=…` asks for.
     pub secrets: BTreeMap<String, SecretFrom>,
     /// By default the builder's own platform.

@@ -103,7 +103,7 @@ pub async fn build(
     tools: &Tools,
     secrets: &BTreeMap<String, Zeroizing<String>>,
     into: &Path,
-    progress: &mut (dyn FnMut(&str) + Send),
+    progress: &mut (dyn FnMut(&str) + Send + Sync),
     cancelled: impl Future<Output = ()> + Send,
 ) -> Result<Layout, ImageError> {
     // Before any builder is asked for anything.
@@ -143,7 +143,7 @@ struct Order<'a> {
     ignore_file: Option<PathBuf>,
     /// A directory for all that the build leaves.
     place: PathBuf,
-    progress: &'a mut (dyn FnMut(&str) + Send),
+    progress: &'a mut (dyn FnMut(&str) + Send + Sync),
 }
 
 type Cancelled<'a, F> = std::pin::Pin<&'a mut F>;
@@ -155,6 +155,8 @@ impl Order<'_> {
         all.extend(self.build.target.iter().map(|target| flag("--target", target)));
         let args = self.build.args.iter().map(|(name, value)| format!("{name}={value}"));
         all.extend(args.map(|arg| flag("--build-arg", arg)));
+        let labels = self.build.labels.iter().map(|(name, value)| format!("{name}={value}"));
+        all.extend(labels.map(|label| flag("--label", label)));
         all.extend(self.build.cache_from.iter().map(|from| flag("--cache-from", from)));
         all.extend(self.build.cache_to.iter().map(|to| flag("--cache-to", to)));
         let secrets =

@@ -239,6 +239,8 @@ impl Process<'_> {
             transport: Some(transport),
             log_lines: Settings::LOG_LINES,
             docker_config: None,
+            directory: std::path::PathBuf::new(),
+            scratch: std::env::temp_dir(),
         };
         let secrets = Arc::new(Plaintexts(self.project.secrets.clone()));
         let provider = AwsProvider::connect(settings, secrets).await.expect("nothing is sent yet");

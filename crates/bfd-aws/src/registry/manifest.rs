@@ -388,7 +388,7 @@ pub(super) fn checked(operation: &'static str, tag: &str) -> Result<String, Prov
         .map_err(|why| ProviderError::new(operation, ErrorClass::InvalidRequest, why))
 }
 
-fn parse<T: serde::de::DeserializeOwned>(
+pub(super) fn parse<T: serde::de::DeserializeOwned>(
     reference: &Reference,
     bytes: &[u8],
 ) -> Result<T, ProviderError> {

@@ -12,12 +12,14 @@
 //! | `wire` | one request and its answer |
 //! | `manifest` | what is under a tag or a digest; tags moved and removed |
 //! | `source`, `body` | where an image comes from, and its bytes on their way |
+//! | `base` | images as a base of others, and what is written on them |
 //! | `contents` | everything that an image consists of |
 //! | `blob` | one blob, sent or not |
 //! | `push` | an image, sent or copied |
 //! | `progress` | what is told meanwhile |
 
 mod auth;
+mod base;
 mod blob;
 mod body;
 mod challenge;

@@ -73,7 +73,7 @@ impl Registry<'_> {
         self.transfer(&source, repository, tag, &mounts, context).await
     }
 
-    async fn transfer(
+    pub(super) async fn transfer(
         &self,
         source: &dyn Source,
         repository: &Reference,
@@ -143,11 +143,13 @@ impl Registry<'_> {
         context: &Context,
         pushed: &mut Pushed,
     ) -> Result<(), ProviderError> {
-        let found: Vec<(&Descriptor, Found)> = iter(&contents.blobs)
+        // Futures made beforehand: what a stream's closure borrows, its caller could not send.
+        let looks: Vec<_> = contents
+            .blobs
+            .iter()
             .map(|blob| async move { Ok((blob, self.find(target, blob, from).await?)) })
-            .buffered(LOOKS)
-            .try_collect()
-            .await?;
+            .collect();
+        let found: Vec<(&Descriptor, Found)> = iter(looks).buffered(LOOKS).try_collect().await?;
         let mut missing = Vec::new();
         for (blob, found) in found {
             match found {
@@ -165,7 +167,8 @@ impl Registry<'_> {
         let layers = missing.iter().filter(|(blob, _)| is_layer(blob)).count();
         let time = self.aws.time_source();
         let meter = Arc::new(Meter::new(context.progress.clone(), time, pushed.sent, layers));
-        let sent = iter(missing)
+        let sends: Vec<_> = missing
+            .into_iter()
             .map(|(blob, upload)| {
                 let meter = &meter;
                 async move {
@@ -179,9 +182,8 @@ impl Registry<'_> {
                     Ok::<(), ProviderError>(())
                 }
             })
-            .buffer_unordered(UPLOADS)
-            .try_collect::<()>();
-        sent.await?;
+            .collect();
+        iter(sends).buffer_unordered(UPLOADS).try_collect::<()>().await?;
         meter.finish();
         Ok(())
     }

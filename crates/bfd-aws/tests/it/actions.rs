@@ -21,10 +21,18 @@ const UNCALLED: &[(&str, &str, &str)] = &[
         "iam:CreateServiceLinkedRole",
         "the first call to ECS in an account makes its role",
     ),
+    ("image", "ecr:BatchCheckLayerAvailability", PROTOCOL),
+    ("image", "ecr:CompleteLayerUpload", PROTOCOL),
+    ("image", "ecr:GetAuthorizationToken", PROTOCOL),
+    ("image", "ecr:GetDownloadUrlForLayer", PROTOCOL),
+    ("image", "ecr:InitiateLayerUpload", PROTOCOL),
+    ("image", "ecr:UploadLayerPart", PROTOCOL),
     ("service", "iam:CreateServiceLinkedRole", "the first service with autoscaling makes its role"),
     ("service", "iam:PassRole", "the task and execution roles are handed to ECS"),
     ("stack", "iam:PassRole", "`role_arn` is handed to CloudFormation"),
 ];
+
+const PROTOCOL: &str = "images are pushed by the protocol of registries, which ECR grants so";
 
 #[test]
 fn the_documented_actions_are_those_that_are_called() {

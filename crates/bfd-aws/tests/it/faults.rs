@@ -99,6 +99,8 @@ async fn without_credentials(why: fn() -> CredentialsError) -> ProviderError {
         account: "123456789012".to_owned(),
         log_lines: Settings::LOG_LINES,
         docker_config: None,
+        directory: std::path::PathBuf::new(),
+        scratch: std::env::temp_dir(),
     };
     let aws = AwsProvider::connect(settings, Arc::new(())).await.unwrap();
     let refused = aws.identity().await.unwrap_err();

@@ -76,7 +76,12 @@ async fn what_is_there_costs_one_request_of_a_kind() {
         check(&world, &running(recorded(&images, &secrets), &arn)).await;
     assert_eq!(problems, []);
     operations.sort();
-    let expected = ["ecr:DescribeImages", "ecs:DescribeTaskDefinition", "ssm:GetParameters"];
+    let expected = [
+        "ecr:DescribeImages",
+        "ecr:GetLifecyclePolicy",
+        "ecs:DescribeTaskDefinition",
+        "ssm:GetParameters",
+    ];
     assert_eq!(operations, expected);
 }
 
@@ -152,5 +157,23 @@ async fn what_is_not_found_is_looked_for_again() {
     let image = format!("{REGISTRY}/web@{digest}");
     let (problems, operations) = check(&world, &recorded(&[&image], &json!({}))).await;
     assert_eq!(problems, []);
-    assert_eq!(operations, ["ecr:DescribeImages"; 3]);
+    let looks = operations.iter().filter(|it| *it == "ecr:DescribeImages");
+    assert_eq!(looks.count(), 3, "twice in vain, then once: {operations:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_image_that_the_next_push_expires_is_said_before() {
+    let world = World::new().await;
+    let repository = json!({ "name": "web", "keep_images": 2 });
+    world.create("repository.web", &repository).await.unwrap();
+    let old = world.sandbox.push_image("web", "v1");
+    let image = format!("{REGISTRY}/web@{old}");
+    assert_eq!(check(&world, &recorded(&[&image], &json!({}))).await.0, [], "one more fits");
+    tokio::time::sleep(Duration::from_mins(1)).await;
+    world.sandbox.push_image("web", "v2");
+    let (problems, _) = check(&world, &recorded(&[&image], &json!({}))).await;
+    let [problem] = problems.as_slice() else { panic!("{problems:?}") };
+    assert_eq!(problem.undo, None, "it is still there");
+    assert!(problem.message.contains("expires it with the next push"), "{}", problem.message);
+    assert!(problem.help.as_deref().unwrap().contains("`keep_images`"));
 }

@@ -207,6 +207,8 @@ async fn connect(sandbox: &Sandbox, secrets: Arc<dyn Secrets>, log_lines: usize)
         account: "123456789012".to_owned(),
         log_lines,
         docker_config: None,
+        directory: std::path::PathBuf::new(),
+        scratch: std::env::temp_dir(),
     };
     AwsProvider::connect(settings, secrets).await.unwrap()
 }

@@ -1,6 +1,7 @@
 use crate::{
     cli::{ApplyArgs, ManifestArgs},
     connect::connect,
+    contents::{self, Promotions},
     exit::{CommandError, Exit},
     load::{Loaded, SecretUse, load},
     planning::{self, Scope},
@@ -30,7 +31,8 @@ pub(super) async fn run(args: &ApplyArgs, screen: Screen) -> Result<Exit, Comman
             "a saved plan has its targets; `--target` is for `plan`",
         ));
     }
-    let loaded = load(&manifest, SecretUse::Compared)?;
+    let mut loaded = load(&manifest, SecretUse::Compared)?;
+    contents::read(&mut loaded, &manifest, Promotions::Read).await?;
     if reviewed.is_none() && loaded.manifest.guard.approval == Approval::SavedPlan {
         return Err(CommandError::refused_with(
             "this environment applies saved plans only",

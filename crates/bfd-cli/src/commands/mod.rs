@@ -24,7 +24,7 @@ use clap::CommandFactory;
 /// Runs one command.
 pub async fn dispatch(command: &Command, screen: Screen) -> Result<Exit, CommandError> {
     match command {
-        Command::Validate(args) => validate::run(args, screen),
+        Command::Validate(args) => validate::run(args, screen).await,
         Command::Plan(args) => plan::run(args, screen).await,
         Command::Apply(args) => apply::run(args, screen).await,
         Command::Destroy(args) => destroy::run(args, screen).await,

@@ -1,6 +1,7 @@
 use crate::{
     cli::{PlanArgs, PlanFormat},
     connect::connect,
+    contents::{self, Promotions},
     exit::{CommandError, Exit},
     load::{SecretUse, about, load},
     planning::{self, Scope},
@@ -11,7 +12,8 @@ use crate::{
 
 /// Shows what apply would do. Writes nothing but the file it was asked for.
 pub(super) async fn run(args: &PlanArgs, screen: Screen) -> Result<Exit, CommandError> {
-    let loaded = load(&args.manifest, SecretUse::Compared)?;
+    let mut loaded = load(&args.manifest, SecretUse::Compared)?;
+    contents::read(&mut loaded, &args.manifest, Promotions::Read).await?;
     if let Some(open) = loaded.store.unfinished().await? {
         // What it is about to change, or has changed, is not recorded yet.
         let about = about(&loaded, &open).await?;

@@ -7,6 +7,8 @@ use crate::{
 
 const PLATFORM_NAME: Type = Type::Name { min: 3, max: 64, pattern: PLATFORM };
 const TEXTS: Type = Type::List(&Type::Text);
+/// What an image is made of is hashed when planning, so nothing in it waits for anything.
+const KNOWN_WORDS: Type = Type::List(&Type::Name { min: 0, max: 65536, pattern: PATH });
 const WORDS: Type = Type::Either(&Type::Text, &TEXTS);
 
 pub(super) const FALLBACK: &[Field] = &[
@@ -36,8 +38,8 @@ pub(super) const FALLBACK: &[Field] = &[
 
 /// What an image of `files` runs.
 pub(super) const CONFIG: &[Field] = &[
-    Field::new("entrypoint", TEXTS, "What is run, word by word."),
-    Field::new("command", TEXTS, "Its arguments; a container may have others."),
+    Field::new("entrypoint", KNOWN_WORDS, "What is run, word by word."),
+    Field::new("command", KNOWN_WORDS, "Its arguments; a container may have others."),
     Field::new("env", Type::Map(&Type::Scalar), "Environment variables."),
     Field::new(
         "working_dir",

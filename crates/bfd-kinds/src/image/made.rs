@@ -163,6 +163,15 @@ pub(super) fn lower(lower: &mut Lower<'_>, origin: Origin) -> Inputs {
     if origin == Origin::Files {
         files(lower, &mut make);
     }
+    for (field, value) in &make {
+        if !value.is_known() && field != "base" {
+            let label = "waits for another resource";
+            let help = "what an image is made of is hashed when planning; hand it to the container instead";
+            let problem =
+                bfd_core::Problem::error("manifest::not_known", "must be known when planning");
+            lower.problems.push(problem.at(lower.place(field), label).help(help));
+        }
+    }
     if !make.is_empty() {
         inputs.insert("make".to_owned(), Expr::Map(make));
     }

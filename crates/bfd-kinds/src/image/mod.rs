@@ -13,6 +13,7 @@ mod settle;
 pub use made::Origin;
 pub(crate) use place::is_tag;
 pub use place::{Place, place, registry};
+pub use settle::default_tag;
 
 use crate::{
     clock::Clock,
@@ -54,7 +55,20 @@ pub static SPEC: KindSpec = KindSpec {
     seconds,
     // A push that fails says so at once, and its undo is a few requests.
     clock: |_| Clock::default(),
-    actions: &["ecr:DescribeImages", "ecr:DescribeRepositories"],
+    actions: &[
+        "ecr:BatchCheckLayerAvailability",
+        "ecr:BatchDeleteImage",
+        "ecr:BatchGetImage",
+        "ecr:CompleteLayerUpload",
+        "ecr:DescribeImages",
+        "ecr:DescribeRepositories",
+        "ecr:GetAuthorizationToken",
+        "ecr:GetDownloadUrlForLayer",
+        "ecr:GetLifecyclePolicy",
+        "ecr:InitiateLayerUpload",
+        "ecr:PutImage",
+        "ecr:UploadLayerPart",
+    ],
 };
 
 /// Rough figures: looking up is nothing, a build takes minutes.

@@ -107,9 +107,7 @@ fn made(settle: &mut Settle<'_>, origin: Origin) {
         return;
     }
     if !settle.inputs.contains_key("tag") {
-        let digits = content.trim_start_matches("sha256:").chars().take(12);
-        let tag: String = "bfd-".chars().chain(digits).collect();
-        settle.inputs.insert("tag".to_owned(), tag.into());
+        settle.inputs.insert("tag".to_owned(), default_tag(&content).into());
     }
     // Of all but a build, the digest is known before it is made.
     let digest = match origin {
@@ -126,7 +124,14 @@ fn made(settle: &mut Settle<'_>, origin: Origin) {
     }
 }
 
-/// A tag that cannot be moved must not be on another image.
+/// The tag of an image that has none of its own: `bfd-` and 12 digits of its content.
+pub fn default_tag(content: &str) -> String {
+    let digits = content.trim_start_matches("sha256:").chars().take(12);
+    "bfd-".chars().chain(digits).collect()
+}
+
+/// A tag that cannot be moved must not be on another image. Of one that is moved, it is kept
+/// where from: a rollback puts it back.
 fn check_tag(settle: &mut Settle<'_>, digest: Option<&str>) {
     let output = |name: &str| lookup_path(settle.outputs?, name);
     let is_immutable = output("immutable") == Some(&Value::Bool(true));
@@ -138,6 +143,9 @@ fn check_tag(settle: &mut Settle<'_>, digest: Option<&str>) {
     // Of a build, only the last one is known; it may be the same image again.
     let before = settle.recorded.and_then(|recorded| recorded.outputs.get("tag")?.as_str());
     let differs = digest.map_or(before == Some(&tag), |digest| digest != taken);
+    if !is_immutable && digest != Some(taken) {
+        settle.inputs.insert("moves_tag_from".to_owned(), taken.into());
+    }
     if is_immutable && differs {
         let label =
             format!("`{tag}` is on {taken} already, and the repository's tags are immutable");

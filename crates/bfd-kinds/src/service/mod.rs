@@ -100,6 +100,7 @@ pub static SPEC: KindSpec = KindSpec {
         "application-autoscaling:PutScalingPolicy",
         "application-autoscaling:RegisterScalableTarget",
         "ecr:DescribeImages",
+        "ecr:GetLifecyclePolicy",
         "ecs:CreateService",
         "ecs:DeleteService",
         "ecs:DeregisterTaskDefinition",

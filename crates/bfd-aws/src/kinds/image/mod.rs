@@ -1,8 +1,23 @@
-//! The calls of `image`: which digest a tag stands for. Nothing is ever written.
+//! The calls of `image`: which digest a tag stands for; what is made, pushed and taken away.
+//!
+//! | module | what it does |
+//! |---|---|
+//! | `observe` | looks images up that others push |
+//! | `look` | looks whether what bfd pushed is there |
+//! | `recipe` | what an image is made of on this machine, and its hash |
+//! | `made` | makes it, pushes it, takes it away |
+//! | `tags` | tags and digests by ECR's own API |
+//! | `lifecycle` | what a policy would expire |
 
+mod lifecycle;
+mod look;
+mod made;
 mod observe;
+mod recipe;
+mod tags;
 
-pub(crate) use observe::{look_up, repository_of};
+pub(crate) use observe::{expiring, look_up, repository_of};
+pub use recipe::{Content, ContentError, builder, content};
 
 use super::{KindCalls, Reading};
 use crate::{
@@ -27,9 +42,9 @@ impl KindCalls for Image {
         observe::observe(reading, wanted).await
     }
 
-    /// It is only read.
-    fn by_name(&self, _inputs: &Properties) -> Option<Object> {
-        None
+    /// `None` for what is only read.
+    fn by_name(&self, inputs: &Properties) -> Option<Object> {
+        made::by_name(inputs)
     }
 
     async fn create(
@@ -37,9 +52,9 @@ impl KindCalls for Image {
         aws: &Aws,
         _address: &Address,
         inputs: &Properties,
-        _context: &Context,
+        context: &Context,
     ) -> Result<Object, ProviderError> {
-        verified(aws, inputs).await
+        ready(aws, inputs, context).await
     }
 
     async fn update(
@@ -48,19 +63,20 @@ impl KindCalls for Image {
         _address: &Address,
         _prior: &ResourceState,
         inputs: &Properties,
-        _context: &Context,
+        context: &Context,
     ) -> Result<Object, ProviderError> {
-        verified(aws, inputs).await
+        ready(aws, inputs, context).await
     }
 
     async fn restore(
         &self,
-        _aws: &Aws,
+        aws: &Aws,
         _address: &Address,
-        _current: &ResourceState,
+        current: &ResourceState,
         prior: &ResourceState,
         _context: &Context,
     ) -> Result<Object, ProviderError> {
+        made::undo(aws, current, Some(prior)).await?;
         // A rollback must not fail on an image that has gone: what runs may still run.
         let (id, inputs, outputs) = (prior.id.clone(), prior.inputs.clone(), prior.outputs.clone());
         Ok(Object { id, inputs, outputs })
@@ -68,13 +84,23 @@ impl KindCalls for Image {
 
     async fn delete(
         &self,
-        _aws: &Aws,
+        aws: &Aws,
         _address: &Address,
-        _prior: &ResourceState,
-        _context: &Context,
+        prior: &ResourceState,
+        context: &Context,
     ) -> Result<(), ProviderError> {
-        // Images are the repository's.
-        Ok(())
+        // What an earlier run pushed is the repository's, and may be what others run.
+        if context.undo { made::undo(aws, prior, None).await } else { Ok(()) }
+    }
+}
+
+/// Makes the image, or makes sure that it is there.
+async fn ready(aws: &Aws, inputs: &Properties, context: &Context) -> Result<Object, ProviderError> {
+    let fallback = inputs.get("fallback_active").and_then(Value::as_bool).unwrap_or_default();
+    if inputs.contains_key("origin") && !fallback {
+        made::make(aws, inputs, context).await
+    } else {
+        verified(aws, inputs).await
     }
 }
 

@@ -1,4 +1,9 @@
-use super::super::Reading;
+use super::{
+    super::Reading,
+    lifecycle::{self, Aged},
+    look as made,
+    tags::identifier,
+};
 use crate::{
     Aws,
     inputs::{self, Collect},
@@ -24,7 +29,7 @@ pub(crate) fn repository_of(wanted: &Wanted<'_>) -> Option<String> {
 }
 
 /// What is desired comes before what is recorded: an image is looked up, not compared.
-fn current(wanted: &Wanted<'_>, field: &str) -> Option<String> {
+pub(super) fn current(wanted: &Wanted<'_>, field: &str) -> Option<String> {
     match wanted.inputs {
         Some(inputs) => inputs.get(field)?.as_str().map(str::to_owned),
         None => inputs::text(&wanted.prior?.inputs, field).map(str::to_owned),
@@ -35,6 +40,22 @@ pub(super) async fn observe(
     reading: &Reading<'_>,
     wanted: &[Wanted<'_>],
 ) -> Result<Observation, ProviderError> {
+    let (made, looked_up): (Vec<Wanted<'_>>, Vec<Wanted<'_>>) =
+        wanted.iter().copied().partition(made::is_made);
+    let (made, looked_up) =
+        tokio::join!(made::observe(reading, &made), look_all_up(reading, &looked_up));
+    let mut seen = made?;
+    seen.extend(looked_up?);
+    Ok(seen)
+}
+
+async fn look_all_up(
+    reading: &Reading<'_>,
+    wanted: &[Wanted<'_>],
+) -> Result<Observation, ProviderError> {
+    if wanted.is_empty() {
+        return Ok(Observation::new());
+    }
     let repositories = reading.repositories.get(reading.aws).await?;
     let mut references: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for one in wanted {
@@ -119,13 +140,34 @@ pub(crate) async fn look_up(
     Ok(found)
 }
 
-fn identifier(reference: &str) -> ImageIdentifier {
-    let builder = ImageIdentifier::builder();
-    if reference.starts_with("sha256:") {
-        builder.image_digest(reference).build()
-    } else {
-        builder.image_tag(reference).build()
-    }
+/// The digests that the repository's lifecycle policy expires once another image is pushed.
+pub(crate) async fn expiring(
+    aws: &Aws,
+    repository: &str,
+) -> Result<BTreeSet<String>, ProviderError> {
+    let request = aws.ecr.get_lifecycle_policy().repository_name(repository);
+    let policy = match aws.call("ecr:GetLifecyclePolicy", request.send()).await {
+        Ok(answer) => answer.lifecycle_policy_text,
+        Err(none) if none.class == ErrorClass::NotFound => None,
+        Err(refused) => return Err(refused),
+    };
+    let Some(policy) = policy else { return Ok(BTreeSet::new()) };
+    let images: Vec<Aged> = describe(aws, repository, None)
+        .await?
+        .into_iter()
+        .filter_map(|image| {
+            Some(Aged {
+                digest: image.image_digest?,
+                tags: image.image_tags.unwrap_or_default(),
+                pushed_at: image.image_pushed_at.map_or(0.0, |at| at.as_secs_f64()),
+            })
+        })
+        .collect();
+    // The next one has the tag that the newest has, as far as prefixes go.
+    let newest = images.iter().max_by(|a, b| a.pushed_at.total_cmp(&b.pushed_at));
+    let tag = newest.and_then(|image| image.tags.first().cloned()).unwrap_or_default();
+    let now = aws.now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    Ok(lifecycle::expired(&policy, &images, &tag, now.as_secs_f64()))
 }
 
 async fn describe(

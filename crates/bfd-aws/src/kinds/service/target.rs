@@ -32,6 +32,8 @@ enum Need {
 enum Found {
     There,
     Gone,
+    /// An image that the repository's policy is about to delete.
+    Expiring,
     /// Nobody could find out.
     Unknown {
         why: String,
@@ -62,6 +64,16 @@ fn problem(address: &Address, need: &Need, found: &Found) -> Option<UndoProblem>
     let name = need.name();
     let (undo, message, help) = match found {
         Found::There => return None,
+        Found::Expiring => {
+            let message = format!(
+                "{name} is needed by a rollback, and the repository's lifecycle policy expires it with the next push"
+            );
+            (
+                None,
+                message,
+                Some("keep more images: raise `keep_images`, or change the policy".to_owned()),
+            )
+        }
         Found::Unknown { why, help } => {
             let message = format!("a rollback needs {name}, and nobody could look for it: {why}");
             (None, message, help.clone())
@@ -197,9 +209,16 @@ async fn images(aws: &Aws, needs: &BTreeSet<&Need>) -> Findings {
     }
     let reads = wanted.iter().map(|(repository, references)| async move {
         let found = image::look_up(aws, repository, references).await;
-        let of = |reference: &String| match &found {
-            Ok(found) => is_there(found.digests.contains_key(reference)),
-            Err(refused) => unknown(refused),
+        let expiring = match &found {
+            Ok(found) if !found.digests.is_empty() => image::expiring(aws, repository).await,
+            _ => Ok(BTreeSet::new()),
+        };
+        let of = |reference: &String| match (&found, &expiring) {
+            (Ok(found), Ok(expiring)) => match found.digests.get(reference) {
+                Some(digest) if expiring.contains(digest) => Found::Expiring,
+                found => is_there(found.is_some()),
+            },
+            (Err(refused), _) | (_, Err(refused)) => unknown(refused),
         };
         let image = |reference: &String| Need::Image((*repository).to_owned(), reference.clone());
         references.iter().map(|it| (image(it), of(it))).collect::<Vec<_>>()

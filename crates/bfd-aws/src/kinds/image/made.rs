@@ -1,0 +1,393 @@
+//! Images that are made and pushed: the calls.
+
+use super::{
+    recipe::{Recipe, recipe},
+    tags,
+};
+use crate::{
+    Aws,
+    inputs::{self, Collect},
+    registry::{At, NotAReference, Reference, Registry},
+};
+use bfd_core::{Object, Properties, ResourceState, Secret, Value};
+use bfd_image::{Base, Files, ImageError, Layout, Tools};
+use bfd_kinds::image::Origin;
+use bfd_provider::{Context, ErrorClass, ProviderError, Secrets};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+};
+use zeroize::Zeroizing;
+
+const BUILD: &str = "image:Build";
+const READ: &str = "image:Read";
+
+/// The label of an image that was built, with the hash of its content.
+pub(super) const CONTENT: &str = "dev.bfd.content";
+
+/// Where an image is pushed to.
+#[derive(Debug)]
+struct Target {
+    /// Without tag or digest.
+    uri: String,
+    /// Its name in ECR, when it is in the registry of the environment.
+    repository: Option<String>,
+    tag: Option<String>,
+}
+
+impl Target {
+    async fn of(aws: &Aws, inputs: &Properties) -> Result<Self, ProviderError> {
+        let repository = inputs::text(inputs, "repository").map(str::to_owned);
+        let tag = inputs::text(inputs, "tag").map(str::to_owned);
+        let known = inputs::text(inputs, "uri").and_then(|uri| uri.split_once('@'));
+        let elsewhere = inputs::text(inputs, "repository_uri");
+        let uri = match (known, elsewhere, &repository) {
+            (Some((uri, _)), ..) => uri.to_owned(),
+            (None, Some(uri), _) => uri.to_owned(),
+            (None, None, Some(name)) => repository_uri(aws, name).await?,
+            (None, None, None) => String::new(),
+        };
+        Ok(Self { uri, repository, tag })
+    }
+
+    fn at(&self, reference: &str) -> Result<Reference, ProviderError> {
+        let joint = if reference.starts_with("sha256:") { '@' } else { ':' };
+        reference_of(&format!("{}{joint}{reference}", self.uri))
+    }
+}
+
+fn reference_of(text: &str) -> Result<Reference, ProviderError> {
+    text.parse().map_err(|wrong: NotAReference| local(READ, wrong))
+}
+
+fn local(
+    operation: &str,
+    why: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+) -> ProviderError {
+    ProviderError::new(operation, ErrorClass::Local, why).without_effect()
+}
+
+async fn repository_uri(aws: &Aws, name: &str) -> Result<String, ProviderError> {
+    const OPERATION: &str = "ecr:DescribeRepositories";
+    let request = aws.ecr.describe_repositories().repository_names(name);
+    let answer = aws.call(OPERATION, request.send()).await?;
+    let found = answer.repositories.unwrap_or_default().into_iter().next();
+    found.and_then(|it| it.repository_uri).ok_or_else(|| {
+        ProviderError::new(OPERATION, ErrorClass::NotFound, format!("no repository `{name}`"))
+    })
+}
+
+/// Makes the image and pushes it. What is there already is neither made nor pushed.
+pub(super) async fn make(
+    aws: &Aws,
+    inputs: &Properties,
+    context: &Context,
+) -> Result<Object, ProviderError> {
+    let target = Target::of(aws, inputs).await?;
+    let registry = aws.registry();
+    let planned = inputs::required(inputs, "content", READ)?;
+    let origin = inputs::text(inputs, "origin").and_then(Origin::parse);
+    if origin == Some(Origin::Copy) {
+        return copy(aws, inputs, &target, planned, context).await;
+    }
+    if let Some(digest) = already_there(&registry, inputs, &target, planned).await? {
+        context.progress.tell("is in the repository already");
+        return Ok(object(inputs, &target, &digest, false));
+    }
+    let scratch = tempfile::Builder::new()
+        .prefix("bfd-image-")
+        .tempdir_in(aws.scratch())
+        .map_err(|error| local(READ, error).hint("free some space, or set `TMPDIR`"))?;
+    let recipe = recipe(inputs, aws.directory()).map_err(|error| local(READ, error))?;
+    let Some(recipe) = recipe else {
+        return Err(local(READ, "the plan says nothing of what the image is made of"));
+    };
+    let (recipe, content) = tokio::task::spawn_blocking(move || {
+        let content = recipe.content();
+        (recipe, content)
+    })
+    .await
+    .map_err(|error| local(READ, error))?;
+    let content = content.map_err(|error| local(READ, error))?;
+    if content.hash != planned {
+        let why = format!("its content changed since it was planned: {}", content.hash);
+        return Err(local(READ, why).hint("plan again, and have that reviewed"));
+    }
+    let layout = match recipe {
+        Recipe::Archive(path, name) => {
+            Layout::open(&path, name.as_deref()).map_err(|error| local(READ, error))?
+        }
+        Recipe::Files(files, base) => {
+            let into = scratch.path().to_owned();
+            return push_files(&registry, inputs, &target, *files, base, into, context).await;
+        }
+        Recipe::Build(mut build, secrets) => {
+            build.labels.insert(CONTENT.to_owned(), planned.to_owned());
+            let secrets = revealed(&*aws.secrets, secrets)?;
+            let progress = context.progress.clone();
+            let told = aws.secrets.clone();
+            let mut tell = |line: &str| progress.tell(told.redact(line));
+            let tools = Tools::default();
+            let built = bfd_image::build(
+                &build,
+                &tools,
+                &secrets,
+                scratch.path(),
+                &mut tell,
+                context.turn_back.cancelled(),
+            );
+            built.await.map_err(|error| failed_build(aws, error))?
+        }
+    };
+    push(&registry, inputs, &target, &layout, context).await
+}
+
+fn failed_build(aws: &Aws, error: ImageError) -> ProviderError {
+    let class = match &error {
+        ImageError::Cancelled => ErrorClass::Canceled,
+        _ => ErrorClass::Local,
+    };
+    let (why, lines): (String, Vec<String>) = match &error {
+        ImageError::Failed { command, status, output } => {
+            (format!("`{command}` failed: {status}"), output.clone())
+        }
+        ImageError::NoBuilder { reasons } => {
+            ("there is no builder that can be used".to_owned(), reasons.clone())
+        }
+        other => (other.to_string(), Vec::new()),
+    };
+    let mut refused = ProviderError::new(BUILD, class, aws.secrets.redact(&why)).without_effect();
+    for line in lines {
+        refused = refused.detail(aws.secrets.redact(&line));
+    }
+    match error {
+        ImageError::NoBuilder { .. } => {
+            refused.hint("install Docker Buildx, Buildah or Podman, or push an `archive`")
+        }
+        _ => refused,
+    }
+}
+
+fn revealed(
+    all: &dyn Secrets,
+    secrets: BTreeMap<String, Secret>,
+) -> Result<BTreeMap<String, Zeroizing<String>>, ProviderError> {
+    let reveal = |(id, secret): (String, Secret)| {
+        let value = all.reveal(&secret).map_err(|why| local(BUILD, why))?;
+        Ok((id, Zeroizing::new(value)))
+    };
+    secrets.into_iter().map(reveal).collect()
+}
+
+/// The digest of the image, when it is where it should be, under its tag.
+async fn already_there(
+    registry: &Registry<'_>,
+    inputs: &Properties,
+    target: &Target,
+    planned: &str,
+) -> Result<Option<String>, ProviderError> {
+    let Some(tag) = &target.tag else { return Ok(None) };
+    let tagged = target.at(tag)?;
+    let Some(digest) = registry.digest(&tagged).await? else { return Ok(None) };
+    let digest = digest.to_string();
+    let is_it = match inputs::text(inputs, "digest") {
+        Some(known) => known == digest,
+        // Of what is built or laid, nothing but its label tells.
+        None => registry.label(&tagged, CONTENT).await?.as_deref() == Some(planned),
+    };
+    Ok(is_it.then_some(digest))
+}
+
+async fn push(
+    registry: &Registry<'_>,
+    inputs: &Properties,
+    target: &Target,
+    layout: &Layout,
+    context: &Context,
+) -> Result<Object, ProviderError> {
+    let digest = layout.root().digest.to_string();
+    let image = target.at(&digest)?;
+    let was_there = registry.digest(&image).await?.is_some();
+    let made = object(inputs, target, &digest, !was_there);
+    let pushed = registry.push(layout, &image, target.tag.as_deref(), &[], context).await;
+    left(pushed.map(|_| ()), made)
+}
+
+/// Lays files over their base, and pushes both.
+async fn push_files(
+    registry: &Registry<'_>,
+    inputs: &Properties,
+    target: &Target,
+    mut files: Files,
+    base: Option<Reference>,
+    into: PathBuf,
+    context: &Context,
+) -> Result<Object, ProviderError> {
+    let content = inputs::text(inputs, "content").unwrap_or_default();
+    files.config.labels.insert(CONTENT.to_owned(), content.to_owned());
+    if let Some(base) = &base {
+        files.base = Base::Image(Box::new(registry.base(base, &files.platform).await?));
+    }
+    let laid = tokio::task::spawn_blocking(move || bfd_image::lay(&files, &into)).await;
+    let layout = laid.map_err(|error| local(READ, error))?.map_err(|error| local(READ, error))?;
+    let Some(base) = base else { return push(registry, inputs, target, &layout, context).await };
+    let digest = layout.root().digest.to_string();
+    let image = target.at(&digest)?;
+    let was_there = registry.digest(&image).await?.is_some();
+    let made = object(inputs, target, &digest, !was_there);
+    let pushed = registry.push_over(&layout, &base, &image, target.tag.as_deref(), context).await;
+    left(pushed.map(|_| ()), made)
+}
+
+/// What a push that failed may have left: the undo looks for it.
+fn left(pushed: Result<(), ProviderError>, made: Object) -> Result<Object, ProviderError> {
+    match pushed {
+        Ok(()) => Ok(made),
+        Err(error) if error.left.is_some() => Err(error),
+        Err(error) => Err(error.leaving(made)),
+    }
+}
+
+async fn copy(
+    aws: &Aws,
+    inputs: &Properties,
+    target: &Target,
+    digest: &str,
+    context: &Context,
+) -> Result<Object, ProviderError> {
+    let registry = aws.registry();
+    let source = match inputs::text(inputs, "from") {
+        Some(from) => {
+            let name = from.split([':', '@']).next().unwrap_or_default();
+            repository_uri(aws, name).await?
+        }
+        None => reference_of(inputs::required(inputs, "source", READ)?)?.name(),
+    };
+    let source = reference_of(&format!("{source}@{digest}"))?;
+    let image = target.at(digest)?;
+    let was_there = registry.digest(&image).await?.is_some();
+    let made = object(inputs, target, digest, !was_there);
+    let copied = registry.copy(&source, &image, target.tag.as_deref(), context).await;
+    left(copied.map(|_| ()), made)
+}
+
+fn object(inputs: &Properties, target: &Target, digest: &str, pushed: bool) -> Object {
+    let uri = format!("{}@{digest}", target.uri);
+    let outputs = Collect::default()
+        .with("uri", uri.as_str())
+        .with("digest", digest)
+        .maybe("tag", target.tag.clone())
+        .with("fallback_active", false)
+        // Whether an undo may take it away: nobody had it before.
+        .with("pushed", pushed)
+        .done();
+    Object { id: uri, inputs: inputs.clone(), outputs }
+}
+
+/// The image as it can be named when nothing is known of its making.
+pub(super) fn by_name(inputs: &Properties) -> Option<Object> {
+    inputs::text(inputs, "origin")?;
+    let place =
+        inputs::text(inputs, "repository").or_else(|| inputs::text(inputs, "repository_uri"))?;
+    let tag = inputs::text(inputs, "tag")?;
+    Some(Object {
+        id: format!("{place}:{tag}"),
+        inputs: inputs.clone(),
+        outputs: Properties::new(),
+    })
+}
+
+/// Takes away what a run pushed, and puts the tag that it moved back where it was. What `prior`
+/// ran is never taken away.
+pub(super) async fn undo(
+    aws: &Aws,
+    made: &ResourceState,
+    prior: Option<&ResourceState>,
+) -> Result<(), ProviderError> {
+    if inputs::text(&made.inputs, "origin").is_none()
+        || made.outputs.get("fallback_active") == Some(&Value::Bool(true))
+    {
+        return Ok(());
+    }
+    let target = Target::of(aws, &made.inputs).await;
+    let target = match target {
+        // With its repository, the image has gone.
+        Err(gone) if gone.class == ErrorClass::NotFound => return Ok(()),
+        target => target?,
+    };
+    // An update that nobody heard the end of is recorded with the outputs of before.
+    let nothing = Properties::new();
+    let outputs = match prior {
+        Some(prior) if prior.outputs == made.outputs => &nothing,
+        _ => &made.outputs,
+    };
+    let digest = inputs::text(outputs, "digest").or_else(|| inputs::text(&made.inputs, "digest"));
+    let before = inputs::text(&made.inputs, "moves_tag_from");
+    let ran = prior.and_then(|prior| inputs::text(&prior.outputs, "uri"));
+    let is_kept = digest.is_some_and(|digest| ran == Some(&format!("{}@{digest}", target.uri)));
+    let pushed = outputs.get("pushed") != Some(&Value::Bool(false)) && !is_kept;
+    match &target.repository {
+        Some(repository) => {
+            undo_in_ecr(aws, repository, target.tag.as_deref(), digest, before, pushed).await
+        }
+        None => undo_elsewhere(aws, &target, digest, before, pushed).await,
+    }
+}
+
+async fn undo_in_ecr(
+    aws: &Aws,
+    repository: &str,
+    tag: Option<&str>,
+    digest: Option<&str>,
+    before: Option<&str>,
+    pushed: bool,
+) -> Result<(), ProviderError> {
+    let wanted: BTreeSet<String> =
+        [tag, digest, before].into_iter().flatten().map(str::to_owned).collect();
+    let there = tags::read(aws, repository, &wanted).await?;
+    let on_tag = tag.and_then(|tag| tags::digest(there.get(tag)?));
+    // Somebody else's image under the tag is none of ours.
+    let is_ours =
+        on_tag.is_some() && on_tag != before && digest.is_none_or(|it| on_tag == Some(it));
+    if let (Some(tag), true) = (tag, is_ours) {
+        match before.and_then(|before| there.get(before)) {
+            Some(earlier) => tags::put(aws, repository, earlier, tag).await?,
+            None if pushed => tags::delete(aws, repository, tag).await?,
+            // It was there without a tag, and has none but this: the tag stays, for without
+            // it the image would go.
+            None => {}
+        }
+    }
+    if let (Some(digest), true) = (digest, pushed)
+        && there.contains_key(digest)
+    {
+        tags::delete(aws, repository, digest).await?;
+    }
+    Ok(())
+}
+
+async fn undo_elsewhere(
+    aws: &Aws,
+    target: &Target,
+    digest: Option<&str>,
+    before: Option<&str>,
+    pushed: bool,
+) -> Result<(), ProviderError> {
+    let registry = aws.registry();
+    let Some(tag) = &target.tag else { return Ok(()) };
+    let tagged = target.at(tag)?;
+    let there = registry.digest(&tagged).await?.map(|digest| digest.to_string());
+    let is_ours = there.is_some()
+        && there.as_deref() != before
+        && digest.is_none_or(|it| there.as_deref() == Some(it));
+    if !is_ours {
+        return Ok(());
+    }
+    match before.map(|before| target.at(before)).transpose()? {
+        Some(Reference { at: At::Digest(earlier), .. }) => {
+            registry.restore_tag(&tagged, tag, &earlier).await
+        }
+        _ if pushed => registry.delete_tag(&tagged, tag).await,
+        _ => Ok(()),
+    }
+}

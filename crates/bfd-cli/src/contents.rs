@@ -1,0 +1,173 @@
+//! What images are made of: read once before planning, so that the plan itself needs neither
+//! files nor builders.
+
+use crate::{
+    cli::ManifestArgs,
+    exit::CommandError,
+    host,
+    load::{Loaded, SecretUse, in_manifest, known, load},
+};
+use bfd_core::{Address, Expr, Inputs, Problem, Properties, Resource, Value};
+use bfd_plan::Graph;
+use std::path::Path;
+
+/// Whether the state of other environments is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Promotions {
+    Read,
+    /// The command asks whether a manifest is right, not whether its time has come.
+    Skipped,
+}
+
+/// Fills in what images are made of. Fails with everything that cannot be read.
+pub async fn read(
+    loaded: &mut Loaded,
+    args: &ManifestArgs,
+    promotions: Promotions,
+) -> Result<(), CommandError> {
+    let directory = host::directory_of(&loaded.path);
+    let mut problems = Vec::new();
+    for resource in &mut loaded.manifest.resources {
+        if resource.address.kind().as_str() != "image" {
+            continue;
+        }
+        if resource.inputs.contains_key("promoted") {
+            if promotions == Promotions::Skipped {
+                continue;
+            }
+            match promoted(resource, &directory, args).await {
+                Ok(image) => take(resource, image),
+                Err(problem) => problems.push(problem),
+            }
+        } else if let Err(problem) = content(resource, &directory).await {
+            problems.push(problem);
+        }
+    }
+    problems.extend(crate::platforms::check(&loaded.manifest.resources));
+    if !problems.is_empty() {
+        return Err(in_manifest(&loaded.manifest, problems));
+    }
+    loaded.graph = Graph::build(loaded.manifest.resources.clone())
+        .map_err(|problems| in_manifest(&loaded.manifest, problems))?;
+    Ok(())
+}
+
+/// The inputs that wait for nothing.
+fn known_inputs(inputs: &Inputs) -> Properties {
+    let known = inputs.iter().filter_map(|(name, expr)| {
+        Some((name.clone(), expr.resolve(&|_: &_| None::<Value>).ok()?))
+    });
+    known.collect()
+}
+
+async fn content(resource: &mut Resource, directory: &Path) -> Result<(), Problem> {
+    let inputs = known_inputs(&resource.inputs);
+    let Some(origin) = inputs.get("origin").and_then(Value::as_str).map(str::to_owned) else {
+        return Ok(());
+    };
+    let place = resource.span_of(&origin);
+    let from = directory.to_owned();
+    let read = tokio::task::spawn_blocking(move || bfd_aws::image_content(&inputs, &from)).await;
+    let read = read.unwrap_or_else(|panicked| std::panic::resume_unwind(panicked.into_panic()));
+    let content = read.map_err(|error| {
+        let (label, help) = explained(&error);
+        let problem =
+            Problem::error("image::unreadable", "what the image is made of cannot be read");
+        problem.at(place, label).help(help)
+    })?;
+    let Some(content) = content else { return Ok(()) };
+    resource.inputs.insert("content".to_owned(), content.hash.into());
+    if let Some(digest) = content.digest {
+        resource.inputs.insert("digest".to_owned(), digest.into());
+    }
+    if let Some(platforms) = content.platforms {
+        let platforms = platforms.into_iter().map(Expr::from).collect();
+        resource.inputs.insert("platforms".to_owned(), Expr::List(platforms));
+    }
+    let has_way_out =
+        ["fallback", "first_deploy"].iter().any(|it| resource.inputs.contains_key(*it));
+    if origin == "context" && has_way_out {
+        // Only then does a plan depend on whether it can be built here.
+        let inputs = known_inputs(&resource.inputs);
+        if let Err(why) = bfd_aws::image_builder(&inputs).await {
+            resource.inputs.insert("unbuildable".to_owned(), why.into());
+        }
+    }
+    Ok(())
+}
+
+/// The error and its causes in a line, and what to do.
+fn explained(error: &dyn std::error::Error) -> (String, String) {
+    let mut label = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        label = format!("{label}: {error}");
+        cause = error.source();
+    }
+    let help = "paths are relative to the manifest, that of `dockerfile` to the context".to_owned();
+    (label, help)
+}
+
+/// An image as another environment has it.
+struct Promoted {
+    uri: String,
+    digest: String,
+}
+
+/// Reads what was applied to another environment last.
+async fn promoted(
+    resource: &Resource,
+    directory: &Path,
+    args: &ManifestArgs,
+) -> Result<Promoted, Problem> {
+    let source = known_inputs(&resource.inputs).remove("promoted").unwrap_or_default();
+    let field = |name: &str| source[name].as_str().unwrap_or_default().to_owned();
+    let (path, image) = (directory.join(field("environment")), field("image"));
+    let wrong = |label: String, help: String| {
+        let problem = Problem::error("image::not_promoted", "there is nothing to promote");
+        problem.at(resource.span_of("source"), label).help(help)
+    };
+    let shown = path.display();
+    let other = ManifestArgs { manifest: path.clone(), vars: args.vars.clone() };
+    // Its own variables may be others than ours, which are then not declared there.
+    let loaded = load(&other, SecretUse::Ignored)
+        .or_else(|_| load(&ManifestArgs { vars: Vec::new(), ..other.clone() }, SecretUse::Ignored));
+    let loaded = loaded.map_err(|error| {
+        let (label, _) = explained(&error);
+        wrong(format!("{shown}: {label}"), format!("`bfd validate {shown}` says what is wrong"))
+    })?;
+    let address = Address::new("image", &image).map_err(|error| {
+        wrong(error.to_string(), "write the name of an image of that manifest".to_owned())
+    })?;
+    if loaded.graph.get(&address).is_none() {
+        let help = "write the name of an image of that manifest".to_owned();
+        return Err(wrong(format!("{shown} declares no `{address}`"), help));
+    }
+    let (snapshot, _) = known(&loaded).await.map_err(|error| {
+        let (label, help) = explained(&error);
+        wrong(format!("the state of {shown}: {label}"), help)
+    })?;
+    let not_yet = || {
+        let label = format!("`{address}` has no digest in {shown} yet");
+        wrong(label, format!("`bfd apply {shown}` first: what runs there is what is promoted"))
+    };
+    let outputs = &snapshot.state.resources.get(&address).ok_or_else(not_yet)?.outputs;
+    let text = |name: &str| outputs.get(name).and_then(Value::as_str).map(str::to_owned);
+    if outputs.get("fallback_active") == Some(&Value::Bool(true)) {
+        return Err(not_yet());
+    }
+    let (Some(uri), Some(digest)) = (text("uri"), text("digest")) else { return Err(not_yet()) };
+    Ok(Promoted { uri, digest })
+}
+
+/// As if it had been written: the image there, by its digest.
+fn take(resource: &mut Resource, Promoted { uri, digest }: Promoted) {
+    resource.inputs.remove("promoted");
+    if resource.inputs.contains_key("origin") {
+        resource.inputs.insert("content".to_owned(), digest.into());
+    } else {
+        resource.inputs.insert("uri".to_owned(), uri.clone().into());
+        resource.inputs.insert("digest".to_owned(), digest.into());
+    }
+    resource.inputs.insert("source".to_owned(), uri.into());
+}
