@@ -7,7 +7,9 @@ use crate::ImageError;
 use regex_lite::Regex;
 use std::{
     ffi::OsString,
+    iter::Peekable,
     path::{Path, PathBuf},
+    str::Chars,
 };
 
 /// The patterns of a file, in its order.
@@ -112,7 +114,6 @@ impl Pattern {
             _ => text,
         };
         let wrong = || format!("`{line}` is no pattern");
-        check_syntax(&text).ok_or_else(wrong)?;
         let matcher = Matcher::new(&text).ok_or_else(wrong)?;
         Ok(Self { includes, text, matcher })
     }
@@ -159,99 +160,103 @@ fn clean(path: &str) -> String {
     }
 }
 
-/// Whether brackets are closed and not empty, and escapes escape something.
-fn check_syntax(pattern: &str) -> Option<()> {
-    let mut rest = pattern.chars().peekable();
-    while let Some(c) = rest.next() {
-        match c {
-            '\\' => {
-                rest.next()?;
-            }
-            '[' => {
-                rest.next_if_eq(&'^');
-                let mut is_empty = true;
-                while is_empty || rest.next_if_eq(&']').is_none() {
-                    is_empty = false;
-                    class_member(&mut rest)?;
-                    if rest.next_if_eq(&'-').is_some() {
-                        class_member(&mut rest)?;
-                    }
-                }
-            }
-            _ => {}
-        }
-    }
-    Some(())
+/// A piece of a pattern.
+enum Token {
+    /// Itself.
+    Plain(char),
+    /// An expression of one character that may be several: `?`, `[a-c]`, `\\*`.
+    One(String),
+    /// `*`: anything in one part of a path.
+    Star,
+    /// `**` or `**/`: any number of parts.
+    Deep,
 }
 
-fn class_member(rest: &mut impl Iterator<Item = char>) -> Option<char> {
+/// Takes a pattern apart. `None` where brackets are not closed or empty, or where an escape
+/// escapes nothing.
+fn tokens(pattern: &str) -> Option<Vec<Token>> {
+    let mut tokens = Vec::new();
+    let mut rest = pattern.chars().peekable();
+    while let Some(c) = rest.next() {
+        tokens.push(match c {
+            '*' if rest.next_if_eq(&'*').is_some() => {
+                rest.next_if_eq(&'/');
+                Token::Deep
+            }
+            '*' => Token::Star,
+            '?' => Token::One("[^/]".to_owned()),
+            '\\' => Token::One(format!("\\{}", rest.next()?)),
+            '[' => Token::One(class(&mut rest)?),
+            ']' => Token::One("\\]".to_owned()),
+            c => Token::Plain(c),
+        });
+    }
+    Some(tokens)
+}
+
+/// Reads what follows a `[`, up to its `]`.
+fn class(rest: &mut Peekable<Chars<'_>>) -> Option<String> {
+    let mut class = "[".to_owned();
+    class.extend(rest.next_if_eq(&'^'));
+    loop {
+        class.push_str(&class_member(rest)?);
+        if rest.next_if_eq(&'-').is_some() {
+            class.push('-');
+            class.push_str(&class_member(rest)?);
+        }
+        if rest.next_if_eq(&']').is_some() {
+            class.push(']');
+            return Some(class);
+        }
+    }
+}
+
+fn class_member(rest: &mut Peekable<Chars<'_>>) -> Option<String> {
     match rest.next()? {
         '-' | ']' => None,
-        '\\' => rest.next(),
-        c => Some(c),
+        '\\' => Some(format!("\\{}", rest.next()?)),
+        c => Some(plain(c)),
+    }
+}
+
+/// A character as an expression has it.
+fn plain(c: char) -> String {
+    // Docker leaves `^` as it is, so that a pattern with it and with a star matches nothing.
+    if c.is_ascii_punctuation() && !matches!(c, '^' | '/' | '<' | '>') {
+        format!("\\{c}")
+    } else {
+        c.to_string()
     }
 }
 
 impl Matcher {
-    /// Docker's matcher makes an expression of a pattern, but for some that it compares as text.
-    /// It decides which by the last special character, and the two do not always agree: `**x`
-    /// matches `yx`, `**x*` does not.
+    /// Some patterns Docker compares as text, and that is not always what the expression would
+    /// match: `**x` matches `yx`, `**x*` does not.
     fn new(pattern: &str) -> Option<Self> {
+        let tokens = tokens(pattern)?;
+        let is_plain = |token: &Token| matches!(token, Token::Plain(_));
+        match tokens.as_slice() {
+            all if all.iter().all(is_plain) => return Some(Self::Exact),
+            [Token::Deep, rest @ ..] if rest.iter().all(is_plain) => {
+                return Some(Self::Suffix(pattern["**".len()..].to_owned()));
+            }
+            [start @ .., Token::Deep] if start.iter().all(is_plain) => {
+                return Some(Self::Prefix(pattern[..pattern.len() - "**".len()].to_owned()));
+            }
+            _ => {}
+        }
         let mut expression = "^".to_owned();
-        let mut how = How::Exact;
-        let mut is_class = false;
-        let mut is_first = true;
-        let mut rest = pattern.chars().peekable();
-        while let Some(c) = rest.next() {
-            let at_start = std::mem::take(&mut is_first);
-            match c {
-                '*' if rest.next_if_eq(&'*').is_some() => {
-                    rest.next_if_eq(&'/');
-                    if rest.peek().is_none() && how == How::Exact {
-                        how = How::Prefix;
-                    } else {
-                        expression += if rest.peek().is_none() { ".*" } else { "(.*/)?" };
-                        how = How::Expression;
-                    }
-                    if at_start {
-                        how = How::Suffix;
-                    }
-                }
-                '*' | '?' => {
-                    expression += if c == '*' { "[^/]*" } else { "[^/]" };
-                    how = How::Expression;
-                }
-                '\\' => {
-                    expression.extend(['\\', rest.next()?]);
-                    how = How::Expression;
-                }
-                '[' | ']' if c == ']' || !is_class => {
-                    is_class = c == '[';
-                    expression.push(c);
-                    how = How::Expression;
-                }
-                // Special to an expression, and plain in a pattern.
-                '.' | '+' | '(' | ')' | '|' | '{' | '}' | '$' | '[' | '&' | '~' => {
-                    expression.extend(['\\', c]);
-                }
-                c => expression.push(c),
+        for (number, token) in tokens.iter().enumerate() {
+            match token {
+                Token::Plain(c) => expression.push_str(&plain(*c)),
+                Token::One(one) => expression.push_str(one),
+                Token::Star => expression.push_str("[^/]*"),
+                Token::Deep if number + 1 == tokens.len() => expression.push_str(".*"),
+                Token::Deep => expression.push_str("(.*/)?"),
             }
         }
-        Some(match how {
-            How::Exact => Self::Exact,
-            How::Prefix => Self::Prefix(pattern.strip_suffix("**")?.to_owned()),
-            How::Suffix => Self::Suffix(pattern.strip_prefix("**")?.to_owned()),
-            How::Expression => Self::Expression(Regex::new(&(expression + "$")).ok()?),
-        })
+        Regex::new(&(expression + "$")).ok().map(Self::Expression)
     }
-}
-
-#[derive(PartialEq, Eq)]
-enum How {
-    Exact,
-    Prefix,
-    Suffix,
-    Expression,
 }
 
 #[cfg(test)]
