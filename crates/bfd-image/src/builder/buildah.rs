@@ -164,7 +164,7 @@ impl Store {
 
     /// Removes what the build has in the local store. What cannot be removed stays: the build
     /// has its own outcome.
-    async fn clean(&self, order: &Order<'_>, is_failed: bool) {
+    async fn clean(&self, order: &mut Order<'_>, is_failed: bool) {
         let cleaning = async {
             if is_failed {
                 for id in self.working_containers(order).await {
@@ -180,7 +180,7 @@ impl Store {
     }
 
     /// The working containers that have the mark in their description.
-    async fn working_containers(&self, order: &Order<'_>) -> Vec<String> {
+    async fn working_containers(&self, order: &mut Order<'_>) -> Vec<String> {
         let (list, info): (&[&str], &str) = match self.kind {
             BuilderKind::Podman => (
                 &["ps", "--all", "--external", "--no-trunc", "--quiet"],
@@ -203,7 +203,7 @@ impl Store {
         ids.into_iter().filter(is_marked).collect()
     }
 
-    async fn ask(&self, order: &Order<'_>, args: &[&str]) -> Option<Vec<String>> {
+    async fn ask(&self, order: &mut Order<'_>, args: &[&str]) -> Option<Vec<String>> {
         let args: Vec<OsString> = args.iter().map(Into::into).collect();
         let mut job = self.job(order, &args);
         job.keep_all();
