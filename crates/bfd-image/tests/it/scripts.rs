@@ -2,7 +2,9 @@
 
 use super::{Scene, names};
 use bfd_image::{Base, BuilderKind, Files, ImageError, RunConfig, Source, builder, lay};
-use std::{collections::BTreeMap, fs, os::unix::fs::PermissionsExt, path::Path, sync::Arc};
+use std::{
+    collections::BTreeMap, fs, os::unix::fs::PermissionsExt, path::Path, sync::Arc, time::Duration,
+};
 use tokio::sync::Notify;
 
 pub(crate) fn write_program(directory: &Path, name: &str, text: &str) {
@@ -180,9 +182,12 @@ async fn a_dropped_build_ends_with_all_its_children() {
     }
     let place = Path::new("/proc").join(&*child.lock().unwrap()).join("cmdline");
     // A killed process has no command line, even while nobody has asked for its end.
-    while fs::read(&place).is_ok_and(|line| !line.is_empty()) {
-        tokio::task::yield_now().await;
-    }
+    let gone = async {
+        while fs::read(&place).is_ok_and(|line| !line.is_empty()) {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), gone).await.expect("the child still runs");
     assert_eq!(scene.left(), Vec::<String>::new());
 }
 
