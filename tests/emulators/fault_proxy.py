@@ -18,6 +18,9 @@ lets `skip` (default 0) of them pass before. Kinds:
     delay        answered `ms` (default 500) milliseconds later
     hold_before  never reaches the emulator, and the connection stays open
     hold_after   the emulator applies it, no answer comes, the connection stays open
+    cut          both connections end after `bytes` (default 1000000) of the request's body
+
+A body of more than a megabyte is passed on as it comes, and never held in memory.
 
 What is held is held until the client closes the connection, or is killed.
 
@@ -27,6 +30,7 @@ What is held is held until the client closes the connection, or is killed.
 
 import http.client
 import json
+import socket
 import threading
 import time
 import urllib.parse
@@ -34,7 +38,18 @@ import urllib.parse
 import leash
 import loopback
 
-KINDS = {"throttle", "http500", "drop_before", "drop_after", "delay", "hold_before", "hold_after"}
+KINDS = {
+    "throttle",
+    "http500",
+    "drop_before",
+    "drop_after",
+    "delay",
+    "hold_before",
+    "hold_after",
+    "cut",
+}
+# The largest body that is read before it is passed on.
+IN_MEMORY = 1 << 20
 # These belong to one hop and are not passed on.
 HOP_HEADERS = {"connection", "content-length", "expect", "keep-alive", "transfer-encoding"}
 
@@ -106,8 +121,29 @@ class Faults:
 FAULTS = Faults()
 
 
+class Passing:
+    """The first bytes of a body that is read from the client while it is sent on."""
+
+    def __init__(self, source, length):
+        self.source = source
+        self.left = length
+
+    def read(self, size):
+        part = self.source.read(min(size, self.left))
+        self.left -= len(part)
+        return part
+
+
 class Proxy(loopback.Handler):
     upstream = None  # set before the server starts
+
+    def handle_any(self):
+        length = int(self.headers.get("content-length") or 0)
+        if length > IN_MEMORY:
+            return self.handle_request(Passing(self.rfile, length))
+        return super().handle_any()
+
+    do_DELETE = do_GET = do_HEAD = do_PATCH = do_POST = do_PUT = handle_any
 
     def handle_request(self, body):
         if self.path == "/_fault":
@@ -127,6 +163,8 @@ class Proxy(loopback.Handler):
             return None
         if kind == "hold_before":
             return self.hold()
+        if kind == "cut":
+            return self.cut(body, rule.get("bytes", 1_000_000))
         if kind == "delay":
             time.sleep(rule.get("ms", 500) / 1000)
         status, headers, answer = self.forward(body)
@@ -145,6 +183,27 @@ class Proxy(loopback.Handler):
             self.connection.recv(1)
         except OSError:
             pass  # reset instead of closed: gone all the same
+
+    def cut(self, body, length):
+        self.close_connection = True
+        part = body if isinstance(body, bytes) else Passing(self.rfile, length)
+        connection = http.client.HTTPConnection("127.0.0.1", self.upstream, timeout=60)
+        try:
+            # All of it is announced, and some of it sent.
+            connection.putrequest(self.command, self.path, skip_host=True)
+            for name, value in passed_on(self.headers.items()):
+                connection.putheader(name, value)
+            connection.putheader("Content-Length", self.headers["content-length"])
+            connection.endheaders()
+            if isinstance(part, bytes):
+                connection.send(part[:length])
+            else:
+                while block := part.read(65536):
+                    connection.send(block)
+        finally:
+            connection.close()
+            # What is still in the buffers is thrown away: the client sees a reset.
+            self.connection.shutdown(socket.SHUT_RDWR)
 
     def control(self, body):
         if self.command == "POST":
@@ -166,7 +225,10 @@ class Proxy(loopback.Handler):
     def forward(self, body):
         connection = http.client.HTTPConnection("127.0.0.1", self.upstream, timeout=60)
         try:
-            connection.request(self.command, self.path, body, dict(passed_on(self.headers.items())))
+            headers = dict(passed_on(self.headers.items()))
+            if isinstance(body, Passing):
+                headers["Content-Length"] = str(body.left)
+            connection.request(self.command, self.path, body, headers)
             response = connection.getresponse()
             return response.status, passed_on(response.getheaders()), response.read()
         finally:
@@ -175,7 +237,7 @@ class Proxy(loopback.Handler):
 
 def query_action(body):
     """The `Action` of a request in the query protocol, or nothing."""
-    if b"Action=" not in body[:300]:
+    if isinstance(body, Passing) or b"Action=" not in body[:300]:
         return ""
     return urllib.parse.parse_qs(body.decode("latin1")).get("Action", [""])[0]
 

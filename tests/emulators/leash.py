@@ -2,6 +2,7 @@
 """Runs a server that ends with the test that started it.
 
     leash.py MODULE:FUNCTION [ARGUMENT]...
+    leash.py --program PROGRAM [ARGUMENT]...
 
 The test keeps the other end of this process's standard input. When it is
 closed, by the guard or because the test process died in whatever way, this
@@ -11,9 +12,12 @@ it, which nobody else is left to remove. A parent-death signal would not do: it 
 thread that happened to start them.
 """
 
+import ctypes
 import importlib
 import os
 import shutil
+import signal
+import subprocess
 import sys
 import threading
 
@@ -31,7 +35,21 @@ def end_with_parent():
     threading.Thread(target=watch, name="leash", daemon=True).start()
 
 
+def run(program):
+    """Runs a program that ends with this process, however that ends."""
+    end_of_parent = 1  # PR_SET_PDEATHSIG; the thread that starts it is the one that waits
+    libc = ctypes.CDLL(None)
+
+    def end_with_us():
+        libc.prctl(end_of_parent, signal.SIGKILL)
+
+    return subprocess.Popen(program, stdin=subprocess.DEVNULL, preexec_fn=end_with_us).wait()
+
+
 def main():
+    if sys.argv[1:2] == ["--program"] and len(sys.argv) > 2:
+        end_with_parent()
+        sys.exit(run(sys.argv[2:]))
     if len(sys.argv) < 2 or ":" not in sys.argv[1]:
         sys.exit(__doc__)
     module, function = sys.argv[1].split(":", 1)

@@ -21,6 +21,7 @@ pub struct Fault {
     times: u32,
     skipped: u64,
     delay: Duration,
+    bytes: u64,
 }
 
 impl Fault {
@@ -61,6 +62,11 @@ impl Fault {
         Self { delay, ..Self::new("delay", request) }
     }
 
+    /// Ends both connections in the middle of the request's body.
+    pub fn cut(request: &str, bytes: u64) -> Self {
+        Self { bytes, ..Self::new("cut", request) }
+    }
+
     /// How many requests are hit instead of one.
     pub fn times(mut self, times: u32) -> Self {
         self.times = times;
@@ -74,7 +80,8 @@ impl Fault {
     }
 
     fn new(kind: &'static str, request: &str) -> Self {
-        Self { kind, request: request.to_owned(), times: 1, skipped: 0, delay: Duration::ZERO }
+        let request = request.to_owned();
+        Self { kind, request, times: 1, skipped: 0, delay: Duration::ZERO, bytes: 0 }
     }
 
     fn rule(&self) -> Value {
@@ -85,6 +92,7 @@ impl Fault {
             "count": self.times,
             "skip": self.skipped,
             "ms": milliseconds,
+            "bytes": self.bytes,
         })
     }
 }

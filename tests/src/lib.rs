@@ -12,6 +12,7 @@
 //! | [`aws_cli`] | the AWS CLI, a client that was not written here |
 //! | [`server`] | a server process that ends with its guard |
 //! | [`emulators`] | ministack and moto |
+//! | [`registry`] | a registry of images |
 //! | [`account`] | an account of ministack, and everything that exists in it |
 //! | [`fault_proxy`] | faults injected in front of an emulator |
 //! | [`http`] | requests to the emulators' own control endpoints |
@@ -28,6 +29,7 @@ pub mod exit;
 pub mod fault_proxy;
 pub mod http;
 pub mod project;
+pub mod registry;
 pub mod sandbox;
 pub mod server;
 pub mod tools;
@@ -40,4 +42,5 @@ pub use command::{Invocation, Output, Running};
 pub use emulators::{Ministack, Moto};
 pub use fault_proxy::{Fault, FaultProxy};
 pub use project::Project;
+pub use registry::Registry;
 pub use sandbox::SandboxServer;

@@ -1,5 +1,8 @@
-//! The tools of the end-to-end tests, in a virtual environment under `target/tools`.
+//! The tools of the end-to-end tests: a virtual environment under `target/tools`, and programs of
+//! the system.
 
+use std::env;
+use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -15,6 +18,9 @@ const NO_VENV: &str = "python3 cannot make virtual environments, which the end-t
 const NO_PYTHON: &str = "there is no `python3`, which the end-to-end tests need: install Python \
     3.10 or newer with its `venv` module (Debian and Ubuntu: `apt-get install python3-venv`)";
 
+/// Programs that come with the system, each from the package of its name in Debian and Ubuntu.
+const PROGRAMS: &[&str] = &["docker-registry", "skopeo", "buildah", "crun"];
+
 /// Installs the tools unless they are, and returns their directory.
 pub(crate) fn install() -> Result<PathBuf> {
     let directory = cargo::target_directory()?.join("tools");
@@ -22,6 +28,7 @@ pub(crate) fn install() -> Result<PathBuf> {
     // Held to the end of this function: two tasks may run at once.
     let lock = File::create(directory.join("lock"))?;
     lock.lock()?;
+    install_programs()?;
     let requirements = fs::read_to_string(cargo::root().join(REQUIREMENTS))?;
     // The stamp is the requirements themselves: nothing to collide, and the tests compare it too.
     let stamp = directory.join("installed");
@@ -32,6 +39,55 @@ pub(crate) fn install() -> Result<PathBuf> {
     install_into(&directory.join("venv"))?;
     fs::write(stamp, requirements)?;
     Ok(directory)
+}
+
+/// Installs the programs that are missing where that is nobody's business but ours: as root of a
+/// container. Elsewhere it says what to install.
+fn install_programs() -> Result<()> {
+    let missing = missing(PROGRAMS, env::var_os("PATH").unwrap_or_default().as_os_str());
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let has_apt = Path::new("/usr/bin/apt-get").is_file();
+    if !(is_root() && is_container() && has_apt) {
+        return Err(what_to_install(&missing).into());
+    }
+    let apt = |arguments: &[&str]| {
+        let mut command = Command::new("apt-get");
+        command.env("DEBIAN_FRONTEND", "noninteractive").args(arguments);
+        cargo::run(&mut command)
+    };
+    apt(&["update", "--quiet"])?;
+    let mut install = vec!["install", "--quiet", "--yes", "--no-install-recommends"];
+    install.extend(&missing);
+    apt(&install)
+}
+
+fn what_to_install(missing: &[&str]) -> String {
+    let packages = missing.join(" ");
+    format!(
+        "the end-to-end tests need programs that are not there: {} (Debian and Ubuntu: \
+         `apt-get install --no-install-recommends {packages}`)",
+        missing.join(", ")
+    )
+}
+
+/// Those of some programs that are in no directory of a `PATH`.
+fn missing<'a>(programs: &[&'a str], path: &OsStr) -> Vec<&'a str> {
+    let is_there = |program: &str| env::split_paths(path).any(|it| it.join(program).is_file());
+    programs.iter().copied().filter(|program| !is_there(program)).collect()
+}
+
+fn is_root() -> bool {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ids = status.lines().find_map(|line| line.strip_prefix("Uid:"));
+    ids.and_then(|ids| ids.split_whitespace().nth(1)) == Some("0")
+}
+
+/// Docker, Podman and Kubernetes leave their marks; so do those who build CI images.
+fn is_container() -> bool {
+    ["/.dockerenv", "/run/.containerenv"].iter().any(|mark| Path::new(mark).exists())
+        || ["container", "KUBERNETES_SERVICE_HOST", "CI"].iter().any(|it| env::var_os(it).is_some())
 }
 
 fn install_into(venv: &Path) -> Result<()> {
@@ -50,4 +106,35 @@ fn check_python() -> Result<()> {
     let probe = Command::new("python3").args(["-c", "import ensurepip, venv"]).output();
     let probe = probe.map_err(|_| NO_PYTHON)?;
     if probe.status.success() { Ok(()) } else { Err(NO_VENV.into()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn programs_are_looked_for_where_the_system_looks() {
+        let first = tempfile_like("first");
+        let second = tempfile_like("second");
+        fs::write(second.join("skopeo"), "").unwrap();
+        let path = env::join_paths([&first, &second]).unwrap();
+
+        assert_eq!(missing(&["skopeo", "crun"], &path), ["crun"]);
+        assert_eq!(missing(&["skopeo"], OsStr::new("")), ["skopeo"]);
+    }
+
+    #[test]
+    fn what_is_missing_is_said_with_its_packages() {
+        let said = what_to_install(&["skopeo", "crun"]);
+
+        assert!(said.contains("not there: skopeo, crun"), "{said}");
+        assert!(said.contains("`apt-get install --no-install-recommends skopeo crun`"), "{said}");
+    }
+
+    /// A directory of this test alone; xtask has no dependencies to make one with.
+    fn tempfile_like(name: &str) -> PathBuf {
+        let directory = env::temp_dir().join(format!("xtask-{}-{name}", std::process::id()));
+        fs::create_dir_all(&directory).unwrap();
+        directory
+    }
 }

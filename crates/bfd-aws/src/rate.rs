@@ -61,7 +61,7 @@ impl Family {
     }
 
     /// ECS: "Request throttling for the Amazon ECS API"; ECR and SSM: "Service quotas" of
-    /// each; CloudWatch Logs: 10 GetLogEvents per second in the narrowest regions; CloudFormation
+    /// each, with 10 images put per second, and 100 uploads begun; CloudWatch Logs: 10 GetLogEvents per second in the narrowest regions; CloudFormation
     /// publishes none, and throttles describing in loops.
     fn limit(self) -> Limit {
         let (burst, per_second) = match self {
@@ -78,9 +78,7 @@ impl Family {
             Self::SsmTag => (10.0, 5.0),
             Self::SsmRead => (40.0, 40.0),
             Self::CloudFormation => (20.0, 5.0),
-            Self::LogsRead => (10.0, 10.0),
-            // ECR: 10 PutImage per second, and 100 of what an upload begins and ends with.
-            Self::RegistryImage => (10.0, 10.0),
+            Self::LogsRead | Self::RegistryImage => (10.0, 10.0),
             Self::RegistryLayer => (100.0, 100.0),
         };
         Limit { burst, per_second }

@@ -5,16 +5,19 @@ use aws_smithy_http_client::{
     tls::{Provider, rustls_provider::CryptoMode},
 };
 use aws_smithy_runtime::client::{
-    identity::IdentityCache, orchestrator::endpoints::StaticUriEndpointResolver,
+    auth::no_auth::{NO_AUTH_SCHEME_ID, NoAuthScheme},
+    identity::{IdentityCache, no_auth::NoAuthIdentityResolver},
+    orchestrator::endpoints::StaticUriEndpointResolver,
     retries::strategy::NeverRetryStrategy,
 };
 use aws_smithy_runtime_api::client::{
-    auth::static_resolver::StaticAuthSchemeOptionResolver,
+    auth::{SharedAuthScheme, static_resolver::StaticAuthSchemeOptionResolver},
     connector_metadata::ConnectorMetadata,
     http::{
         HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient,
         SharedHttpConnector,
     },
+    identity::SharedIdentityResolver,
     orchestrator::HttpRequest,
     runtime_components::RuntimeComponents,
 };
@@ -72,6 +75,11 @@ pub(crate) fn connector(
 ) -> SharedHttpConnector {
     let components = RuntimeComponents::builder("registry")
         .with_auth_scheme_option_resolver(Some(StaticAuthSchemeOptionResolver::new(Vec::new())))
+        .with_auth_scheme(SharedAuthScheme::new(NoAuthScheme::new()))
+        .with_identity_resolver(
+            NO_AUTH_SCHEME_ID,
+            SharedIdentityResolver::new(NoAuthIdentityResolver::new()),
+        )
         .with_endpoint_resolver(Some(StaticUriEndpointResolver::uri("http://unused")))
         .with_identity_cache(Some(IdentityCache::no_cache()))
         .with_retry_strategy(Some(NeverRetryStrategy::new()))

@@ -11,6 +11,7 @@ mod ministack;
 mod moto;
 mod readback;
 mod recovery;
+mod registry;
 mod requests;
 mod rollouts;
 mod safety;

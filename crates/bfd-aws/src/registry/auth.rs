@@ -23,7 +23,7 @@ const GET_TOKEN: &str = "registry:GetToken";
 const GET_ECR_TOKEN: &str = "ecr:GetAuthorizationToken";
 /// A token of ECR lives for twelve hours, and is not used in its last half hour: an upload that
 /// begins with it should end with it.
-const ECR_MARGIN: Duration = Duration::from_secs(30 * 60);
+const ECR_MARGIN: Duration = Duration::from_mins(30);
 /// How long a token lives that does not say; and no token is used in its last ten seconds.
 ///
 /// Source: <https://distribution.github.io/distribution/spec/auth/token/>.

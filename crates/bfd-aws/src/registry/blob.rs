@@ -26,7 +26,7 @@ const STALL: Duration = Duration::from_secs(30);
 const LOOK: Duration = Duration::from_secs(5);
 /// What a registry may take for a blob that it has all bytes of: what the system has buffered
 /// must arrive, and be written down.
-const SETTLE: Duration = Duration::from_secs(120);
+const SETTLE: Duration = Duration::from_mins(2);
 
 /// Where an image is sent to.
 #[derive(Clone, Debug)]

@@ -29,23 +29,17 @@ pub(super) async fn of(source: &dyn Source) -> Result<Contents, ProviderError> {
     let mut next = VecDeque::from([source.root().clone()]);
     while let Some(descriptor) = next.pop_front() {
         if found.len() + next.len() >= MANIFESTS {
-            return Err(odd(&descriptor, "names too many images".to_owned()));
+            return Err(odd(&descriptor, "names too many images"));
         }
         let bytes = source.manifest(&descriptor).await?;
         if descriptor.is_index() {
             let index: Index = parse(&descriptor, &bytes)?;
             for child in index.manifests {
-                if child.is_manifest() {
-                    next.push_back(child);
-                } else {
-                    return Err(odd(
-                        &child,
-                        format!(
-                            "is of a kind `{}` that no registry keeps in an index",
-                            child.media_type
-                        ),
-                    ));
+                if !child.is_manifest() {
+                    let what = format!("has a `{}` in it, which is no image", child.media_type);
+                    return Err(odd(&descriptor, &what));
                 }
+                next.push_back(child);
             }
         } else {
             let manifest: Manifest = parse(&descriptor, &bytes)?;
@@ -76,10 +70,10 @@ fn parse<T: serde::de::DeserializeOwned>(
     bytes: &[u8],
 ) -> Result<T, ProviderError> {
     serde_json::from_slice(bytes)
-        .map_err(|error| odd(descriptor, format!("is not as OCI has it: {error}")))
+        .map_err(|error| odd(descriptor, &format!("is not as OCI has it: {error}")))
 }
 
-fn odd(descriptor: &Descriptor, what: String) -> ProviderError {
+fn odd(descriptor: &Descriptor, what: &str) -> ProviderError {
     let what = format!("{} {what}", descriptor.digest);
     ProviderError::new("registry:ReadImage", ErrorClass::InvalidRequest, what)
 }

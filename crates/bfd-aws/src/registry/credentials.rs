@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 
 const OPERATION: &str = "registry:GetCredentials";
 /// A helper may ask a person; nobody waits longer than that for one.
-const HELPER_TIMEOUT: Duration = Duration::from_secs(60);
+const HELPER_TIMEOUT: Duration = Duration::from_mins(1);
 /// What Docker writes its own hub's credentials under.
 const DOCKER_HUB_KEY: &str = "https://index.docker.io/v1/";
 /// A helper's way of saying that the secret is a token and not a password.

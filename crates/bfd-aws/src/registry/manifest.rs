@@ -22,6 +22,7 @@ use bfd_provider::{ErrorClass, ProviderError};
 use std::{collections::BTreeSet, time::Duration};
 
 const GET: &str = "registry:GetManifest";
+const READ: &str = "registry:ReadLayer";
 const PUT: &str = "registry:PutManifest";
 const DELETE: &str = "registry:DeleteManifest";
 
@@ -42,7 +43,7 @@ pub struct Resolved {
 impl Registry<'_> {
     /// What a reference stands for now; `None` when there is nothing.
     pub async fn resolve(&self, reference: &Reference) -> Result<Option<Resolved>, ProviderError> {
-        let access = self.to_read(reference);
+        let access = self.reading(reference);
         let Some((descriptor, bytes)) = self.get_manifest(&access, reference).await? else {
             return Ok(None);
         };
@@ -52,10 +53,10 @@ impl Registry<'_> {
 
     /// The digest that a reference stands for now, without reading what it is.
     pub async fn digest(&self, reference: &Reference) -> Result<Option<Digest>, ProviderError> {
-        self.head_manifest(&self.to_read(reference), reference).await
+        self.head_manifest(&self.reading(reference), reference).await
     }
 
-    pub(super) fn to_read(&self, reference: &Reference) -> Access {
+    pub(super) fn reading(&self, reference: &Reference) -> Access {
         Access::pull(Host::new(self.aws, &reference.registry), &reference.repository)
     }
 
@@ -74,7 +75,6 @@ impl Registry<'_> {
             let manifest: Manifest = parse(reference, bytes)?;
             let path = format!("blobs/{}", manifest.config.digest);
             let url = access.url(&reference.repository, &path);
-            const READ: &str = "registry:ReadLayer";
             let read = || self.ask(READ, access, "GET", &url, &[], b"");
             let answer = self.repeated(read).await?;
             if !answer.is_success() {

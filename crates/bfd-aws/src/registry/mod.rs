@@ -51,7 +51,7 @@ use std::{
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Every registry, as this connection reaches it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Registry<'a> {
     aws: &'a Aws,
 }

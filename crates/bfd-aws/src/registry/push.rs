@@ -49,7 +49,7 @@ impl Registry<'_> {
         from: &[String],
         context: &Context,
     ) -> Result<Pushed, ProviderError> {
-        self.transfer(&Disk(layout), repository, tag, from, context).await
+        Box::pin(self.transfer(&Disk(layout), repository, tag, from, context)).await
     }
 
     /// Takes an image from one repository to another, in the same registry or not, under the
@@ -61,7 +61,7 @@ impl Registry<'_> {
         tag: Option<&str>,
         context: &Context,
     ) -> Result<Pushed, ProviderError> {
-        let access = self.to_read(from);
+        let access = self.reading(from);
         let found = self.get_manifest(&access, from).await?;
         let (root, bytes) = found.ok_or_else(|| {
             let what = format!("there is no {from}");
@@ -69,8 +69,9 @@ impl Registry<'_> {
         })?;
         let is_same = from.registry == repository.registry;
         let mounts = if is_same { vec![from.repository.clone()] } else { Vec::new() };
-        let source = Remote { registry: *self, access, reference: from.clone(), root, bytes };
-        self.transfer(&source, repository, tag, &mounts, context).await
+        let source =
+            Remote { registry: self.clone(), access, reference: from.clone(), root, bytes };
+        Box::pin(self.transfer(&source, repository, tag, &mounts, context)).await
     }
 
     pub(super) async fn transfer(
@@ -91,7 +92,7 @@ impl Registry<'_> {
             repository: repository.repository.clone(),
         };
         let image = repository.with(At::Digest(digest.clone()));
-        let sent = self.send_all(source, &target, &image, &from, context);
+        let sent = Box::pin(self.send_all(source, &target, &image, &from, context));
         let (pushed, root) = unless_turned_back(context, sent).await?;
         // From here on nothing is dropped half done: whoever asks finds the tag put, or not.
         let Some(tag) = tag else {
