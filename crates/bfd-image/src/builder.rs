@@ -103,7 +103,7 @@ pub async fn build(
     tools: &Tools,
     secrets: &BTreeMap<String, Zeroizing<String>>,
     into: &Path,
-    progress: &mut (dyn FnMut(&str) + Send + Sync),
+    progress: &mut (dyn FnMut(&str) + Send),
     cancelled: impl Future<Output = ()> + Send,
 ) -> Result<Layout, ImageError> {
     // Before any builder is asked for anything.
@@ -143,7 +143,7 @@ struct Order<'a> {
     ignore_file: Option<PathBuf>,
     /// A directory for all that the build leaves.
     place: PathBuf,
-    progress: &'a mut (dyn FnMut(&str) + Send + Sync),
+    progress: &'a mut (dyn FnMut(&str) + Send),
 }
 
 type Cancelled<'a, F> = std::pin::Pin<&'a mut F>;

@@ -124,6 +124,8 @@ async fn connect(docker_config: Option<PathBuf>) -> AwsProvider {
         account: "123456789012".to_owned(),
         log_lines: Settings::LOG_LINES,
         docker_config,
+        directory: PathBuf::new(),
+        scratch: std::env::temp_dir(),
     };
     AwsProvider::connect(settings, Arc::new(())).await.unwrap()
 }
@@ -134,6 +136,7 @@ fn context() -> (Context, Arc<Mutex<Vec<String>>>) {
     let context = Context {
         token: Token("run-1".to_owned()),
         repeated: false,
+        undo: false,
         progress: Progress::new(move |line| lines.lock().unwrap().push(line)),
         turn_back: CancellationToken::new(),
     };

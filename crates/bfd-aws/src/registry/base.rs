@@ -55,7 +55,7 @@ impl Registry<'_> {
         reference: &Reference,
         name: &str,
     ) -> Result<Option<String>, ProviderError> {
-        let access = self.to_read(reference);
+        let access = self.reading(reference);
         let Some((manifest, _)) = self.image(&access, reference, |_| true).await? else {
             return Ok(None);
         };
@@ -70,7 +70,7 @@ impl Registry<'_> {
         reference: &Reference,
         platform: &Platform,
     ) -> Result<BaseImage, ProviderError> {
-        let access = self.to_read(reference);
+        let access = self.reading(reference);
         let fits = |it: &Descriptor| {
             it.platform.as_ref().is_some_and(|it| {
                 it.os == platform.os
@@ -97,14 +97,14 @@ impl Registry<'_> {
         tag: Option<&str>,
         context: &Context,
     ) -> Result<Pushed, ProviderError> {
-        let access = self.to_read(base);
+        let access = self.reading(base);
         let found = self.get_manifest(&access, base).await?;
         let (root, bytes) = found.ok_or_else(|| {
             ProviderError::new(GET, ErrorClass::NotFound, format!("there is no {base}"))
         })?;
         let is_same = base.registry == repository.registry;
         let mounts = if is_same { vec![base.repository.clone()] } else { Vec::new() };
-        let base = Remote { registry: *self, access, reference: base.clone(), root, bytes };
+        let base = Remote { registry: self.clone(), access, reference: base.clone(), root, bytes };
         let source = Over { layout, disk: Disk(layout), base };
         self.transfer(&source, repository, tag, &mounts, context).await
     }

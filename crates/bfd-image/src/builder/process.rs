@@ -81,7 +81,7 @@ impl Job {
     pub(super) async fn run<F: Future<Output = ()>>(
         mut self,
         secrets: &Secrets,
-        progress: &mut (dyn FnMut(&str) + Send + Sync),
+        progress: &mut (dyn FnMut(&str) + Send),
         cancelled: Pin<&mut F>,
     ) -> Result<Output, ImageError> {
         let start = |source| ImageError::Start { program: self.program.clone(), source };

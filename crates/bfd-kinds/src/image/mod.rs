@@ -50,8 +50,7 @@ pub static SPEC: KindSpec = KindSpec {
     lower,
     settle: Some(settle::settle),
     effect: |_| Effect::None,
-    // What was pushed is taken away again, and a tag that was moved is put back.
-    undo: |_: Action, _: &[FieldChange]| (Undo::Exact, None),
+    undo,
     seconds,
     // A push that fails says so at once, and its undo is a few requests.
     clock: |_| Clock::default(),
@@ -70,6 +69,17 @@ pub static SPEC: KindSpec = KindSpec {
         "ecr:UploadLayerPart",
     ],
 };
+
+/// What was pushed is taken away again, and a tag that was moved is put back.
+fn undo(_: Action, fields: &[FieldChange]) -> (Undo, Option<&'static str>) {
+    let is_elsewhere =
+        |field: &FieldChange| field.path == "repository_uri" && field.after.is_some();
+    if fields.iter().any(is_elsewhere) {
+        (Undo::Approximate, Some("a registry that does not let tags be removed keeps the image"))
+    } else {
+        (Undo::Exact, None)
+    }
+}
 
 /// Rough figures: looking up is nothing, a build takes minutes.
 fn seconds(action: Action, inputs: &Inputs) -> u64 {

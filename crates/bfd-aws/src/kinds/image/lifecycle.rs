@@ -116,7 +116,7 @@ mod tests {
 
     const NOW: f64 = 10.0 * 86_400.0;
 
-    fn rule(priority: u8, selection: Value) -> Value {
+    fn rule(priority: u8, selection: &Value) -> Value {
         json!({ "rulePriority": priority, "selection": selection, "action": { "type": "expire" } })
     }
 
@@ -131,7 +131,7 @@ mod tests {
             let selection = json!({
                 "tagStatus": "any", "countType": "imageCountMoreThan", "countNumber": number,
             });
-            rule(1, selection)
+            rule(1, &selection)
         };
         let images: [(&str, &[&str]); 3] = [("a", &["v1"]), ("b", &[]), ("c", &["v3"])];
         assert_eq!(expire(&[keep(4)], &images), [""; 0]);
@@ -149,7 +149,7 @@ mod tests {
         };
         let images: [(&str, &[&str]); 4] =
             [("a", &["prod-1"]), ("b", &["dev-1"]), ("c", &["dev-2"]), ("d", &[])];
-        let rules = [rule(2, selected("any", &[], 1)), rule(1, selected("tagged", &["prod"], 5))];
+        let rules = [rule(2, &selected("any", &[], 1)), rule(1, &selected("tagged", &["prod"], 5))];
         assert_eq!(expire(&rules, &images), ["b", "c", "d"], "production is kept");
     }
 
@@ -160,7 +160,7 @@ mod tests {
             "countNumber": 9,
         });
         let images: [(&str, &[&str]); 3] = [("a", &[]), ("b", &[]), ("c", &["v1"])];
-        assert_eq!(expire(&[rule(1, old)], &images), ["a"]);
+        assert_eq!(expire(&[rule(1, &old)], &images), ["a"]);
     }
 
     #[test]

@@ -30,10 +30,9 @@ pub(super) async fn observe(
     let (images, elsewhere) =
         tokio::join!(in_ecr(reading, &declared), in_registries(reading.aws, &declared));
     let (images, mut elsewhere) = (images?, elsewhere?);
-    let repositories = match images.is_empty() {
-        true => &BTreeMap::new(),
-        false => reading.repositories.get(reading.aws).await?,
-    };
+    let none = BTreeMap::new();
+    let repositories =
+        if images.is_empty() { &none } else { reading.repositories.get(reading.aws).await? };
     let observed = |wanted: &Wanted<'_>| {
         // Of what is no longer declared nothing is asked: images are the repository's.
         if wanted.inputs.is_none() {

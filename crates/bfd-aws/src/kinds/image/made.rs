@@ -12,7 +12,7 @@ use crate::{
 use bfd_core::{Object, Properties, ResourceState, Secret, Value};
 use bfd_image::{Base, Files, ImageError, Layout, Tools};
 use bfd_kinds::image::Origin;
-use bfd_provider::{Context, ErrorClass, ProviderError, Secrets};
+use bfd_provider::{Context, ErrorClass, Progress, ProviderError, Secrets};
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::PathBuf,
@@ -40,12 +40,12 @@ impl Target {
         let repository = inputs::text(inputs, "repository").map(str::to_owned);
         let tag = inputs::text(inputs, "tag").map(str::to_owned);
         let known = inputs::text(inputs, "uri").and_then(|uri| uri.split_once('@'));
-        let elsewhere = inputs::text(inputs, "repository_uri");
-        let uri = match (known, elsewhere, &repository) {
-            (Some((uri, _)), ..) => uri.to_owned(),
-            (None, Some(uri), _) => uri.to_owned(),
-            (None, None, Some(name)) => repository_uri(aws, name).await?,
-            (None, None, None) => String::new(),
+        let known = known.map(|(uri, _)| uri);
+        let known = known.or_else(|| inputs::text(inputs, "repository_uri"));
+        let uri = match (known, &repository) {
+            (Some(uri), _) => uri.to_owned(),
+            (None, Some(name)) => repository_uri(aws, name).await?,
+            (None, None) => String::new(),
         };
         Ok(Self { uri, repository, tag })
     }
@@ -102,15 +102,15 @@ pub(super) async fn make(
     let Some(recipe) = recipe else {
         return Err(local(READ, "the plan says nothing of what the image is made of"));
     };
-    let (recipe, content) = tokio::task::spawn_blocking(move || {
-        let content = recipe.content();
-        (recipe, content)
+    let (recipe, found) = tokio::task::spawn_blocking(move || {
+        let found = recipe.content();
+        (recipe, found)
     })
     .await
     .map_err(|error| local(READ, error))?;
-    let content = content.map_err(|error| local(READ, error))?;
-    if content.hash != planned {
-        let why = format!("its content changed since it was planned: {}", content.hash);
+    let found = found.map_err(|error| local(READ, error))?;
+    if found.hash != planned {
+        let why = format!("its content changed since it was planned: {}", found.hash);
         return Err(local(READ, why).hint("plan again, and have that reviewed"));
     }
     let layout = match recipe {
@@ -119,16 +119,21 @@ pub(super) async fn make(
         }
         Recipe::Files(files, base) => {
             let into = scratch.path().to_owned();
-            return push_files(&registry, inputs, &target, *files, base, into, context).await;
+            let pushed = push_files(&registry, inputs, &target, *files, base, into, context);
+            return Box::pin(pushed).await;
         }
         Recipe::Build(mut build, secrets) => {
             build.labels.insert(CONTENT.to_owned(), planned.to_owned());
             let secrets = revealed(&*aws.secrets, secrets)?;
             let progress = context.progress.clone();
             let told = aws.secrets.clone();
-            let mut tell = |line: &str| progress.tell(told.redact(line));
+            let mut tell = |line: &str| {
+                if is_step(line) {
+                    progress.tell(told.redact(line));
+                }
+            };
             let tools = Tools::default();
-            let built = bfd_image::build(
+            let made = bfd_image::build(
                 &build,
                 &tools,
                 &secrets,
@@ -136,18 +141,28 @@ pub(super) async fn make(
                 &mut tell,
                 context.turn_back.cancelled(),
             );
-            built.await.map_err(|error| failed_build(aws, error))?
+            made.await.map_err(|error| failed_build(aws, &error))?
         }
     };
     push(&registry, inputs, &target, &layout, context).await
 }
 
-fn failed_build(aws: &Aws, error: ImageError) -> ProviderError {
-    let class = match &error {
+/// Whether a line of a builder's output tells how far it is: `STEP 2/5: COPY …` of Buildah and
+/// Podman, `#7 [build 2/5] COPY …` of Docker Buildx. The rest is for who looks for a mistake.
+fn is_step(line: &str) -> bool {
+    line.starts_with("STEP ")
+        || line.strip_prefix('#').is_some_and(|rest| {
+            let number = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(0);
+            number > 0 && rest[number..].starts_with(" [") && !rest.contains(" [internal]")
+        })
+}
+
+fn failed_build(aws: &Aws, error: &ImageError) -> ProviderError {
+    let class = match error {
         ImageError::Cancelled => ErrorClass::Canceled,
         _ => ErrorClass::Local,
     };
-    let (why, lines): (String, Vec<String>) = match &error {
+    let (why, lines): (String, Vec<String>) = match error {
         ImageError::Failed { command, status, output } => {
             (format!("`{command}` failed: {status}"), output.clone())
         }
@@ -223,8 +238,8 @@ async fn push_files(
     into: PathBuf,
     context: &Context,
 ) -> Result<Object, ProviderError> {
-    let content = inputs::text(inputs, "content").unwrap_or_default();
-    files.config.labels.insert(CONTENT.to_owned(), content.to_owned());
+    let planned = inputs::text(inputs, "content").unwrap_or_default();
+    files.config.labels.insert(CONTENT.to_owned(), planned.to_owned());
     if let Some(base) = &base {
         files.base = Base::Image(Box::new(registry.base(base, &files.platform).await?));
     }
@@ -303,6 +318,7 @@ pub(super) async fn undo(
     aws: &Aws,
     made: &ResourceState,
     prior: Option<&ResourceState>,
+    progress: &Progress,
 ) -> Result<(), ProviderError> {
     if inputs::text(&made.inputs, "origin").is_none()
         || made.outputs.get("fallback_active") == Some(&Value::Bool(true))
@@ -330,7 +346,7 @@ pub(super) async fn undo(
         Some(repository) => {
             undo_in_ecr(aws, repository, target.tag.as_deref(), digest, before, pushed).await
         }
-        None => undo_elsewhere(aws, &target, digest, before, pushed).await,
+        None => undo_elsewhere(aws, progress, &target, digest, before, pushed).await,
     }
 }
 
@@ -368,6 +384,7 @@ async fn undo_in_ecr(
 
 async fn undo_elsewhere(
     aws: &Aws,
+    progress: &Progress,
     target: &Target,
     digest: Option<&str>,
     before: Option<&str>,
@@ -387,7 +404,14 @@ async fn undo_elsewhere(
         Some(Reference { at: At::Digest(earlier), .. }) => {
             registry.restore_tag(&tagged, tag, &earlier).await
         }
-        _ if pushed => registry.delete_tag(&tagged, tag).await,
+        _ if pushed => match registry.delete_tag(&tagged, tag).await {
+            // The plan said that it may be so.
+            Err(refused) if refused.class == ErrorClass::InvalidRequest => {
+                progress.tell(format!("{tagged} stays: the registry does not let tags be removed"));
+                Ok(())
+            }
+            deleted => deleted,
+        },
         _ => Ok(()),
     }
 }

@@ -54,7 +54,7 @@ impl KindCalls for Image {
         inputs: &Properties,
         context: &Context,
     ) -> Result<Object, ProviderError> {
-        ready(aws, inputs, context).await
+        Box::pin(ready(aws, inputs, context)).await
     }
 
     async fn update(
@@ -65,7 +65,7 @@ impl KindCalls for Image {
         inputs: &Properties,
         context: &Context,
     ) -> Result<Object, ProviderError> {
-        ready(aws, inputs, context).await
+        Box::pin(ready(aws, inputs, context)).await
     }
 
     async fn restore(
@@ -74,9 +74,9 @@ impl KindCalls for Image {
         _address: &Address,
         current: &ResourceState,
         prior: &ResourceState,
-        _context: &Context,
+        context: &Context,
     ) -> Result<Object, ProviderError> {
-        made::undo(aws, current, Some(prior)).await?;
+        made::undo(aws, current, Some(prior), &context.progress).await?;
         // A rollback must not fail on an image that has gone: what runs may still run.
         let (id, inputs, outputs) = (prior.id.clone(), prior.inputs.clone(), prior.outputs.clone());
         Ok(Object { id, inputs, outputs })
@@ -90,7 +90,7 @@ impl KindCalls for Image {
         context: &Context,
     ) -> Result<(), ProviderError> {
         // What an earlier run pushed is the repository's, and may be what others run.
-        if context.undo { made::undo(aws, prior, None).await } else { Ok(()) }
+        if context.undo { made::undo(aws, prior, None, &context.progress).await } else { Ok(()) }
     }
 }
 
@@ -98,7 +98,7 @@ impl KindCalls for Image {
 async fn ready(aws: &Aws, inputs: &Properties, context: &Context) -> Result<Object, ProviderError> {
     let fallback = inputs.get("fallback_active").and_then(Value::as_bool).unwrap_or_default();
     if inputs.contains_key("origin") && !fallback {
-        made::make(aws, inputs, context).await
+        Box::pin(made::make(aws, inputs, context)).await
     } else {
         verified(aws, inputs).await
     }

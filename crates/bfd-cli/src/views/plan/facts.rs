@@ -126,7 +126,10 @@ impl Object<'_> {
                 let base = base.map_or(String::new(), |base| format!(" over {base}"));
                 self.counted("make.files", "file").map(|files| format!("{files}{base}"))
             }
-            "copy" => self.short("source").map(|source| format!("copied from {source}")),
+            "copy" => {
+                let source = image(self.text("source")?, self.environment);
+                Some(format!("copied from {source}"))
+            }
             _ => None,
         }
     }
