@@ -12,7 +12,7 @@ use bfd_core::{
 use bfd_manifest::Deletes;
 use bfd_plan::{Graph, PlanInput};
 use bfd_provider::{Provider, Wanted};
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Duration};
 
 /// What to plan for.
 #[derive(Clone, Copy, Debug)]
@@ -22,11 +22,21 @@ pub struct Scope<'a> {
     pub rollback: Rollback,
 }
 
-/// Reads what is there. Writes nothing.
-pub async fn observe(
+/// How old a read may be; AWS publishes no figure, and what is seen are seconds.
+const SETTLING: Duration = Duration::from_secs(5);
+
+/// What seems to have been changed by others. What is gone was looked for twice already.
+fn moved(plan: &Plan) -> BTreeSet<Address> {
+    let moved = plan.drift.iter().filter(|drift| !drift.gone);
+    moved.map(|drift| drift.address.clone()).collect()
+}
+
+/// Reads what is there of what is `asked` for. Writes nothing.
+async fn observe(
     graph: &Graph,
     snapshot: &Snapshot,
     connection: &Connection,
+    asked: &(dyn Fn(&Address) -> bool + Sync),
 ) -> Result<Observation, CommandError> {
     let recorded = &snapshot.state.resources;
     let desired = graph.resources().map(|resource| Wanted {
@@ -38,7 +48,8 @@ pub async fn observe(
         .iter()
         .filter(|(address, _)| graph.get(address).is_none())
         .map(|(address, state)| Wanted { address, inputs: None, prior: Some(state) });
-    let mut wanted: Vec<Wanted<'_>> = desired.chain(undeclared).collect();
+    let all = desired.chain(undeclared);
+    let mut wanted: Vec<Wanted<'_>> = all.filter(|one| asked(one.address)).collect();
     wanted.sort_by(|a, b| a.address.cmp(b.address));
     Ok(connection.provider.observe(&wanted).await?)
 }
@@ -54,23 +65,38 @@ pub async fn plan(
     let manifest = &loaded.manifest;
     check_environment(loaded, snapshot)?;
     let targets = targets(loaded, graph, snapshot, scope.targets)?;
-    let observation = match connection {
-        Some(connection) => Some(observe(graph, snapshot, connection).await?),
-        None => None,
+    let decide = |observation: Option<&Observation>| {
+        let input = PlanInput {
+            environment: &manifest.environment,
+            endpoint: connection.and_then(|connection| connection.endpoint.clone()),
+            desired: graph,
+            current: snapshot,
+            observed: observation,
+            kinds: bfd_kinds::all(),
+            targets: targets.as_ref(),
+            fallback_images: manifest.guard.fallback_images,
+            deletes: manifest.guard.deletes != Deletes::Forbid,
+            rollback: scope.rollback,
+        };
+        bfd_plan::plan(&input).map_err(|problems| in_manifest(manifest, problems))
     };
-    let input = PlanInput {
-        environment: &manifest.environment,
-        endpoint: connection.and_then(|connection| connection.endpoint.clone()),
-        desired: graph,
-        current: snapshot,
-        observed: observation.as_ref(),
-        kinds: bfd_kinds::all(),
-        targets: targets.as_ref(),
-        fallback_images: manifest.guard.fallback_images,
-        deletes: manifest.guard.deletes != Deletes::Forbid,
-        rollback: scope.rollback,
+    let mut plan = match connection {
+        None => decide(None)?,
+        Some(connection) => {
+            let mut observation = observe(graph, snapshot, connection, &|_| true).await?;
+            let mut plan = decide(Some(&observation))?;
+            let moved = moved(&plan);
+            if !moved.is_empty() {
+                // A read may be older than what the last run wrote, and a rollback would go back
+                // to it: who says that somebody changed something has looked twice.
+                connection.clock.sleep(SETTLING).await;
+                let again = |address: &Address| moved.contains(address);
+                observation.extend(observe(graph, snapshot, connection, &again).await?);
+                plan = decide(Some(&observation))?;
+            }
+            plan
+        }
     };
-    let mut plan = bfd_plan::plan(&input).map_err(|problems| in_manifest(manifest, problems))?;
     let warnings = manifest.warnings.iter().filter(|p| p.severity == Severity::Warning);
     plan.warnings.extend(warnings.map(warning));
     if let Some(message) = loaded.work_tree.warning() {

@@ -137,7 +137,7 @@ impl Cloud {
                 let mut value = it.clone();
                 strip_everywhere(
                     &mut value,
-                    &["created_at", "creation_time", "CreationTime", "arn", "PolicyARN"],
+                    &["created_at", "creation_time", "CreationTime", "arn", "PolicyARN", "alarms"],
                 );
                 self.insert(&format!("scaling {part}"), name, value);
             }
@@ -152,7 +152,9 @@ impl Cloud {
             }
             let mut resources = Map::new();
             for (id, resource) in entries(&it["resources"]) {
-                if text(&resource["status"]) == "DELETE_COMPLETE" {
+                let is_going = status.ends_with("_CLEANUP_IN_PROGRESS")
+                    && text(&resource["status"]) == "DELETE_IN_PROGRESS";
+                if text(&resource["status"]) == "DELETE_COMPLETE" || is_going {
                     continue;
                 }
                 let physical = text(&resource["physical_id"]);
