@@ -5,9 +5,8 @@ use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::body::SdkBody;
-use http_body_util::BodyExt;
 
-use crate::router::Request;
+use crate::router::Head;
 use crate::sandbox::{Broken, Exchange, Sandbox};
 
 /// The SDK's transport with the sandbox at its other end.
@@ -34,14 +33,18 @@ impl HttpConnector for Client {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         let sandbox = self.0.clone();
         HttpConnectorFuture::new(async move {
-            let request = read(request).await?;
-            let answer = sandbox.exchange(request).await.map_err(|error| match error {
+            let (head, body) = read(request)?;
+            let answer = sandbox.exchange(head, body).await.map_err(|error| match error {
                 Exchange::Broken(Broken::Before) => {
                     ConnectorError::io("connection reset by peer".into())
                 }
                 Exchange::Broken(Broken::After) => {
                     ConnectorError::io("connection closed before message completed".into())
                 }
+                Exchange::Unreachable(host) => {
+                    ConnectorError::io(format!("failed to look up the address of {host}").into())
+                }
+                Exchange::Body(error) => ConnectorError::io(error),
                 Exchange::File(error) => ConnectorError::user(error.into()),
             })?;
             let status = answer
@@ -57,19 +60,21 @@ impl HttpConnector for Client {
     }
 }
 
-async fn read(mut request: HttpRequest) -> Result<Request, ConnectorError> {
+fn read(mut request: HttpRequest) -> Result<(Head, SdkBody), ConnectorError> {
     let uri: http::Uri = request
         .uri()
         .parse()
         .map_err(|error: http::uri::InvalidUri| ConnectorError::user(error.into()))?;
     let body = std::mem::replace(request.body_mut(), SdkBody::taken());
-    let body = body.collect().await.map_err(ConnectorError::io)?.to_bytes().to_vec();
-    let header = |name: &str| request.headers().get(name).unwrap_or_default().to_owned();
-    Ok(Request {
-        target: header("x-amz-target"),
-        host: uri.host().unwrap_or_default().to_owned(),
-        authorization: header("authorization"),
+    let mut head = Head {
+        method: request.method().to_owned(),
+        path: uri.path().to_owned(),
         query: uri.query().unwrap_or_default().to_owned(),
-        body,
-    })
+        host: uri.authority().map_or("", http::uri::Authority::as_str).to_owned(),
+        ..Head::default()
+    };
+    for (name, value) in request.headers() {
+        head.add(name, value);
+    }
+    Ok((head, body))
 }

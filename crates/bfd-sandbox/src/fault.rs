@@ -21,6 +21,9 @@ pub enum Fault {
     Hang,
     /// Applied and never answered: what a client that dies leaves behind.
     Unanswered,
+    /// The connection breaks after so many bytes of the request's body, or at its end. Of an
+    /// upload to the registry these bytes stay in the upload; nothing else is applied.
+    BrokenBody(u64),
     /// Answered from the world as it was that long ago; nothing is applied.
     Stale(Duration),
 }

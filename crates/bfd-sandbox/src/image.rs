@@ -105,12 +105,16 @@ impl PublicImages {
 pub(crate) struct Pulled {
     /// `sha256:…`
     pub(crate) digest: String,
+    /// `linux/amd64`; `None` where nobody knows, which is taken to fit.
+    pub(crate) platforms: Option<Vec<String>>,
 }
 
 /// Looks an image up in the world's own registry, then among the public ones.
 pub(crate) fn pull(world: &World, image: &str) -> Option<Pulled> {
     if let Some(own) = own_name(world, image) {
-        return world.ecr.resolve(own).map(|digest| Pulled { digest });
+        let digest = world.ecr.resolve(own)?;
+        let platforms = world.ecr.platforms(own, &digest);
+        return Some(Pulled { digest, platforms });
     }
     world.public_images.find(image)?;
     let name = normal(image);
@@ -118,7 +122,7 @@ pub(crate) fn pull(world: &World, image: &str) -> Option<Pulled> {
         Some((_, digest)) => digest.to_owned(),
         None => public_digest(&name),
     };
-    Some(Pulled { digest })
+    Some(Pulled { digest, platforms: None })
 }
 
 /// What a container of the image does when nothing but its image decides.
@@ -234,7 +238,11 @@ fn public_digest(name: &str) -> String {
 
 /// `sha256:` and the hash in hexadecimal.
 pub(crate) fn digest(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().fold("sha256:".to_owned(), |mut text, byte| {
+    format!("sha256:{}", hexadecimal(&Sha256::digest(bytes)))
+}
+
+pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
         let _ = write!(text, "{byte:02x}");
         text
     })

@@ -12,6 +12,7 @@
 //! | `error` | refusals in AWS's two spellings, JSON and query-XML |
 //! | `world` | everything the sandbox remembers, its ids and its replay of due events |
 //! | `store` | the world's file, shared between processes |
+//! | `blob` | the bytes of layers, beside the world's file |
 //! | `secret` | how secret values are kept out of the file's text |
 //! | `image` | which images exist, and how their containers behave |
 //! | `json`, `tags` | reading request bodies; tags as every service keeps them |
@@ -34,6 +35,7 @@
 //! - Allowed patterns know no look-around.
 //! - Throttling is scripted, never a matter of rates.
 
+mod blob;
 mod client;
 mod clock;
 mod cloudformation;

@@ -1,23 +1,49 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use hyper::body::Bytes;
 use serde_json::{Value, json};
 
+use crate::blob::Content;
+use crate::ecr::distribution::{self, Ask};
 use crate::error::{JsonError, QueryError};
 use crate::fault::Fault;
 use crate::store::Intent;
 use crate::world::World;
 use crate::{cloudformation, ecr, ecs, logs, scaling, secretsmanager, ssm, sts};
 
-/// What the sandbox needs of an HTTP request, wherever it came from.
+/// What the sandbox needs of an HTTP request but its body, wherever it came from.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Request {
-    /// `x-amz-target`
-    pub(crate) target: String,
-    pub(crate) host: String,
-    pub(crate) authorization: String,
+pub(crate) struct Head {
+    pub(crate) method: String,
+    pub(crate) path: String,
     pub(crate) query: String,
-    pub(crate) body: Vec<u8>,
+    /// With its port, if one was told.
+    pub(crate) host: String,
+    /// Whether it came over a socket, where every host is this one.
+    pub(crate) is_socket: bool,
+    pub(crate) headers: BTreeMap<String, String>,
+}
+
+impl Head {
+    /// Keeps a header; the values of one that comes several times are one list.
+    pub(crate) fn add(&mut self, name: &str, value: &str) {
+        let kept = self.headers.entry(name.to_ascii_lowercase()).or_default();
+        if !kept.is_empty() {
+            kept.push_str(", ");
+        }
+        kept.push_str(value);
+    }
+
+    /// A header's value, empty when there is none.
+    pub(crate) fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", String::as_str)
+    }
+
+    /// Where the sandbox serves, as this client spells it; `None` in process.
+    pub(crate) fn origin(&self) -> Option<String> {
+        self.is_socket.then(|| format!("http://{}", self.host))
+    }
 }
 
 /// An HTTP answer.
@@ -25,7 +51,7 @@ pub(crate) struct Request {
 pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) headers: Vec<(&'static str, String)>,
-    pub(crate) body: Vec<u8>,
+    pub(crate) body: Bytes,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,8 +76,10 @@ pub(crate) struct Call {
 
 #[derive(Clone, Debug)]
 enum Body {
-    Json(Vec<u8>),
+    /// With where the sandbox serves, if it is on a socket.
+    Json(Vec<u8>, Option<String>),
     Form(BTreeMap<String, String>),
+    Registry(Box<Ask>),
 }
 
 impl Service {
@@ -103,21 +131,33 @@ impl Service {
 }
 
 impl Call {
+    /// A request to the container registry, which is known by its host or its path alone.
+    pub(crate) fn registry(head: &Head, has_body: bool, world: &World) -> Option<Self> {
+        let is_ours = head.header("x-amz-target").is_empty()
+            && (distribution::is_registry(head, world) || distribution::is_bucket(head, world));
+        is_ours.then(|| Self {
+            service: Service::Ecr,
+            operation: String::new(),
+            body: Body::Registry(Box::new(Ask::new(head.clone(), has_body))),
+        })
+    }
+
     /// Finds the operation: by `x-amz-target`, else by the form's `Action` and the signature's
     /// scope or the host, so that one endpoint serves every service.
-    pub(crate) fn route(request: Request) -> Result<Self, Answer> {
-        if let Some((prefix, operation)) = request.target.rsplit_once('.') {
+    pub(crate) fn route(head: &Head, body: Vec<u8>) -> Result<Self, Answer> {
+        let target = head.header("x-amz-target");
+        if let Some((prefix, operation)) = target.rsplit_once('.') {
             let Some(service) = Service::from_target(prefix) else {
-                return Err(json_error(&JsonError::unknown_operation(&request.target), ""));
+                return Err(json_error(&JsonError::unknown_operation(target), ""));
             };
             let operation = operation.to_owned();
-            return Ok(Self { service, operation, body: Body::Json(request.body) });
+            return Ok(Self { service, operation, body: Body::Json(body, head.origin()) });
         }
-        let mut form = parse_form(&request.query);
-        form.extend(parse_form(&String::from_utf8_lossy(&request.body)));
-        let service = scope(&request.authorization)
+        let mut form = parse_form(&head.query);
+        form.extend(parse_form(&String::from_utf8_lossy(&body)));
+        let service = scope(head.header("authorization"))
             .and_then(Service::from_name)
-            .or_else(|| Service::from_name(request.host.split('.').next().unwrap_or_default()));
+            .or_else(|| Service::from_name(head.host.split('.').next().unwrap_or_default()));
         match (service, form.get("Action")) {
             (Some(service), Some(action)) => {
                 Ok(Self { service, operation: action.clone(), body: Body::Form(form) })
@@ -130,12 +170,41 @@ impl Call {
         }
     }
 
-    /// `ssm:GetParameters`
-    pub(crate) fn name(&self) -> String {
+    /// `ssm:GetParameters`; several where one request needs several permissions.
+    pub(crate) fn operations(&self) -> Vec<String> {
+        match &self.body {
+            Body::Registry(ask) => ask.operations().into_iter().map(str::to_owned).collect(),
+            _ => vec![self.name()],
+        }
+    }
+
+    /// Whether the body is bytes of a layer, which may be many.
+    pub(crate) fn is_upload(&self) -> bool {
+        matches!(&self.body, Body::Registry(ask) if ask.is_upload())
+    }
+
+    /// Takes the body of a request to the registry, which is known before its body is.
+    pub(crate) fn receive(&mut self, content: Content) {
+        if let Body::Registry(ask) = &mut self.body {
+            ask.receive(content);
+        }
+    }
+
+    /// What remains when the connection breaks before the body's end.
+    pub(crate) fn break_off(&self, world: &mut World, now: f64) {
+        if let Body::Registry(ask) = &self.body {
+            ask.break_off(world, now);
+        }
+    }
+
+    fn name(&self) -> String {
         format!("{}:{}", self.service.name(), self.operation)
     }
 
     pub(crate) fn intent(&self) -> Intent {
+        if let Body::Registry(ask) = &self.body {
+            return if ask.is_write() { Intent::Write } else { Intent::Read };
+        }
         let reads = ["Describe", "List", "Get", "BatchGet", "BatchCheck", "Validate"];
         if reads.iter().any(|prefix| self.operation.starts_with(prefix)) {
             Intent::Read
@@ -147,7 +216,12 @@ impl Call {
     /// Applies the call to the world.
     pub(crate) fn answer(&self, world: &mut World, now: f64, request_id: &str) -> Answer {
         match &self.body {
-            Body::Json(body) => match self.json(world, now, body) {
+            Body::Registry(ask) => {
+                let mut answer = ask.answer(world, now);
+                answer.headers.push(("x-amzn-requestid", request_id.to_owned()));
+                answer
+            }
+            Body::Json(body, origin) => match self.json(world, now, body, origin.as_deref()) {
                 Ok(value) => json_answer(200, value.to_string().into_bytes(), request_id),
                 Err(error) => json_error(&error, request_id),
             },
@@ -166,7 +240,13 @@ impl Call {
         }
     }
 
-    fn json(&self, world: &mut World, now: f64, body: &[u8]) -> Result<Value, JsonError> {
+    fn json(
+        &self,
+        world: &mut World,
+        now: f64,
+        body: &[u8],
+        origin: Option<&str>,
+    ) -> Result<Value, JsonError> {
         let body: Value = if body.is_empty() {
             json!({})
         } else {
@@ -175,7 +255,7 @@ impl Call {
             })?
         };
         match self.service {
-            Service::Ecr => ecr::handle(world, now, &self.operation, &body),
+            Service::Ecr => ecr::answer(world, now, &self.operation, &body, origin),
             Service::Ssm => ssm::handle(world, now, &self.operation, &body),
             Service::Ecs => ecs::handle(world, now, &self.operation, &body),
             Service::Scaling => scaling::handle(world, now, &self.operation, &body),
@@ -187,8 +267,18 @@ impl Call {
         }
     }
 
-    /// The answer that a scripted fault gives in the service's place, if it is one that answers.
-    pub(crate) fn refuse(&self, fault: Fault, world: &World, request_id: &str) -> Option<Answer> {
+    /// The answer that a scripted fault of `operation` gives in the service's place, if it is one
+    /// that answers.
+    pub(crate) fn refuse(
+        &self,
+        fault: Fault,
+        world: &World,
+        operation: &str,
+        request_id: &str,
+    ) -> Option<Answer> {
+        if let Body::Registry(ask) = &self.body {
+            return ask.refuse(fault, world, operation, request_id);
+        }
         let is_query = matches!(self.body, Body::Form(_));
         let (status, code, message) = match fault {
             Fault::Throttle if is_query => (400, "Throttling", "Rate exceeded".to_owned()),
@@ -203,7 +293,7 @@ impl Call {
                     "User: {} is not authorized to perform: {} on resource: * because no \
                      identity-based policy allows the {1} action",
                     sts::caller(world),
-                    self.name(),
+                    operation,
                 ),
             ),
             _ => return None,
@@ -243,7 +333,7 @@ fn json_answer(status: u16, body: Vec<u8>, request_id: &str) -> Answer {
         ("content-type", "application/x-amz-json-1.1".to_owned()),
         ("x-amzn-requestid", request_id.to_owned()),
     ];
-    Answer { status, headers, body }
+    Answer { status, headers, body: body.into() }
 }
 
 fn json_error(error: &JsonError, request_id: &str) -> Answer {
@@ -256,7 +346,7 @@ fn json_error(error: &JsonError, request_id: &str) -> Answer {
 fn xml_answer(status: u16, body: String, request_id: &str) -> Answer {
     let headers =
         vec![("content-type", "text/xml".to_owned()), ("x-amzn-requestid", request_id.to_owned())];
-    Answer { status, headers, body: body.into_bytes() }
+    Answer { status, headers, body: body.into() }
 }
 
 fn query_error(service: Service, error: &QueryError, request_id: &str) -> Answer {
@@ -299,18 +389,19 @@ pub(crate) fn escape(text: &str) -> String {
     escaped
 }
 
-fn parse_form(text: &str) -> BTreeMap<String, String> {
+/// The pairs of a query, or of a body that is a form.
+pub(crate) fn parse_form(text: &str) -> BTreeMap<String, String> {
     text.split('&')
         .filter(|pair| !pair.is_empty())
         .map(|pair| {
             let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
-            (decode(key), decode(value))
+            (decode(&key.replace('+', " ")), decode(&value.replace('+', " ")))
         })
         .collect()
 }
 
 /// Undoes percent encoding; a broken escape stands for itself.
-fn decode(text: &str) -> String {
+pub(crate) fn decode(text: &str) -> String {
     let bytes = text.as_bytes();
     let mut decoded = Vec::with_capacity(bytes.len());
     let mut at = 0;
@@ -320,7 +411,7 @@ fn decode(text: &str) -> String {
             decoded.push(number);
             at += 3;
         } else {
-            decoded.push(if byte == b'+' { b' ' } else { byte });
+            decoded.push(byte);
             at += 1;
         }
     }

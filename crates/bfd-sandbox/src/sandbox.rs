@@ -1,4 +1,6 @@
+use std::error::Error;
 use std::io;
+use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -6,14 +8,17 @@ use std::time::Duration;
 use aws_smithy_async::rt::sleep::SharedAsyncSleep;
 use aws_smithy_async::time::SharedTimeSource;
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use http_body_util::BodyExt;
+use hyper::body::{Body, Bytes};
 use serde_json::Value;
 
+use crate::blob::Spool;
 use crate::client::Client;
 use crate::clock::Clock;
 use crate::fault::{Arrival, Fault, RequestLog, Script};
 use crate::image::Behaviour;
 use crate::options::Options;
-use crate::router::{Answer, Call, Request};
+use crate::router::{Answer, Call, Head, parse_form};
 use crate::store::{Intent, Store};
 use crate::world::{World, mix};
 use crate::{cloudformation, ecr, secretsmanager, ssm};
@@ -213,52 +218,121 @@ impl Sandbox {
     }
 
     /// Answers one request as AWS would, after the latency and with the scripted fault.
-    pub(crate) async fn exchange(&self, request: Request) -> Result<Answer, Exchange> {
-        let call = match Call::route(request) {
-            Ok(call) => call,
-            Err(answer) => return Ok(answer),
+    pub(crate) async fn exchange<B>(&self, head: Head, body: B) -> Result<Answer, Exchange>
+    where
+        B: Body<Data = Bytes> + Send,
+        B::Error: Into<Cause>,
+    {
+        let mut body = pin!(body);
+        let has_body = !body.is_end_stream() && body.size_hint().upper() != Some(0);
+        let registry = {
+            let store = self.store();
+            let registry = Call::registry(&head, has_body, store.world());
+            if registry.is_none() && is_elsewhere(&head) {
+                return Err(Exchange::Unreachable(head.host));
+            }
+            registry
+        };
+        let is_registry = registry.is_some();
+        let mut call = match registry {
+            Some(call) => call,
+            None => {
+                let mut bytes = Spool::Memory(Vec::new());
+                if let Some(error) = receive(body.as_mut(), &mut bytes, u64::MAX).await? {
+                    return Err(Exchange::Body(error));
+                }
+                match Call::route(&head, bytes.finish()?.to_vec()?) {
+                    Ok(call) => call,
+                    Err(answer) => return Ok(answer),
+                }
+            }
         };
         let number = self.0.requests.fetch_add(1, Ordering::Relaxed);
         let request_id = request_id(number);
-        let fault = {
-            let (at, operation) = (self.now(), call.name());
-            let is_write = call.intent() == Intent::Write;
-            let mut traffic = self.traffic();
-            let arrival = Arrival { number, operation: &operation, is_write, at };
-            let fault = traffic.script.meet(&arrival);
-            traffic.log.push(RequestLog { at, operation, fault });
-            fault
-        };
+        let fault = self.meet(&call, number);
         self.0.clock.wait(self.0.latency).await;
+        let is_read = !matches!(
+            fault,
+            Some((
+                Fault::ResetBefore
+                    | Fault::Hang
+                    | Fault::Throttle
+                    | Fault::ServerError
+                    | Fault::AccessDenied,
+                _
+            ))
+        );
+        if is_registry && is_read {
+            let limit = match fault {
+                Some((Fault::BrokenBody(limit), _)) => limit,
+                _ => u64::MAX,
+            };
+            let mut bytes = if call.is_upload() && has_body {
+                Spool::new(self.store().world().ecr.blobs())?
+            } else {
+                Spool::Memory(Vec::new())
+            };
+            let error = receive(body, &mut bytes, limit).await?;
+            call.receive(bytes.finish()?);
+            if let Some(error) = error {
+                self.break_off(&call)?;
+                return Err(Exchange::Body(error));
+            }
+        }
+        let Some((fault, operation)) = fault else { return Ok(self.apply(&call, &request_id)?) };
         match fault {
-            None => Ok(self.apply(&call, &request_id)?),
-            Some(Fault::Delay(delay)) => {
+            Fault::Delay(delay) => {
                 self.0.clock.wait(delay).await;
                 Ok(self.apply(&call, &request_id)?)
             }
-            Some(Fault::LostAnswer) => {
+            Fault::LostAnswer => {
                 self.apply(&call, &request_id)?;
                 Err(Exchange::Broken(Broken::After))
             }
-            Some(Fault::ResetBefore) => Err(Exchange::Broken(Broken::Before)),
-            Some(Fault::Hang) => std::future::pending().await,
-            Some(Fault::Unanswered) => {
+            Fault::ResetBefore => Err(Exchange::Broken(Broken::Before)),
+            Fault::BrokenBody(_) => {
+                self.break_off(&call)?;
+                Err(Exchange::Broken(Broken::Before))
+            }
+            Fault::Hang => std::future::pending().await,
+            Fault::Unanswered => {
                 self.apply(&call, &request_id)?;
                 std::future::pending().await
             }
-            Some(Fault::Stale(age)) => {
+            Fault::Stale(age) => {
                 let mut store = self.store();
                 // Due events of the present belong to the present: what is read is the past.
                 store.transact(&self.0.clock, Intent::Read, |_, _| ())?;
                 let time = self.now() - age.as_secs_f64();
                 Ok(store.read_past(time, |world, then| call.answer(world, then, &request_id))?)
             }
-            Some(fault @ (Fault::Throttle | Fault::ServerError | Fault::AccessDenied)) => {
+            fault @ (Fault::Throttle | Fault::ServerError | Fault::AccessDenied) => {
                 let store = self.store();
-                call.refuse(fault, store.world(), &request_id)
+                call.refuse(fault, store.world(), &operation, &request_id)
                     .ok_or_else(|| io::Error::other("the fault has no answer").into())
             }
         }
+    }
+
+    /// Logs the request, once for each permission that it needs, until one meets a fault.
+    fn meet(&self, call: &Call, number: u64) -> Option<(Fault, String)> {
+        let (at, is_write) = (self.now(), call.intent() == Intent::Write);
+        let mut traffic = self.traffic();
+        for operation in call.operations() {
+            let arrival = Arrival { number, operation: &operation, is_write, at };
+            let fault = traffic.script.meet(&arrival);
+            traffic.log.push(RequestLog { at, operation: operation.clone(), fault });
+            if let Some(fault) = fault {
+                return Some((fault, operation));
+            }
+        }
+        None
+    }
+
+    fn break_off(&self, call: &Call) -> io::Result<()> {
+        self.store().transact(&self.0.clock, call.intent(), |world, now| {
+            call.break_off(world, now);
+        })
     }
 
     fn apply(&self, call: &Call, request_id: &str) -> io::Result<Answer> {
@@ -283,10 +357,52 @@ impl Sandbox {
     }
 }
 
+type Cause = Box<dyn Error + Send + Sync>;
+
+/// Reads a body frame by frame up to a limit. An error of the body is what is given back.
+async fn receive<B>(
+    mut body: Pin<&mut B>,
+    bytes: &mut Spool,
+    limit: u64,
+) -> io::Result<Option<Cause>>
+where
+    B: Body<Data = Bytes>,
+    B::Error: Into<Cause>,
+{
+    let mut left = limit;
+    while left > 0 {
+        let frame = match body.frame().await {
+            None => break,
+            Some(Err(error)) => return Ok(Some(error.into())),
+            Some(Ok(frame)) => frame,
+        };
+        let Ok(mut data) = frame.into_data() else { continue };
+        data.truncate(usize::try_from(left).unwrap_or(usize::MAX));
+        bytes.push(&data)?;
+        left -= data.len() as u64;
+    }
+    Ok(None)
+}
+
+/// Whether a request in process is for somebody who is not here.
+///
+/// Requests of the SDK are never: they name an operation, or post a form.
+fn is_elsewhere(head: &Head) -> bool {
+    let is_registry = head.path == "/v2" || head.path.starts_with("/v2/");
+    let is_fetch = matches!(head.method.as_str(), "GET" | "HEAD");
+    !head.is_socket
+        && head.header("x-amz-target").is_empty()
+        && (is_registry || (is_fetch && !parse_form(&head.query).contains_key("Action")))
+}
+
 /// Why there is no answer to pass on.
 #[derive(Debug)]
 pub(crate) enum Exchange {
     Broken(Broken),
+    /// Nobody is at that host.
+    Unreachable(String),
+    /// The request's body broke off.
+    Body(Cause),
     /// The sandbox itself failed: its file cannot be read or written.
     File(io::Error),
 }

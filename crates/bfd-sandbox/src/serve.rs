@@ -2,7 +2,7 @@ use std::future::Future;
 use std::io;
 use std::pin::pin;
 
-use http_body_util::{BodyExt, Full};
+use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -10,7 +10,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
-use crate::router::Request;
+use crate::router::Head;
 use crate::sandbox::{Broken, Exchange, Sandbox};
 
 impl Sandbox {
@@ -52,26 +52,29 @@ async fn answer(
     request: hyper::Request<Incoming>,
 ) -> Result<hyper::Response<Full<Bytes>>, io::Error> {
     let (parts, body) = request.into_parts();
-    let body = body.collect().await.map_err(io::Error::other)?.to_bytes().to_vec();
-    let header = |name: &str| {
-        let value = parts.headers.get(name).and_then(|value| value.to_str().ok());
-        value.unwrap_or_default().to_owned()
-    };
-    let request = Request {
-        target: header("x-amz-target"),
-        host: header("host"),
-        authorization: header("authorization"),
+    let mut head = Head {
+        method: parts.method.as_str().to_owned(),
+        path: parts.uri.path().to_owned(),
         query: parts.uri.query().unwrap_or_default().to_owned(),
-        body,
+        is_socket: true,
+        ..Head::default()
     };
-    let answer = sandbox.exchange(request).await.map_err(|error| match error {
+    for (name, value) in &parts.headers {
+        if let Ok(value) = value.to_str() {
+            head.add(name.as_str(), value);
+        }
+    }
+    head.host = head.header("host").to_owned();
+    let answer = sandbox.exchange(head, body).await.map_err(|error| match error {
         Exchange::Broken(Broken::Before) => io::Error::from(io::ErrorKind::ConnectionReset),
         Exchange::Broken(Broken::After) => io::Error::from(io::ErrorKind::ConnectionAborted),
+        Exchange::Unreachable(host) => io::Error::other(host),
+        Exchange::Body(error) => io::Error::other(error),
         Exchange::File(error) => error,
     })?;
     let mut response = hyper::Response::builder().status(answer.status);
     for (name, value) in answer.headers {
         response = response.header(name, value);
     }
-    response.body(Full::new(Bytes::from(answer.body))).map_err(io::Error::other)
+    response.body(Full::new(answer.body)).map_err(io::Error::other)
 }

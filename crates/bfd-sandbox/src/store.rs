@@ -76,9 +76,11 @@ impl Store {
     /// A copy of the world in memory, without its file and its past.
     pub(crate) fn fork(&self) -> Self {
         let past = VecDeque::from([(f64::NEG_INFINITY, self.text.clone())]);
+        let mut world = self.world.clone();
+        world.ecr.fork_blobs();
         Self {
             options: Options { file: None, ..self.options.clone() },
-            world: self.world.clone(),
+            world,
             text: self.text.clone(),
             generation: 0,
             past,
@@ -135,6 +137,7 @@ impl Store {
             .or_else(|| self.past.front())
             .ok_or_else(|| io::Error::other("the past of the sandbox is never empty"))?;
         let mut world: World = serde_json::from_str(text)?;
+        world.ecr.share_blobs(&self.world.ecr);
         world.advance(time);
         Ok(request(&mut world, time))
     }
@@ -146,10 +149,13 @@ impl Store {
     /// Starts over with an empty world. Time goes on.
     pub(crate) fn reset(&mut self, clock: &Clock) -> io::Result<()> {
         self.transact(clock, Intent::Write, |_, _| ())?;
-        self.world = World::new(&self.options);
         let file = self.options.file.clone();
         let _lock = file.as_deref().map(Lock::take).transpose()?;
-        self.keep(file.as_deref(), clock.now())
+        let mut blobs = self.world.ecr.take_blobs();
+        self.world = World::new(&self.options);
+        self.keep(file.as_deref(), clock.now())?;
+        // Last: a world may lack what is on the disk, and not the other way round.
+        blobs.clear()
     }
 
     /// Stores the world if it differs from what is stored.
@@ -210,7 +216,7 @@ impl Store {
         let stored: Stored<World> =
             serde_json::from_str(&text).map_err(|error| broken(path, &error))?;
         let mut world = stored.world;
-        world.ecr.adopt_uploads(&mut self.world.ecr);
+        world.ecr.adopt_bytes(&mut self.world.ecr);
         self.world = world;
         self.generation = stored.generation;
         let text = encode(&self.world)?;

@@ -4,7 +4,7 @@ use serde_json::Value;
 use crate::cloudformation::{self, Stacks};
 use crate::ecr::Registry;
 use crate::ecs::{self, Ecs};
-use crate::image::{Behaviours, PublicImages};
+use crate::image::{Behaviours, PublicImages, digest};
 use crate::logs::Logs;
 use crate::options::Options;
 use crate::scaling::Scaling;
@@ -46,7 +46,7 @@ impl World {
             sequence: 0,
             public_images: PublicImages::default(),
             behaviours: Behaviours::default(),
-            ecr: Registry::default(),
+            ecr: Registry::beside(options.file.as_deref()),
             ssm: Parameters::default(),
             ecs: Ecs::default(),
             scaling: Scaling::default(),
@@ -108,6 +108,12 @@ impl World {
     pub(crate) fn next_uuid(&mut self) -> String {
         let hex = self.next_hex();
         format!("{}-{}-4{}-a{}-{}", &hex[..8], &hex[8..12], &hex[13..16], &hex[17..20], &hex[20..])
+    }
+
+    /// A word that only this world can have given for the text.
+    pub(crate) fn sign(&self, text: &str) -> String {
+        let signed = format!("{}/{}/{}/{text}", self.seed, self.account, self.region);
+        digest(signed.as_bytes()).replace("sha256:", "")
     }
 
     /// Keeps a secret out of the world's text.

@@ -5,23 +5,34 @@ use serde_json::{Value, json};
 
 use super::repository::{self, Repository, find, find_mut};
 use super::{INVALID, at_most, invalid};
+use crate::blob::Content;
 use crate::error::JsonError;
 use crate::image::digest;
 use crate::json;
 use crate::world::World;
 
-const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
+pub(super) const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
 
 /// An image: the manifest's own bytes, since its digest is their hash.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Image {
-    manifest: String,
-    media_type: String,
+    pub(super) manifest: String,
+    pub(super) media_type: String,
+    /// Empty for an index, which has none.
     artifact_type: String,
     pushed_at: f64,
     size: u64,
+    /// `linux/amd64`, for an index those of its images; empty where nobody knows.
+    #[serde(default)]
+    pub(super) platforms: Vec<String>,
+    /// The digest and the text of the config, when it is JSON of a reasonable size.
+    #[serde(default)]
+    pub(super) config: Option<(String, String)>,
 }
+
+/// Configs up to this size are kept with their image. Docker's are a few thousand bytes.
+const CONFIG_LIMIT: u64 = 1024 * 1024;
 
 pub(super) fn put(world: &mut World, now: f64, body: &Value) -> Result<Value, JsonError> {
     let account = world.account.clone();
@@ -44,8 +55,8 @@ pub(super) fn put(world: &mut World, now: f64, body: &Value) -> Result<Value, Js
         .unwrap_or(MANIFEST)
         .to_owned();
     let tag = json::text(body, "imageTag");
-    let repository = find_mut(world, body)?;
-    check_parts(repository, &account, &manifest)?;
+    let repository = find(world, body)?;
+    check_parts(world, repository, &manifest)?;
     if let Some(tag) = tag {
         check_tag(tag)?;
         match repository.labels.get(tag) {
@@ -55,37 +66,52 @@ pub(super) fn put(world: &mut World, now: f64, body: &Value) -> Result<Value, Js
             Some(_) if repository.is_immutable(tag) => {
                 return Err(JsonError::new(
                     "ImageTagAlreadyExistsException",
-                    format!(
-                        "The image tag '{tag}' already exists in the '{}' repository and cannot \
-                         be overwritten because the repository is immutable.",
-                        repository.name
-                    ),
+                    immutable(repository, tag),
                 ));
             }
             _ => {}
         }
-        repository.labels.insert(tag.to_owned(), found.clone());
     } else if repository.images.contains_key(&found) {
         return Err(exists(repository, &account, &found, "null"));
     }
+    let config = config(world, repository, &manifest);
     let image = Image {
         manifest: text.to_owned(),
         media_type,
-        artifact_type: json::text(&manifest["config"], "mediaType").unwrap_or(CONFIG).to_owned(),
+        artifact_type: artifact_type(&manifest),
         pushed_at: now,
-        size: size(&manifest),
+        size: size(repository, &manifest),
+        platforms: platforms(repository, &manifest, config.as_ref()),
+        config,
     };
+    let repository = find_mut(world, body)?;
+    if let Some(tag) = tag {
+        repository.labels.insert(tag.to_owned(), found.clone());
+    }
     repository.images.entry(found.clone()).or_insert(image);
     let id = image_id(&found, tag);
     Ok(json!({ "image": view(repository, &account, &found, &id) }))
+}
+
+/// What ECR says when a tag has to stay where it is.
+pub(super) fn immutable(repository: &Repository, tag: &str) -> String {
+    format!(
+        "The image tag '{tag}' already exists in the '{}' repository and cannot be overwritten \
+         because the tag is immutable.",
+        repository.name
+    )
 }
 
 pub(super) fn batch_get(world: &World, body: &Value) -> Result<Value, JsonError> {
     at_most(body, "imageIds", 100)?;
     let repository = find(world, body)?;
     let (mut images, mut failures) = (Vec::new(), Vec::new());
+    let accepted = json::strings(body, "acceptedMediaTypes");
     for asked in json::array(body, "imageIds") {
-        match resolve(repository, asked) {
+        let found = resolve(repository, asked).filter(|found| {
+            accepted.is_empty() || accepted.contains(&repository.images[found].media_type.as_str())
+        });
+        match found {
             Some(found) => {
                 let id = image_id(&found, json::text(asked, "imageTag"));
                 images.push(view(repository, &world.account, &found, &id));
@@ -169,25 +195,45 @@ pub(super) fn batch_delete(world: &mut World, body: &Value) -> Result<Value, Jso
             continue;
         };
         // A tag is only untagged; the image goes with its last tag, or when named by digest.
-        if let Some(tag) = json::text(asked, "imageTag") {
-            repository.labels.remove(tag);
-            deleted.push(image_id(&found, Some(tag)));
-            if !labels(repository, &found).is_empty() {
+        let tag = json::text(asked, "imageTag");
+        let all: Vec<_> = labels(repository, &found).into_iter().map(str::to_owned).collect();
+        if tag.is_none() || all.len() == 1 {
+            let indexes = indexes_of(repository, &found);
+            if !indexes.is_empty() {
+                failures.push(json!({
+                    "imageId": asked,
+                    "failureCode": "ImageReferencedByManifestList",
+                    "failureReason": format!(
+                        "Requested image referenced by manifest list: [{}]",
+                        indexes.join(", ")
+                    ),
+                }));
                 continue;
             }
-        } else {
-            let gone: Vec<_> = labels(repository, &found).into_iter().map(str::to_owned).collect();
-            for tag in gone {
-                repository.labels.remove(&tag);
-                deleted.push(image_id(&found, Some(&tag)));
-            }
-            if deleted.is_empty() {
-                deleted.push(image_id(&found, None));
-            }
+            repository.images.remove(&found);
         }
-        repository.images.remove(&found);
+        let gone: Vec<_> = match tag {
+            Some(tag) => vec![tag.to_owned()],
+            None => all,
+        };
+        if gone.is_empty() {
+            deleted.push(image_id(&found, None));
+        }
+        for tag in gone {
+            repository.labels.remove(&tag);
+            deleted.push(image_id(&found, Some(&tag)));
+        }
     }
     Ok(json!({ "imageIds": deleted, "failures": failures }))
+}
+
+/// The indexes that list an image.
+fn indexes_of(repository: &Repository, found: &str) -> Vec<String> {
+    let indexes = repository.images.iter().filter(|(_, image)| {
+        let manifest: Value = serde_json::from_str(&image.manifest).unwrap_or_default();
+        json::array(&manifest, "manifests").iter().any(|part| part["digest"] == found)
+    });
+    indexes.map(|(digest, _)| digest.clone()).collect()
 }
 
 /// Puts an image of one config and no layers under a tag: what a test needs for a task to start.
@@ -211,20 +257,32 @@ pub(crate) fn push_minimal_image(
         "layers": [],
     })
     .to_string();
-    find_mut(world, &named)?.layers.insert(config_digest, config.len());
+    let size = config.len() as u64;
+    find_mut(world, &named)?.layers.insert(config_digest.clone(), size);
+    if world.ecr.blobs.size(&config_digest).is_none() {
+        let config = [Content::Memory(config.into())];
+        world.ecr.blobs.keep(&config_digest, &config).map_err(|error| {
+            JsonError::new("ServerException", format!("the sandbox's blobs: {error}"))
+        })?;
+    }
     let found = digest(manifest.as_bytes());
     let body = json!({
         "repositoryName": repository, "imageTag": tag, "imageManifest": manifest,
     });
     match put(world, now, &body) {
-        Ok(_) => Ok(found),
-        Err(error) if error.code == "ImageAlreadyExistsException" => Ok(found),
-        Err(error) => Err(error),
+        Err(error) if error.code != "ImageAlreadyExistsException" => return Err(error),
+        _ => {}
     }
+    // It stands for any image that a test wants: it runs on whatever is asked for.
+    if let Some(image) = find_mut(world, &named)?.images.get_mut(&found) {
+        image.platforms.clear();
+    }
+    Ok(found)
 }
 
 /// Refuses a manifest whose blobs, or whose images, are not there yet.
-fn check_parts(repository: &Repository, account: &str, manifest: &Value) -> Result<(), JsonError> {
+fn check_parts(world: &World, repository: &Repository, manifest: &Value) -> Result<(), JsonError> {
+    let account = &world.account;
     let digests = |list: &Value, known: &dyn Fn(&str) -> bool| -> Vec<String> {
         let digests =
             list.as_array().into_iter().flatten().filter_map(|part| part["digest"].as_str());
@@ -242,7 +300,7 @@ fn check_parts(repository: &Repository, account: &str, manifest: &Value) -> Resu
             ),
         ));
     }
-    let is_layer = |digest: &str| repository.layers.contains_key(digest);
+    let is_layer = |digest: &str| world.ecr.blob_size(repository, digest).is_some();
     let mut layers = digests(&json!([manifest["config"]]), &is_layer);
     layers.extend(digests(&manifest["layers"], &is_layer));
     if !layers.is_empty() {
@@ -259,7 +317,7 @@ fn check_parts(repository: &Repository, account: &str, manifest: &Value) -> Resu
     Ok(())
 }
 
-fn check_tag(tag: &str) -> Result<(), JsonError> {
+pub(super) fn check_tag(tag: &str) -> Result<(), JsonError> {
     let is_word = |letter: char| letter.is_ascii_alphanumeric() || letter == '_';
     let mut letters = tag.chars();
     let is_valid = tag.len() <= 128
@@ -344,8 +402,10 @@ fn detail(repository: &Repository, account: &str, found: &str) -> Value {
         "imageSizeInBytes": image.size,
         "imagePushedAt": json::time(image.pushed_at),
         "imageManifestMediaType": image.media_type,
-        "artifactMediaType": image.artifact_type,
     });
+    if !image.artifact_type.is_empty() {
+        detail["artifactMediaType"] = json!(image.artifact_type);
+    }
     let labels = labels(repository, found);
     if !labels.is_empty() {
         detail["imageTags"] = json!(labels);
@@ -353,7 +413,55 @@ fn detail(repository: &Repository, account: &str, found: &str) -> Value {
     detail
 }
 
-fn size(manifest: &Value) -> u64 {
+/// What is stored for an image; for an index, what is stored for its images.
+fn size(repository: &Repository, manifest: &Value) -> u64 {
+    let images = json::array(manifest, "manifests").iter();
+    let images = images.filter_map(|part| repository.images.get(part["digest"].as_str()?));
     let layers = json::array(manifest, "layers").iter();
-    layers.chain([&manifest["config"]]).filter_map(|part| part["size"].as_u64()).sum()
+    let layers = layers.chain([&manifest["config"]]).filter_map(|part| part["size"].as_u64());
+    images.map(|image| image.size).chain(layers).sum()
+}
+
+fn artifact_type(manifest: &Value) -> String {
+    if manifest["manifests"].is_array() {
+        return String::new();
+    }
+    json::text(&manifest["config"], "mediaType").unwrap_or(CONFIG).to_owned()
+}
+
+fn config(world: &World, repository: &Repository, manifest: &Value) -> Option<(String, String)> {
+    let digest = json::text(&manifest["config"], "digest")?;
+    let size = world.ecr.blobs.size(digest).filter(|size| *size <= CONFIG_LIMIT);
+    let text = match size.map(|size| world.ecr.blobs.read(digest, 0, size)) {
+        Some(Ok(bytes)) => String::from_utf8(bytes.to_vec()).ok()?,
+        _ => repository.config(digest)?.to_owned(),
+    };
+    let is_object = serde_json::from_str::<Value>(&text).is_ok_and(|config| config.is_object());
+    is_object.then(|| (digest.to_owned(), text))
+}
+
+fn platforms(
+    repository: &Repository,
+    manifest: &Value,
+    config: Option<&(String, String)>,
+) -> Vec<String> {
+    let name = |platform: &Value| {
+        let (os, architecture) =
+            (json::text(platform, "os")?, json::text(platform, "architecture")?);
+        // What is attached to an image, such as its provenance, says so of itself.
+        (os != "unknown").then(|| format!("{os}/{architecture}"))
+    };
+    let mut found = BTreeSet::new();
+    for part in json::array(manifest, "manifests") {
+        if part["platform"].is_object() {
+            found.extend(name(&part["platform"]));
+        } else if let Some(image) = part["digest"].as_str().and_then(|it| repository.images.get(it))
+        {
+            found.extend(image.platforms.iter().cloned());
+        }
+    }
+    if let Some((_, text)) = config {
+        found.extend(name(&serde_json::from_str(text).unwrap_or_default()));
+    }
+    found.into_iter().collect()
 }

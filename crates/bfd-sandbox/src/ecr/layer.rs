@@ -1,34 +1,54 @@
+use std::io;
+
 use aws_smithy_types::base64;
 use serde_json::{Value, json};
 
-use super::repository::{find, find_mut};
-use super::{INVALID, at_most, invalid};
+use super::repository::find;
+use super::{INVALID, at_most, distribution, invalid};
+use crate::blob::{self, Content};
 use crate::error::JsonError;
-use crate::image::digest;
 use crate::json;
 use crate::world::World;
 
 /// The part size that ECR proposes, and the least it takes for all parts but the last.
-const PART: usize = 10 * 1024 * 1024;
-const SMALLEST_PART: usize = 5 * 1024 * 1024;
+const PART: u64 = 10 * 1024 * 1024;
+const SMALLEST_PART: u64 = 5 * 1024 * 1024;
 
 const LAYER: &str = "application/vnd.docker.image.rootfs.diff.tar.gzip";
 
-/// A layer on its way in.
+/// A layer on its way in, through the API or through the registry.
 #[derive(Clone, Debug)]
 pub(super) struct Upload {
-    repository: String,
-    bytes: Vec<u8>,
+    pub(super) repository: String,
+    parts: Vec<Content>,
     /// The size of the latest part, which only the last may have small.
-    latest: usize,
+    latest: u64,
+}
+
+impl Upload {
+    /// How many bytes have arrived.
+    pub(super) fn length(&self) -> u64 {
+        self.parts.iter().map(Content::length).sum()
+    }
+
+    pub(super) fn push(&mut self, content: Content) {
+        self.latest = content.length();
+        self.parts.push(content);
+    }
 }
 
 pub(super) fn initiate(world: &mut World, body: &Value) -> Result<Value, JsonError> {
     let repository = find(world, body)?.name.clone();
-    let id = world.next_uuid();
-    let upload = Upload { repository, bytes: Vec::new(), latest: PART };
-    world.ecr.uploads.insert(id.clone(), upload);
+    let id = begin(world, repository);
     Ok(json!({ "uploadId": id, "partSize": PART }))
+}
+
+/// Starts an upload and returns its id.
+pub(super) fn begin(world: &mut World, repository: String) -> String {
+    let id = world.next_uuid();
+    let upload = Upload { repository, parts: Vec::new(), latest: PART };
+    world.ecr.uploads.insert(id.clone(), upload);
+    id
 }
 
 pub(super) fn upload_part(world: &mut World, body: &Value) -> Result<Value, JsonError> {
@@ -36,10 +56,9 @@ pub(super) fn upload_part(world: &mut World, body: &Value) -> Result<Value, Json
     let (id, upload) = find_upload(world, body)?;
     let part = body["layerPartBlob"].as_str().and_then(|text| base64::decode(text).ok());
     let part = part.ok_or_else(|| invalid("Invalid parameter at 'layerPartBlob'"))?;
-    let number = |member: &str| body[member].as_u64().and_then(|n| usize::try_from(n).ok());
-    let begin = upload.bytes.len();
-    if number("partFirstByte") != Some(begin)
-        || number("partLastByte").map(|last| last + 1) != Some(begin + part.len())
+    let begin = upload.length();
+    if body["partFirstByte"].as_u64() != Some(begin)
+        || body["partLastByte"].as_u64().map(|last| last + 1) != Some(begin + part.len() as u64)
     {
         return Err(JsonError::new(
             "InvalidLayerPartException",
@@ -55,23 +74,23 @@ pub(super) fn upload_part(world: &mut World, body: &Value) -> Result<Value, Json
             "Layer parts must be at least 5 MiB in size, except for the last one",
         ));
     }
-    upload.latest = part.len();
-    upload.bytes.extend(part);
+    upload.push(Content::Memory(part.into()));
     Ok(json!({
         "registryId": account,
         "repositoryName": upload.repository,
         "uploadId": id,
-        "lastByteReceived": upload.bytes.len().saturating_sub(1),
+        "lastByteReceived": upload.length().saturating_sub(1),
     }))
 }
 
 pub(super) fn complete(world: &mut World, body: &Value) -> Result<Value, JsonError> {
     let account = world.account.clone();
     let (id, upload) = find_upload(world, body)?;
-    if upload.bytes.is_empty() {
+    if upload.length() == 0 {
         return Err(JsonError::new("EmptyUploadException", "The upload contains no layer parts"));
     }
-    let (size, found) = (upload.bytes.len(), digest(&upload.bytes));
+    let (name, parts) = (upload.repository.clone(), upload.parts.clone());
+    let found = blob::digest(&parts).map_err(|error| broken(&error))?;
     let asked = json::strings(body, "layerDigests");
     if asked.len() != 1 || asked[0] != found {
         return Err(JsonError::new(
@@ -79,8 +98,8 @@ pub(super) fn complete(world: &mut World, body: &Value) -> Result<Value, JsonErr
             format!("Digest mismatch: expected {}, computed {found}", asked.join(", ")),
         ));
     }
-    let repository = find_mut(world, body)?;
-    if repository.layers.contains_key(&found) {
+    let repository = find(world, body)?;
+    if world.ecr.blob_size(repository, &found).is_some() {
         return Err(JsonError::new(
             "LayerAlreadyExistsException",
             format!(
@@ -90,8 +109,7 @@ pub(super) fn complete(world: &mut World, body: &Value) -> Result<Value, JsonErr
             ),
         ));
     }
-    repository.layers.insert(found.clone(), size);
-    let name = repository.name.clone();
+    keep(world, &name, &found, &parts).map_err(|error| broken(&error))?;
     world.ecr.uploads.remove(&id);
     Ok(json!({
         "registryId": account,
@@ -101,11 +119,71 @@ pub(super) fn complete(world: &mut World, body: &Value) -> Result<Value, JsonErr
     }))
 }
 
+/// Ends an upload: what arrived becomes a blob of its repository if it is what was promised.
+///
+/// Gives back the digest that the bytes really have, when it is another one.
+pub(super) fn finish(
+    world: &mut World,
+    id: &str,
+    promised: &str,
+) -> io::Result<Result<(), String>> {
+    // Gone either way: an upload that went wrong cannot be mended.
+    let Some(upload) = world.ecr.uploads.remove(id) else { return Ok(Err(String::new())) };
+    let found = blob::digest(&upload.parts)?;
+    if found != promised {
+        return Ok(Err(found));
+    }
+    keep(world, &upload.repository, &found, &upload.parts)?;
+    Ok(Ok(()))
+}
+
+fn keep(world: &mut World, repository: &str, digest: &str, parts: &[Content]) -> io::Result<()> {
+    let size = parts.iter().map(Content::length).sum();
+    if world.ecr.blobs.size(digest).is_none() {
+        world.ecr.blobs.keep(digest, parts)?;
+    }
+    if let Some(repository) = world.ecr.repositories.get_mut(repository) {
+        repository.layers.insert(digest.to_owned(), size);
+    }
+    Ok(())
+}
+
+/// Where the bytes of a layer can be had, for an hour.
+pub(super) fn download_url(
+    world: &World,
+    now: f64,
+    body: &Value,
+    origin: Option<&str>,
+) -> Result<Value, JsonError> {
+    let repository = find(world, body)?;
+    let asked = json::required(body, "layerDigest", INVALID)?;
+    if world.ecr.blob_size(repository, asked).is_none() {
+        return Err(JsonError::new(
+            "LayersNotFoundException",
+            format!(
+                "The layer with digest '{asked}' does not exist in the repository with name '{}' \
+                 in the registry with id '{}'",
+                repository.name, world.account
+            ),
+        ));
+    }
+    let url = distribution::download_url(world, now, &repository.name, asked, origin);
+    Ok(json!({ "downloadUrl": url, "layerDigest": asked }))
+}
+
+fn broken(error: &io::Error) -> JsonError {
+    JsonError {
+        status: 500,
+        code: "ServerException".into(),
+        message: format!("the sandbox's blobs: {error}"),
+    }
+}
+
 pub(super) fn check_availability(world: &World, body: &Value) -> Result<Value, JsonError> {
     at_most(body, "layerDigests", 100)?;
     let repository = find(world, body)?;
     let layers = json::strings(body, "layerDigests").into_iter().map(|asked| {
-        match repository.layers.get(asked) {
+        match world.ecr.blob_size(repository, asked) {
             Some(size) => json!({
                 "layerDigest": asked,
                 "layerAvailability": "AVAILABLE",

@@ -1,25 +1,29 @@
-//! ECR: repositories, images, and the layers pushed through its API.
+//! ECR: repositories and images, through its API and through the registry that it is.
 //!
-//! Requests, answers and refusals follow the API reference, version 2015-09-21.
+//! Requests, answers and refusals of the API follow its reference, version 2015-09-21; those of
+//! the registry are in `distribution`.
 
+mod account;
+pub(crate) mod distribution;
 mod image;
 mod layer;
 mod policy;
 mod repository;
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
-use aws_smithy_types::base64;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 pub(crate) use self::image::push_minimal_image;
 use self::layer::Upload;
 use self::repository::Repository;
 pub(crate) use self::repository::add_system_tags;
+use crate::blob::Blobs;
 use crate::error::JsonError;
+use crate::json;
 use crate::world::World;
-use crate::{image as images, json};
 
 const INVALID: &str = "InvalidParameterException";
 
@@ -27,12 +31,23 @@ const INVALID: &str = "InvalidParameterException";
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Registry {
     repositories: BTreeMap<String, Repository>,
+    /// What was set with PutAccountSetting.
+    #[serde(default)]
+    settings: BTreeMap<String, String>,
+    /// The bytes of layers stay out of the file: they lie beside it.
+    #[serde(skip)]
+    blobs: Blobs,
     /// Unfinished uploads stay out of the file: their bytes would be written with every request.
     #[serde(skip)]
     uploads: BTreeMap<String, Upload>,
 }
 
 impl Registry {
+    /// An empty registry, whose blobs lie beside the world's file.
+    pub(crate) fn beside(file: Option<&Path>) -> Self {
+        Self { blobs: Blobs::beside(file), ..Self::default() }
+    }
+
     /// The digest of `repository:tag` or `repository@digest`, if there is such an image.
     pub(crate) fn resolve(&self, name: &str) -> Option<String> {
         if let Some((repository, digest)) = name.split_once('@') {
@@ -55,17 +70,72 @@ impl Registry {
         labels.map(|(tag, _)| format!("{repository}:{tag}")).collect()
     }
 
-    /// Takes over what a world that is being replaced has not finished.
-    pub(crate) fn adopt_uploads(&mut self, other: &mut Self) {
+    /// The platforms of an image that [`Registry::resolve`] found, where they are known.
+    pub(crate) fn platforms(&self, name: &str, digest: &str) -> Option<Vec<String>> {
+        let repository = name.split(['@', ':']).next().unwrap_or(name);
+        let platforms = &self.repositories.get(repository)?.images.get(digest)?.platforms;
+        Some(platforms.clone()).filter(|platforms| !platforms.is_empty())
+    }
+
+    /// Takes over what the text of a world that is being replaced does not hold.
+    pub(crate) fn adopt_bytes(&mut self, other: &mut Self) {
         self.uploads = std::mem::take(&mut other.uploads);
+        self.blobs = std::mem::take(&mut other.blobs);
+    }
+
+    /// Reads the same blobs as another world, and leaves them alone.
+    pub(crate) fn share_blobs(&mut self, other: &Self) {
+        self.blobs = other.blobs.fork();
+    }
+
+    /// From here new blobs are this world's own.
+    pub(crate) fn fork_blobs(&mut self) {
+        self.blobs = self.blobs.fork();
+    }
+
+    pub(crate) fn take_blobs(&mut self) -> Blobs {
+        std::mem::take(&mut self.blobs)
+    }
+
+    pub(crate) fn blobs(&self) -> &Blobs {
+        &self.blobs
+    }
+
+    /// The size of a repository's blob, if it is there with its bytes.
+    fn blob_size(&self, repository: &Repository, digest: &str) -> Option<u64> {
+        if !repository.layers.contains_key(digest) {
+            return None;
+        }
+        let config = || Some(repository.config(digest)?.len() as u64);
+        self.blobs.size(digest).or_else(config)
+    }
+
+    /// Forgets blobs that are in no repository any more.
+    fn sweep_blobs(&mut self) {
+        let repositories = &self.repositories;
+        self.blobs.sweep(|digest| {
+            repositories.values().any(|repository| repository.layers.contains_key(digest))
+        });
     }
 }
 
+/// Answers a call that comes from within.
 pub(crate) fn handle(
     world: &mut World,
     now: f64,
     operation: &str,
     body: &Value,
+) -> Result<Value, JsonError> {
+    answer(world, now, operation, body, None)
+}
+
+/// Answers a call of the API. `origin` is where the sandbox serves, when it is on a socket.
+pub(crate) fn answer(
+    world: &mut World,
+    now: f64,
+    operation: &str,
+    body: &Value,
+    origin: Option<&str>,
 ) -> Result<Value, JsonError> {
     if let Some(registry) = json::text(body, "registryId")
         && registry != world.account
@@ -94,23 +164,17 @@ pub(crate) fn handle(
         "UploadLayerPart" => layer::upload_part(world, body),
         "CompleteLayerUpload" => layer::complete(world, body),
         "BatchCheckLayerAvailability" => layer::check_availability(world, body),
+        "GetDownloadUrlForLayer" => layer::download_url(world, now, body, origin),
         "PutImage" => image::put(world, now, body),
         "BatchGetImage" => image::batch_get(world, body),
         "DescribeImages" => image::describe(world, body),
         "ListImages" => image::list(world, body),
         "BatchDeleteImage" => image::batch_delete(world, body),
-        "GetAuthorizationToken" => Ok(authorization(world, now)),
+        "GetAuthorizationToken" => Ok(distribution::authorization(world, now)),
+        "GetAccountSetting" => account::get(world, body),
+        "PutAccountSetting" => account::put(world, body),
         _ => Err(JsonError::unknown_operation(operation)),
     }
-}
-
-/// A password for `docker login`, good for twelve hours as AWS's.
-fn authorization(world: &World, now: f64) -> Value {
-    json!({ "authorizationData": [{
-        "authorizationToken": base64::encode("AWS:bfd-sandbox"),
-        "expiresAt": json::time(now + 12.0 * 3600.0),
-        "proxyEndpoint": format!("https://{}", images::registry(world)),
-    }] })
 }
 
 fn invalid(message: impl Into<String>) -> JsonError {

@@ -22,8 +22,8 @@ pub(super) struct Repository {
     pub(super) images: BTreeMap<String, Image>,
     /// Image tags, each with its image's digest.
     pub(super) labels: BTreeMap<String, String>,
-    /// Every blob that was uploaded, with its size; the bytes are of no use to anyone here.
-    pub(super) layers: BTreeMap<String, usize>,
+    /// Every blob that was uploaded, with its size.
+    pub(super) layers: BTreeMap<String, u64>,
 }
 
 impl Repository {
@@ -39,6 +39,14 @@ impl Repository {
             Some("MUTABLE_WITH_EXCLUSION") => is_excluded(),
             _ => false,
         }
+    }
+
+    /// The text of an image's config.
+    pub(super) fn config(&self, digest: &str) -> Option<&str> {
+        let images = self.images.values();
+        images
+            .filter_map(|image| image.config.as_ref())
+            .find_map(|(known, text)| (known == digest).then_some(text.as_str()))
     }
 
     fn view(&self, world: &World) -> Value {
@@ -146,6 +154,7 @@ pub(super) fn delete(world: &mut World, body: &Value) -> Result<Value, JsonError
     }
     let (name, view) = (repository.name.clone(), repository.view(world));
     world.ecr.repositories.remove(&name);
+    world.ecr.sweep_blobs();
     Ok(json!({ "repository": view }))
 }
 

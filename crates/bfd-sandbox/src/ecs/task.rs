@@ -356,22 +356,29 @@ fn pull(world: &mut World, task: &mut Task, now: f64) -> Outcome {
 fn start(world: &mut World, task: &mut Task, again: bool, now: f64) -> Outcome {
     let definition = task_definition::find(world, &task.task_definition);
     let declared = definition.map(|it| it.containers().to_vec()).unwrap_or_default();
+    let platform = definition.map(TaskDefinition::platform).unwrap_or_default();
     for at in 0..task.containers.len() {
         let container = &mut task.containers[at];
-        let Some(pulled) = image::pull(world, &container.image) else {
-            if !again {
-                task.due.push((now + PULLING_AGAIN, Due::Start { again: true }));
-                return Outcome::Changed;
+        let image = &container.image;
+        let cause = match image::pull(world, image) {
+            Some(pulled) if pulled.platforms.as_ref().is_none_or(|it| it.contains(&platform)) => {
+                container.digest = Some(pulled.digest);
+                continue;
             }
-            let image = &container.image;
-            let reason = format!(
-                "CannotPullContainerError: pull image manifest has been retried 1 time(s): failed \
-                 to resolve ref {image}: {image}: not found"
-            );
-            container.reason = Some(reason.clone());
-            return fail_to_start(task, &reason, now);
+            Some(_) => {
+                format!("image Manifest does not contain descriptor matching platform '{platform}'")
+            }
+            None => format!("failed to resolve ref {image}: {image}: not found"),
         };
-        container.digest = Some(pulled.digest);
+        if !again {
+            task.due.push((now + PULLING_AGAIN, Due::Start { again: true }));
+            return Outcome::Changed;
+        }
+        let reason = format!(
+            "CannotPullContainerError: pull image manifest has been retried 1 time(s): {cause}"
+        );
+        container.reason = Some(reason.clone());
+        return fail_to_start(task, &reason, now);
     }
     if let Err(reason) = log::prepare(world, task, now) {
         return fail_to_start(task, &reason, now);

@@ -45,6 +45,18 @@ impl TaskDefinition {
         self.body["networkMode"] == "awsvpc"
     }
 
+    /// `linux/amd64`, as images spell what ECS calls LINUX and X86_64, its defaults.
+    pub(super) fn platform(&self) -> String {
+        let declared = &self.body["runtimePlatform"];
+        let family = declared["operatingSystemFamily"].as_str().unwrap_or("LINUX");
+        let os = if family.starts_with("WINDOWS") { "windows" } else { "linux" };
+        let architecture = match declared["cpuArchitecture"].as_str() {
+            Some("ARM64") => "arm64",
+            _ => "amd64",
+        };
+        format!("{os}/{architecture}")
+    }
+
     pub(super) fn supports(&self, launch_type: &str) -> bool {
         let kinds = json::array(&self.body, "compatibilities");
         kinds.iter().any(|kind| kind == launch_type)
