@@ -234,17 +234,17 @@ impl Sandbox {
             registry
         };
         let is_registry = registry.is_some();
-        let mut call = match registry {
-            Some(call) => call,
-            None => {
-                let mut bytes = Spool::Memory(Vec::new());
-                if let Some(error) = receive(body.as_mut(), &mut bytes, u64::MAX).await? {
-                    return Err(Exchange::Body(error));
-                }
-                match Call::route(&head, bytes.finish()?.to_vec()?) {
-                    Ok(call) => call,
-                    Err(answer) => return Ok(answer),
-                }
+        let mut call = if let Some(call) = registry {
+            call
+        } else {
+            // Its operation is in its body, as often as not.
+            let mut bytes = Spool::Memory(Vec::new());
+            if let Some(error) = receive(body.as_mut(), &mut bytes, u64::MAX).await? {
+                return Err(Exchange::Body(error));
+            }
+            match Call::route(&head, bytes.finish()?.to_vec()?) {
+                Ok(call) => call,
+                Err(answer) => return Ok(answer),
             }
         };
         let number = self.0.requests.fetch_add(1, Ordering::Relaxed);

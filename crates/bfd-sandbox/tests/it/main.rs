@@ -13,6 +13,7 @@ mod ecs_secrets;
 mod faults;
 mod files;
 mod http;
+mod registry;
 mod secrets;
 mod ssm;
 mod support;

@@ -73,10 +73,10 @@ pub(super) fn get(world: &World, now: f64, head: &Head, key: &str) -> Answer {
     let Some((size, read)) = object(world, key) else {
         return refuse(404, "NoSuchKey", "The specified key does not exist.", "");
     };
-    let (status, start, length) = match range(head.header("range"), size) {
-        None => (200, 0, size),
-        Some(Some((start, length))) => (206, start, length),
-        Some(None) => {
+    let (status, start, length) = match Part::parse(head.header("range"), size) {
+        Part::All => (200, 0, size),
+        Part::Some(start, length) => (206, start, length),
+        Part::Outside => {
             let text = "The requested range is not satisfiable";
             return refuse(416, "InvalidRange", text, "");
         }
@@ -132,23 +132,33 @@ fn object<'a>(world: &'a World, key: &str) -> Option<(u64, Read<'a>)> {
     ))
 }
 
-/// The start and length that a `Range` asks for: `None` when it asks for everything, `Some(None)`
-/// when there is no such part.
-fn range(header: &str, size: u64) -> Option<Option<(u64, u64)>> {
-    // Several parts at once are answered with everything, as S3 does.
-    let asked = header.strip_prefix("bytes=").filter(|asked| !asked.contains(','))?;
-    let (start, end) = asked.split_once('-')?;
-    let (start, end) = match (start.parse::<u64>(), end.parse::<u64>()) {
-        (Ok(start), Ok(end)) if start > end => return None,
-        (Ok(start), Ok(end)) => (start, end.min(size.saturating_sub(1))),
-        (Ok(start), Err(_)) if end.is_empty() => (start, size.saturating_sub(1)),
-        (Err(_), Ok(last)) if start.is_empty() && last > 0 => {
-            (size.saturating_sub(last), size.saturating_sub(1))
-        }
-        (Err(_), Ok(_)) if start.is_empty() => return Some(None),
-        _ => return None,
-    };
-    Some((start < size).then(|| (start, end - start + 1)))
+/// What a `Range` asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Part {
+    All,
+    /// Where it starts, and its length.
+    Some(u64, u64),
+    /// Nothing that there is.
+    Outside,
+}
+
+impl Part {
+    fn parse(header: &str, size: u64) -> Self {
+        // Several parts at once, and what is no range, are answered with everything, as S3 does.
+        let asked = header.strip_prefix("bytes=").filter(|asked| !asked.contains(','));
+        let Some((start, end)) = asked.and_then(|asked| asked.split_once('-')) else {
+            return Self::All;
+        };
+        let last = size.saturating_sub(1);
+        let (start, end) = match (start.parse::<u64>(), end.parse::<u64>()) {
+            (Ok(start), Ok(end)) if start <= end => (start, end.min(last)),
+            (Ok(start), Err(_)) if end.is_empty() => (start, last),
+            (Err(_), Ok(0)) if start.is_empty() => return Self::Outside,
+            (Err(_), Ok(count)) if start.is_empty() => (size.saturating_sub(count), last),
+            _ => return Self::All,
+        };
+        if start < size { Self::Some(start, end - start + 1) } else { Self::Outside }
+    }
 }
 
 #[cfg(test)]
@@ -157,16 +167,20 @@ mod tests {
 
     #[test]
     fn ranges() {
-        assert_eq!(range("", 10), None);
-        assert_eq!(range("bytes=0-3", 10), Some(Some((0, 4))));
-        assert_eq!(range("bytes=8-", 10), Some(Some((8, 2))));
-        assert_eq!(range("bytes=8-99", 10), Some(Some((8, 2))));
-        assert_eq!(range("bytes=-3", 10), Some(Some((7, 3))));
-        assert_eq!(range("bytes=-30", 10), Some(Some((0, 10))));
-        assert_eq!(range("bytes=10-", 10), Some(None));
-        assert_eq!(range("bytes=-0", 10), Some(None));
-        assert_eq!(range("bytes=3-1", 10), None);
-        assert_eq!(range("bytes=0-1,4-5", 10), None);
-        assert_eq!(range("lines=0-1", 10), None);
+        for (header, part) in [
+            ("", Part::All),
+            ("bytes=0-3", Part::Some(0, 4)),
+            ("bytes=8-", Part::Some(8, 2)),
+            ("bytes=8-99", Part::Some(8, 2)),
+            ("bytes=-3", Part::Some(7, 3)),
+            ("bytes=-30", Part::Some(0, 10)),
+            ("bytes=10-", Part::Outside),
+            ("bytes=-0", Part::Outside),
+            ("bytes=3-1", Part::All),
+            ("bytes=0-1,4-5", Part::All),
+            ("lines=0-1", Part::All),
+        ] {
+            assert_eq!(Part::parse(header, 10), part, "{header}");
+        }
     }
 }
