@@ -15,6 +15,7 @@ mod registry;
 mod requests;
 mod rollouts;
 mod safety;
+mod sandbox_registry;
 mod screens;
 mod secrets;
 mod secretsmanager;

@@ -24,8 +24,9 @@ const OCI: &str = "application/vnd.oci.image.manifest.v1+json";
 const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 
 fn digest(bytes: &[u8]) -> String {
-    let hex: String = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("sha256:{hex}")
+    Sha256::digest(bytes)
+        .iter()
+        .fold("sha256:".to_owned(), |text, byte| format!("{text}{byte:02x}"))
 }
 
 /// An answer, read to its end.
@@ -629,7 +630,7 @@ async fn faults_and_the_log_name_permissions() {
     let head = format!("/v2/app/blobs/{}", digest(b"lost"));
     assert_eq!(ask(&lab, "HEAD", &head).await.answer(&lab).await.status, 200);
     let before = lab.sandbox.now();
-    lab.sandbox.inject("ecr:BatchCheckLayerAvailability", Fault::Delay(Duration::from_secs(60)));
+    lab.sandbox.inject("ecr:BatchCheckLayerAvailability", Fault::Delay(Duration::from_mins(1)));
     ask(&lab, "HEAD", &head).await.answer(&lab).await;
     assert!(lab.sandbox.now() - before >= 60.0);
 }

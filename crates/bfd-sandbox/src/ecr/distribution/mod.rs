@@ -300,7 +300,7 @@ mod tests {
 
     #[test]
     fn paths() {
-        let (app, id) = || -> (String, String) { ("team/blobs/app".into(), "id".into()) }();
+        let (app, id) = ("team/blobs/app".to_owned(), "id".to_owned());
         assert_eq!(Endpoint::parse("/v2/"), Endpoint::Base);
         assert_eq!(Endpoint::parse("/v2"), Endpoint::Base);
         assert_eq!(
