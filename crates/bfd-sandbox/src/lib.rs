@@ -31,6 +31,7 @@
 //!   region or account do not exist.
 //! - Secrets are not rotated or replicated, and who read one last is not recorded.
 //! - Only rolling deployments roll out; other strategies are stored and treated as rolling.
+//! - Unfinished uploads of layers are known to the process that began them only.
 //! - Lifecycle policies and scaling policies are stored and never act.
 //! - Allowed patterns know no look-around.
 //! - Throttling is scripted, never a matter of rates.
