@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use aws_smithy_async::rt::sleep::SharedAsyncSleep;
 use aws_smithy_async::time::SharedTimeSource;
-use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use aws_smithy_runtime_api::client::http::{SharedHttpClient, SharedHttpConnector};
 use http_body_util::BodyExt;
 use hyper::body::{Body, Bytes};
 use serde_json::Value;
@@ -90,6 +90,11 @@ impl Sandbox {
     /// The SDK's HTTP client: every request is answered here, and none leaves the process.
     pub fn http_client(&self) -> SharedHttpClient {
         SharedHttpClient::new(Client::new(self.clone()))
+    }
+
+    /// The same for requests that are no operations of the SDK, such as a registry's.
+    pub fn connector(&self) -> SharedHttpConnector {
+        SharedHttpConnector::new(Client::new(self.clone()))
     }
 
     /// The SDK's time source: the sandbox's own clock.

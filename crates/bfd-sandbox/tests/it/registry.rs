@@ -8,9 +8,8 @@ use aws_sdk_ecr::types::{
     EncryptionConfiguration, EncryptionType, ImageIdentifier, ImageTagMutability,
 };
 use aws_sdk_ecs::types::{CpuArchitecture, RuntimePlatform};
-use aws_smithy_runtime_api::client::http::{HttpClient, HttpConnector, HttpConnectorSettings};
+use aws_smithy_runtime_api::client::http::HttpConnector;
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
-use aws_smithy_runtime_api::client::runtime_components::RuntimeComponentsBuilder;
 use aws_smithy_types::body::SdkBody;
 use bfd_sandbox::{Fault, Options};
 use http_body_util::BodyExt;
@@ -70,10 +69,8 @@ impl Ask {
     }
 
     async fn send(self, lab: &Lab) -> Result<Reply, String> {
-        let components = RuntimeComponentsBuilder::for_tests().build().expect("components");
-        let settings = HttpConnectorSettings::default();
-        let connector = lab.sandbox.http_client().http_connector(&settings, &components);
-        let answer = connector.call(self.0).await.map_err(|error| format!("{error:?}"))?;
+        let answer = lab.sandbox.connector().call(self.0).await;
+        let answer = answer.map_err(|error| format!("{error:?}"))?;
         let status = answer.status().as_u16();
         let headers = answer.headers().iter().map(|(name, value)| (name.into(), value.into()));
         let headers = headers.collect();
