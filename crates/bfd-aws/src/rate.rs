@@ -61,8 +61,9 @@ impl Family {
     }
 
     /// ECS: "Request throttling for the Amazon ECS API"; ECR and SSM: "Service quotas" of
-    /// each, with 10 images put per second, and 100 uploads begun; CloudWatch Logs: 10 GetLogEvents per second in the narrowest regions; CloudFormation
-    /// publishes none, and throttles describing in loops.
+    /// each, of a registry 10 images put and 100 uploads begun per second; CloudWatch Logs: 10
+    /// GetLogEvents per second in the narrowest regions; CloudFormation publishes none, and
+    /// throttles describing in loops.
     fn limit(self) -> Limit {
         let (burst, per_second) = match self {
             Self::EcsServiceModify => (50.0, 5.0),

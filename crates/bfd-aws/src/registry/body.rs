@@ -4,7 +4,7 @@ use super::progress::Meter;
 use aws_smithy_types::body::SdkBody;
 use bfd_image::{Descriptor, oci::Hasher};
 use bytes::Bytes;
-use futures_util::stream::unfold;
+use futures_util::stream::{StreamExt as _, unfold};
 use http_body::Frame;
 use http_body_util::{BodyExt as _, StreamBody};
 use std::{
@@ -140,7 +140,7 @@ pub(super) fn body(
                     }
                 }
             });
-            SdkBody::from_body_1_x(StreamBody::new(Box::pin(frames)))
+            SdkBody::from_body_1_x(StreamBody::new(Box::pin(frames).fuse()))
         }
         Input::Remote(from) => {
             let frames = unfold(Some((from, check, skip)), move |state| {
@@ -157,7 +157,7 @@ pub(super) fn body(
                     }
                 }
             });
-            SdkBody::from_body_1_x(StreamBody::new(Box::pin(frames)))
+            SdkBody::from_body_1_x(StreamBody::new(Box::pin(frames).fuse()))
         }
     }
 }

@@ -9,6 +9,7 @@ mod faults;
 mod image;
 mod logs;
 mod parameter;
+mod registry;
 mod repository;
 mod service;
 mod stack;
