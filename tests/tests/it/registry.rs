@@ -3,12 +3,17 @@
 use bfd_aws::{AwsProvider, Settings, registry::Reference};
 use bfd_image::{Descriptor, Digest, Layout};
 use bfd_provider::{Context, ErrorClass, Progress, Token};
-use bfd_tests::{Fault, FaultProxy, Registry, registry::docker_config};
+use bfd_tests::{
+    AwsCli, Fault, FaultProxy, Ministack, Registry,
+    emulators::{ACCOUNT, REGION},
+    registry::docker_config,
+};
 use serde_json::json;
 use std::{
     cell::Cell,
     fs::{self, File},
     io::{Read as _, Write as _},
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::Command,
     sync::{Arc, Mutex},
@@ -116,9 +121,13 @@ async fn signed_in(directory: &Path, hosts: &[String]) -> AwsProvider {
 }
 
 async fn connect(docker_config: Option<PathBuf>) -> AwsProvider {
+    connect_to(None, docker_config).await
+}
+
+async fn connect_to(endpoint_url: Option<String>, docker_config: Option<PathBuf>) -> AwsProvider {
     let settings = Settings {
         region: "ap-southeast-1".to_owned(),
-        endpoint_url: None,
+        endpoint_url,
         profile: None,
         transport: None,
         account: "123456789012".to_owned(),
@@ -286,6 +295,19 @@ fn show(report: &str) {
     eprintln!("{report}");
 }
 
+/// Runs a test of this module again where its memory, or its environment, is its own.
+fn in_a_process_of_its_own(test: &str, variables: &[(&str, String)]) {
+    let output = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", &format!("registry::{test}")])
+        .envs(variables.iter().map(|(name, value)| (name, value)))
+        .output()
+        .unwrap();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let (said, complained) = (text(&output.stdout), text(&output.stderr));
+    assert!(output.status.success(), "{said}{complained}");
+    assert!(said.contains("1 passed"), "{said}");
+}
+
 /// The push of a large layer whose connection is cut in its middle, in a process of its own,
 /// which knows how much memory it took.
 #[test]
@@ -300,14 +322,8 @@ fn a_large_layer_survives_a_cut_in_little_memory_and_time() {
     let image = Image::new(&["amd64"], LARGE);
     let own = image.path().display().to_string();
     let push = |host: &str| {
-        let name = "registry::a_large_layer_survives_a_cut_in_little_memory_and_time";
-        let output = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", name])
-            .env(CHILD, format!("{own} {host}"))
-            .output()
-            .unwrap();
-        let said = String::from_utf8_lossy(&output.stdout).into_owned();
-        assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
+        let name = "a_large_layer_survives_a_cut_in_little_memory_and_time";
+        in_a_process_of_its_own(name, &[(CHILD, format!("{own} {host}"))]);
         let line = fs::read_to_string(image.path().join("report")).unwrap();
         let numbers: Vec<u64> = line.split(' ').map(|it| it.parse().unwrap()).collect();
         (Duration::from_millis(numbers[0]), numbers[1])
@@ -367,4 +383,126 @@ async fn push_and_report(arguments: &str) {
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
     let peak: u64 = peak.trim().trim_end_matches(" kB").parse().unwrap();
     fs::write(path.join("report"), format!("{took} {peak}")).unwrap();
+}
+
+/// Who a registry may be told we are may be known to a program only.
+#[test]
+fn a_credential_helper_is_asked() {
+    const CHILD: &str = "BFD_TEST_HELPER";
+    if let Ok(arguments) = std::env::var(CHILD) {
+        look(&arguments);
+        return;
+    }
+    let registry = Registry::start();
+    let directory = tempfile::tempdir().unwrap();
+    let helper = directory.path().join("docker-credential-of-a-test");
+    let (user, password) = (bfd_tests::registry::USER, bfd_tests::registry::PASSWORD);
+    let host = registry.host();
+    let script = format!(
+        "#!/bin/sh\nread registry\n[ \"$1 $registry\" = \"get {host}\" ] && \
+         echo '{{\"Username\":\"{user}\",\"Secret\":\"{password}\"}}' && exit\n\
+         echo 'credentials not found in native keychain'; exit 1\n"
+    );
+    fs::write(&helper, script).unwrap();
+    fs::set_permissions(&helper, PermissionsExt::from_mode(0o755)).unwrap();
+    let config = json!({ "credsStore": "of-a-test" }).to_string();
+    fs::write(directory.path().join("config.json"), config).unwrap();
+    let path = directory.path().display().to_string();
+    let name = "a_credential_helper_is_asked";
+    let path_of_programs = format!("{path}:/usr/bin:/bin");
+    let variables = [(CHILD, format!("{path} {host}")), ("PATH", path_of_programs)];
+    in_a_process_of_its_own(name, &variables);
+}
+
+#[tokio::main]
+async fn look(arguments: &str) {
+    let (path, host) = arguments.split_once(' ').unwrap();
+    let path = Path::new(path);
+    let aws = connect(Some(path.join("config.json"))).await;
+    let web = reference(&format!("{host}/web"));
+    assert_eq!(aws.aws().registry().digest(&web).await.unwrap(), None, "let in, and not there");
+
+    // One that does not know the registry is no error; one that is not there is.
+    fs::write(path.join("docker-credential-of-a-test"), "#!/bin/sh\necho not found; exit 1\n")
+        .unwrap();
+    let aws = connect(Some(path.join("config.json"))).await;
+    let refused = aws.aws().registry().digest(&web).await.unwrap_err();
+    assert_eq!(refused.class, ErrorClass::AccessDenied);
+    fs::remove_file(path.join("docker-credential-of-a-test")).unwrap();
+    let aws = connect(Some(path.join("config.json"))).await;
+    let refused = aws.aws().registry().digest(&web).await.unwrap_err();
+    assert_eq!(
+        (refused.class, refused.operation.as_str()),
+        (ErrorClass::Local, "registry:GetCredentials")
+    );
+    assert!(refused.to_failure().message.contains("`docker-credential-of-a-test` cannot be run"));
+}
+
+/// ECR, as ministack has it: its API and its registry are one.
+#[test]
+fn an_image_comes_to_the_environments_own_registry() {
+    const CHILD: &str = "BFD_TEST_ECR";
+    if let Ok(arguments) = std::env::var(CHILD) {
+        push_to_ecr(&arguments);
+        return;
+    }
+    let ministack = Ministack::start();
+    let aws = AwsCli::new(ministack.url());
+    aws.call(["ecr", "create-repository", "--repository-name", "web"]);
+    aws.call([
+        "ecr",
+        "create-repository",
+        "--repository-name",
+        "prod",
+        "--image-tag-mutability",
+        "IMMUTABLE",
+    ]);
+    let image = Image::new(&["amd64", "arm64"], 300_000);
+    let arguments = format!("{} {}", image.path().display(), ministack.url());
+    let variables = [
+        (CHILD, arguments),
+        ("AWS_ACCESS_KEY_ID", ACCOUNT.to_owned()),
+        ("AWS_SECRET_ACCESS_KEY", "of-a-test".to_owned()),
+    ];
+    in_a_process_of_its_own("an_image_comes_to_the_environments_own_registry", &variables);
+    for repository in ["web", "prod"] {
+        let images = aws.call(["ecr", "describe-images", "--repository-name", repository]);
+        let details = images["imageDetails"].as_array().unwrap();
+        let tagged = details.iter().find(|it| it["imageTags"] == json!(["v1"])).unwrap();
+        assert_eq!(tagged["imageDigest"], image.layout().root().digest.as_str(), "{repository}");
+    }
+}
+
+#[tokio::main]
+async fn push_to_ecr(arguments: &str) {
+    let (path, url) = arguments.split_once(' ').unwrap();
+    let layout = Layout::open(Path::new(path), None).unwrap();
+    let aws = connect_to(Some(url.to_owned()), None).await;
+    let registry = aws.aws().registry();
+    let (context, _) = context();
+    let host = format!("{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com");
+    let [web, prod] = ["web", "prod"].map(|it| reference(&format!("{host}/{it}:v1")));
+    let digest = layout.root().digest.clone();
+    let pushed = registry.push(&layout, &web, Some("v1"), &[], &context).await.unwrap();
+    assert_eq!((pushed.digest, pushed.uploaded), (digest.clone(), 4));
+    let copied = registry.copy(&web, &prod, Some("v1"), &context).await.unwrap();
+    assert_eq!((copied.digest, copied.sent), (digest.clone(), 0));
+    // The tag is immutable: the same image again is well, another is not.
+    registry.push(&layout, &prod, Some("v1"), &[], &context).await.unwrap();
+    let other = Image::new(&["amd64"], 1000);
+    let refused =
+        registry.push(&other.layout(), &prod, Some("v1"), &[], &context).await.unwrap_err();
+    assert_eq!(refused.class, ErrorClass::AlreadyExists, "{refused:?}");
+    assert!(refused.details[0].contains(digest.as_str()));
+
+    registry.restore_tag(&web, "v0", &digest).await.unwrap();
+    let v0 = reference(&format!("{host}/web:v0"));
+    assert_eq!(registry.digest(&v0).await.unwrap(), Some(digest.clone()));
+    registry.delete_tag(&web, "v0").await.unwrap();
+    assert_eq!(registry.digest(&v0).await.unwrap(), None);
+    // ministack has removed the whole image, which AWS does with the last tag only.
+    registry.delete_tag(&web, "v0").await.unwrap();
+    let refused = registry.restore_tag(&web, "v0", &digest).await.unwrap_err();
+    assert_eq!(refused.class, ErrorClass::NotFound);
+    registry.push(&layout, &web, Some("v1"), &[], &context).await.unwrap();
 }

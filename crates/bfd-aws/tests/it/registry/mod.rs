@@ -2,7 +2,7 @@
 
 mod fake;
 
-use crate::world::context;
+use crate::world::{World, context};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use bfd_aws::{
     AwsProvider, Settings, Transport,
@@ -369,4 +369,30 @@ async fn who_turns_back_leaves_no_tag() {
     });
     assert_eq!(pushed.unwrap_err().class, ErrorClass::Canceled);
     place.assert_untagged();
+}
+
+/// By ECR's own API, as the sandbox has it.
+#[tokio::test(start_paused = true)]
+async fn a_tag_of_ecr_is_removed_and_brought_back() {
+    let world = World::new().await;
+    world.create("repository.web", &json!({ "name": "web" })).await.unwrap();
+    let digest: Digest = world.sandbox.push_image("web", "v1").parse().unwrap();
+    let registry = world.aws.aws().registry();
+    let web: Reference = format!("{ECR}/web").parse().unwrap();
+    let look = async |tag: &str| {
+        let wanted = json!({ "source": "x", "repository": "web", "reference": tag });
+        let outputs = world.find("image.web", &wanted).await.unwrap().object.outputs;
+        outputs.get("digest").cloned()
+    };
+    registry.restore_tag(&web, "v0", &digest).await.unwrap();
+    registry.restore_tag(&web, "v0", &digest).await.unwrap();
+    assert_eq!(look("v0").await, Some(json!(digest)));
+    registry.delete_tag(&web, "v0").await.unwrap();
+    registry.delete_tag(&web, "v0").await.unwrap();
+    assert_eq!((look("v0").await, look("v1").await), (None, Some(json!(digest))));
+    let gone = Digest::of(b"gone");
+    let refused = registry.restore_tag(&web, "v0", &gone).await.unwrap_err();
+    assert_eq!(refused.class, ErrorClass::NotFound);
+    let nowhere: Reference = format!("{ECR}/nowhere").parse().unwrap();
+    registry.delete_tag(&nowhere, "v0").await.unwrap();
 }
