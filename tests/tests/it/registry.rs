@@ -296,10 +296,10 @@ fn show(report: &str) {
 }
 
 /// Runs a test of this module again where its memory, or its environment, is its own.
-fn in_a_process_of_its_own(test: &str, variables: &[(&str, String)]) {
+fn in_a_process_of_its_own(name: &str, variables: &[(&str, String)]) {
     let output = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", &format!("registry::{test}")])
-        .envs(variables.iter().map(|(name, value)| (name, value)))
+        .args(["--exact", &format!("registry::{name}")])
+        .envs(variables.iter().map(|(variable, value)| (variable, value)))
         .output()
         .unwrap();
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();

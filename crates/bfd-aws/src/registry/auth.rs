@@ -90,6 +90,21 @@ impl Registry<'_> {
         headers: &[(&'static str, &str)],
         body: &[u8],
     ) -> Result<Answer, ProviderError> {
+        self.ask_patiently(PATIENCE, operation, access, method, url, headers, body).await
+    }
+
+    /// The same for what may take longer.
+    #[expect(clippy::too_many_arguments, reason = "a request is made of that many parts")]
+    pub(super) async fn ask_patiently(
+        &self,
+        patience: Duration,
+        operation: &'static str,
+        access: &Access,
+        method: &str,
+        url: &str,
+        headers: &[(&'static str, &str)],
+        body: &[u8],
+    ) -> Result<Answer, ProviderError> {
         let asked = async {
             let make = |url: &str| request(operation, method, url, headers, SdkBody::from(body));
             let (answer, url) = self.told_who(operation, access, method, url, make).await?;
@@ -97,7 +112,7 @@ impl Registry<'_> {
             wire::read(operation, &origin, answer).await
         };
         let origin = url::origin(url).unwrap_or_default();
-        self.in_time(operation, &origin, PATIENCE, asked).await
+        self.in_time(operation, &origin, patience, asked).await
     }
 
     /// The same for an answer that is read bit by bit. Also returns where it came from.

@@ -9,7 +9,6 @@ use super::{
     url,
     wire::{self, ATTEMPTS, Answer, may_help, refused, request},
 };
-use aws_smithy_types::body::SdkBody;
 use bfd_image::Descriptor;
 use bfd_provider::{ErrorClass, ProviderError};
 use std::{future::Future, pin::pin, sync::Arc, time::Duration};
@@ -235,9 +234,10 @@ impl Registry<'_> {
     ) -> Result<(), Failed> {
         let url = url::with_parameter(location, "digest", blob.digest.as_str());
         let headers = [("content-type", BYTES)];
-        let mut request = request(FINISH, "PUT", &url, &headers, SdkBody::from(&b""[..]))?;
-        self.authorize(&target.access, &mut request).await?;
-        let answer = self.fetch(FINISH, request, SETTLE).await?;
+        // A token may have run out while the bytes were sent: whoever is asked for it gets another,
+        // and the bytes stay where they are.
+        let asked = self.ask_patiently(SETTLE, FINISH, &target.access, "PUT", &url, &headers, b"");
+        let answer = asked.await?;
         let name = &target.access.host.name;
         let is_other = answer
             .header("docker-content-digest")
@@ -248,10 +248,6 @@ impl Registry<'_> {
                     .into())
             }
             200..=299 => Ok(()),
-            401 => {
-                self.forget(&target.access);
-                Err(Failed::repeatable(refused(FINISH, name, &answer)))
-            }
             404 | 416 => Err(Failed::repeatable(refused(FINISH, name, &answer))),
             // Bytes were lost on the way; ours have been checked.
             400 if matches!(answer.refusal().0.as_str(), "DIGEST_INVALID" | "SIZE_INVALID") => {

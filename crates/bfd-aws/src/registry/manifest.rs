@@ -1,18 +1,13 @@
-//! What is under a tag or a digest, and tags put, removed and brought back.
+//! What is under a tag or a digest, and putting it there.
 
 use super::{
     Registry,
     auth::Access,
     blob::Target,
-    host::{Ecr, Host},
+    host::Host,
     reference::{At, Reference, check_tag},
     source::{accept, described},
-    wire::{self, may_help, refused},
-};
-use crate::error;
-use aws_sdk_ecr::{
-    config::{Builder, Region},
-    types::{Image, ImageIdentifier},
+    wire::{self, Answer, may_help, refused},
 };
 use bfd_image::{
     Descriptor, Digest, Platform,
@@ -24,7 +19,6 @@ use std::{collections::BTreeSet, time::Duration};
 const GET: &str = "registry:GetManifest";
 const READ: &str = "registry:ReadLayer";
 const PUT: &str = "registry:PutManifest";
-const DELETE: &str = "registry:DeleteManifest";
 
 pub(super) const ACCEPT: [&str; 4] = [INDEX, MANIFEST, DOCKER_INDEX, DOCKER_MANIFEST];
 
@@ -108,10 +102,7 @@ impl Registry<'_> {
         if answer.status == 404 {
             return Ok(None);
         }
-        let media_type = match answer.header("content-type") {
-            Some(said) => said.split(';').next().unwrap_or_default().trim().to_owned(),
-            None => String::new(),
-        };
+        let media_type = media_type(&answer);
         let descriptor = described(&answer.body, &media_type);
         let said = answer.header("docker-content-digest");
         let is_other = match &reference.at {
@@ -172,8 +163,7 @@ impl Registry<'_> {
                 Ok(answer) if answer.is_success() => return Ok(()),
                 Ok(answer) => {
                     let error = refused(PUT, &access.host.name, &answer);
-                    let (code, _) = answer.refusal();
-                    if matches!(&at.at, At::Tag(_)) && is_taken(answer.status, &code) {
+                    if matches!(&at.at, At::Tag(_)) && is_taken(&answer) {
                         return self.settle_taken(access, at, &descriptor.digest, error).await;
                     }
                     error
@@ -235,151 +225,31 @@ impl Registry<'_> {
         Err(ProviderError::new(GET, ErrorClass::ResourceConflict, what)
             .hint("somebody else may have moved the tag: push again"))
     }
-
-    /// Removes a tag. In ECR an image whose last tag goes is deleted with it.
-    ///
-    /// Without an error it is not there afterwards, whoever removed it.
-    pub async fn delete_tag(&self, repository: &Reference, tag: &str) -> Result<(), ProviderError> {
-        let at = repository.with(At::Tag(checked(DELETE, tag)?));
-        let host = Host::new(self.aws, &at.registry);
-        if let Some(ecr) = &host.ecr {
-            return self.delete_tag_of_ecr(ecr, &at.repository, tag).await;
-        }
-        let access = Access::delete(host, &at.repository);
-        let url = access.url(&at.repository, &format!("manifests/{tag}"));
-        let delete = || async {
-            let answer = self.ask(DELETE, &access, "DELETE", &url, &[], b"").await?;
-            match answer.status {
-                200..=299 | 404 => Ok(()),
-                400 | 405 => {
-                    let error = refused(DELETE, &access.host.name, &answer);
-                    Err(error.hint(format!("{} does not let tags be removed", access.host.name)))
-                }
-                _ => Err(refused(DELETE, &access.host.name, &answer)),
-            }
-        };
-        self.repeated(delete).await
-    }
-
-    async fn delete_tag_of_ecr(
-        &self,
-        ecr: &Ecr,
-        repository: &str,
-        tag: &str,
-    ) -> Result<(), ProviderError> {
-        const OPERATION: &str = "ecr:BatchDeleteImage";
-        let request = self
-            .aws
-            .ecr
-            .batch_delete_image()
-            .registry_id(&ecr.account)
-            .repository_name(repository)
-            .image_ids(ImageIdentifier::builder().image_tag(tag).build());
-        let request = request.customize().config_override(in_region(ecr));
-        let answer = self.aws.call(OPERATION, request.send()).await;
-        let answer = match answer {
-            Err(error) if error.class == ErrorClass::NotFound => return Ok(()),
-            answer => answer?,
-        };
-        let refusals = answer.failures.unwrap_or_default();
-        let refusal = refusals.into_iter().find(|it| {
-            it.failure_code.as_ref().is_none_or(|code| code.as_str() != "ImageNotFound")
-        });
-        match refusal {
-            None => Ok(()),
-            Some(refusal) => {
-                let code = refusal.failure_code.map(|code| code.as_str().to_owned());
-                let refusal = error::Refusal {
-                    code: code.unwrap_or_default(),
-                    message: refusal.failure_reason.unwrap_or_default(),
-                };
-                Err(ProviderError::new(OPERATION, ErrorClass::ResourceConflict, refusal)
-                    .detail(format!("`{repository}:{tag}` was not removed")))
-            }
-        }
-    }
-
-    /// Puts a tag back to an image that is still there.
-    pub async fn restore_tag(
-        &self,
-        repository: &Reference,
-        tag: &str,
-        digest: &Digest,
-    ) -> Result<(), ProviderError> {
-        let tagged = repository.with(At::Tag(checked(PUT, tag)?));
-        let image = repository.with(At::Digest(digest.clone()));
-        let host = Host::new(self.aws, &tagged.registry);
-        if let Some(ecr) = &host.ecr {
-            return self.restore_tag_of_ecr(ecr, &image, tag, digest).await;
-        }
-        let repository = tagged.repository.clone();
-        let target = Target { access: Access::push(host, &repository, &[]), repository };
-        let found = self.get_manifest(&target.access, &image).await?;
-        let (descriptor, bytes) = found.ok_or_else(|| gone(&image))?;
-        self.put_manifest(&target, &tagged, &descriptor, &bytes).await?;
-        self.verify(&target.access, &tagged, digest).await
-    }
-
-    async fn restore_tag_of_ecr(
-        &self,
-        ecr: &Ecr,
-        image: &Reference,
-        tag: &str,
-        digest: &Digest,
-    ) -> Result<(), ProviderError> {
-        let repository = &image.repository;
-        let mut request = self.aws.ecr.batch_get_image().registry_id(&ecr.account);
-        request = request.repository_name(repository);
-        request =
-            request.image_ids(ImageIdentifier::builder().image_digest(digest.as_str()).build());
-        for media_type in ACCEPT {
-            request = request.accepted_media_types(media_type);
-        }
-        let request = request.customize().config_override(in_region(ecr));
-        let answer = self.aws.call("ecr:BatchGetImage", request.send()).await?;
-        let found = answer.images.unwrap_or_default().into_iter().next();
-        let Some(Image { image_manifest: Some(manifest), image_manifest_media_type, .. }) = found
-        else {
-            return Err(gone(image));
-        };
-        let request = self
-            .aws
-            .ecr
-            .put_image()
-            .registry_id(&ecr.account)
-            .repository_name(repository)
-            .image_manifest(manifest)
-            .set_image_manifest_media_type(image_manifest_media_type)
-            .image_digest(digest.as_str())
-            .image_tag(tag);
-        let request = request.customize().config_override(in_region(ecr));
-        match self.aws.call("ecr:PutImage", request.send()).await {
-            Ok(_) => Ok(()),
-            // Under that very tag: nothing had to be moved.
-            Err(error) if error::code(&error) == Some("ImageAlreadyExistsException") => Ok(()),
-            Err(error) => Err(error),
-        }
-    }
 }
 
 /// Whether a registry refuses because the tag has an image already that it must keep.
 ///
 /// ECR says 400 `TAG_INVALID` "… already exists in the repository and cannot be overwritten
 /// because the repository is immutable", and by its own API `ImageTagAlreadyExistsException`.
-fn is_taken(status: u16, code: &str) -> bool {
-    status == 409
-        || (400..500).contains(&status)
-            && (matches!(code, "TAG_INVALID" | "DENIED" | "UNSUPPORTED" | "MANIFEST_INVALID")
-                || code.contains("AlreadyExists"))
+fn is_taken(answer: &Answer) -> bool {
+    let (code, message) = answer.refusal();
+    (400..500).contains(&answer.status)
+        && (answer.status == 409
+            || code == "TAG_INVALID"
+            || code.contains("AlreadyExists")
+            || message.to_ascii_lowercase().contains("immutable"))
 }
 
-fn in_region(ecr: &Ecr) -> Builder {
-    Builder::new().region(Region::new(ecr.region.clone()))
-}
-
-fn gone(image: &Reference) -> ProviderError {
-    ProviderError::new(GET, ErrorClass::NotFound, format!("{image} is no longer there"))
-        .hint("push it again")
+/// What a manifest is: by the answer's header, or, where that says nothing of manifests, by what
+/// it says of itself.
+fn media_type(answer: &Answer) -> String {
+    let header = answer.header("content-type").and_then(|it| it.split(';').next());
+    let header = header.unwrap_or_default().trim();
+    if ACCEPT.contains(&header) {
+        return header.to_owned();
+    }
+    let said: serde_json::Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+    said["mediaType"].as_str().unwrap_or(header).to_owned()
 }
 
 pub(super) fn checked(operation: &'static str, tag: &str) -> Result<String, ProviderError> {

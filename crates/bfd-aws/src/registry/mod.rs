@@ -10,7 +10,7 @@
 //! | `host`, `url` | where a registry is, and whose |
 //! | `challenge`, `credentials`, `auth` | who asks |
 //! | `wire` | one request and its answer |
-//! | `manifest` | what is under a tag or a digest; tags moved and removed |
+//! | `manifest`, `tags` | what is under a tag or a digest; tags removed and brought back |
 //! | `source`, `body` | where an image comes from, and its bytes on their way |
 //! | `base` | images as a base of others, and what is written on them |
 //! | `contents` | everything that an image consists of |
@@ -31,6 +31,7 @@ mod progress;
 mod push;
 pub mod reference;
 mod source;
+mod tags;
 mod url;
 mod wire;
 

@@ -268,6 +268,14 @@ async fn a_denial_says_what_is_missing_and_leaves_no_tag() {
     assert!(!everything(&refused).contains("QVdTOng"), "no credentials in errors");
     place.assert_untagged();
 
+    // Who may not move a tag is not told that nobody may.
+    let other = json!({ "mediaType": MANIFEST }).to_string().into_bytes();
+    place.fake.state().manifests.insert(("web".to_owned(), "v1".to_owned()), other);
+    let tag = format!("PUT {ECR}/v2/web/manifests/v1");
+    place.fake.inject(&tag, Fault::Refused(403, "DENIED", vec![]));
+    let refused = place.push(&format!("{ECR}/web"), &[]).await.unwrap_err();
+    assert_eq!(refused.class, ErrorClass::AccessDenied);
+
     // A disk that is full stays full.
     let place = Place::new().await;
     for _ in 0..10 {
@@ -309,6 +317,14 @@ async fn tokens_are_asked_for_as_the_challenge_says() {
     place.push(&format!("{HOST}/web"), &["base"]).await.unwrap();
     assert_eq!(who(&place).as_deref(), Some(BASIC));
     assert_eq!(place.fake.count("GET auth.example"), 1);
+
+    // One that has run out when all bytes are there costs none of them.
+    place.fake.state().log.clear();
+    let challenge = place.fake.state().challenge.clone();
+    let ran_out = Fault::Refused(401, "UNAUTHORIZED", vec![("www-authenticate", challenge)]);
+    place.fake.inject(&format!("PUT {HOST}/v2/late/blobs/"), ran_out);
+    place.push(&format!("{HOST}/late"), &[]).await.unwrap();
+    assert_eq!(place.fake.count("PATCH"), 2);
 
     // Without TLS nobody is told a password.
     place.fake.state().challenge = r#"Bearer realm="http://auth.example/token""#.to_owned();
