@@ -46,6 +46,8 @@ impl Place {
             account: "123456789012".to_owned(),
             log_lines: Settings::LOG_LINES,
             docker_config: Some(directory.path().join("config.json")),
+            directory: PathBuf::new(),
+            scratch: std::env::temp_dir(),
         };
         let aws = AwsProvider::connect(settings, Arc::new(())).await.unwrap();
         let place = Self { fake, sandbox, aws, directory };
