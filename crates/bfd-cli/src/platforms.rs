@@ -1,6 +1,7 @@
 //! Whether services can run the images that they are given.
 
 use bfd_core::{Address, Expr, Problem, Resource};
+use bfd_kinds::image::declared;
 use std::collections::BTreeMap;
 
 /// What Fargate and ECS take for granted.
@@ -24,7 +25,7 @@ fn of_service(resource: &Resource, images: &BTreeMap<&Address, Vec<&str>>) -> Ve
     let Some(wanted) = platform(task) else { return Vec::new() };
     let containers = task.get("containers").and_then(Expr::as_map).into_iter().flatten();
     let wrong = containers.filter_map(|(name, container)| {
-        let image = image_of(container.as_map()?.get("image")?)?;
+        let image = declared(container.as_map()?.get("image")?)?;
         let has = images.get(image)?;
         let fits = |one: &&str| {
             **one == wanted || one.strip_prefix(&wanted).is_some_and(|rest| rest.starts_with('/'))
@@ -60,17 +61,4 @@ fn platform(task: &BTreeMap<String, Expr>) -> Option<String> {
         _ => return None,
     };
     Some(format!("{os}/{architecture}"))
-}
-
-/// The declared image that a container runs.
-fn image_of(image: &Expr) -> Option<&Address> {
-    let reference = match image {
-        Expr::Reference(reference) => reference,
-        Expr::Template(parts) => match parts.as_slice() {
-            [Expr::Reference(reference)] => reference,
-            _ => return None,
-        },
-        _ => return None,
-    };
-    (reference.of.kind().as_str() == "image").then_some(&reference.of)
 }

@@ -12,7 +12,7 @@ mod settle;
 
 pub use made::Origin;
 pub(crate) use place::is_tag;
-pub use place::{Place, place, registry};
+pub use place::{Place, declared, place, registry};
 pub use settle::default_tag;
 
 use crate::{

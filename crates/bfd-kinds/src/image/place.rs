@@ -85,3 +85,17 @@ pub(crate) fn is_tag(text: &str) -> bool {
         && !text.starts_with(['.', '-'])
         && text.bytes().all(|c| c.is_ascii_alphanumeric() || matches!(c, b'_' | b'.' | b'-'))
 }
+
+/// The declared image that a container runs.
+pub fn declared(image: &Expr) -> Option<&Address> {
+    let reference = match image {
+        Expr::Reference(reference) => reference,
+        Expr::Template(parts) => match parts.as_slice() {
+            [Expr::Reference(reference)] => reference,
+            _ => return None,
+        },
+        _ => return None,
+    };
+    let of_image = reference.of.kind().as_str() == "image" && reference.output == "uri";
+    of_image.then_some(&reference.of)
+}

@@ -2,13 +2,15 @@
 
 use super::{
     container::{is_essential, needs_execution_role},
-    fallback::image_of,
     load_balancer,
     lower::Parts,
     tree::{Map, int, list, text},
     units::refused_by_fargate,
 };
-use crate::{image, spec::Lower};
+use crate::{
+    image::{self, declared},
+    spec::Lower,
+};
 use bfd_core::{Address, Expr};
 use std::collections::BTreeSet;
 
@@ -380,12 +382,12 @@ fn from_ecr(lower: &Lower<'_>, container: &Map) -> bool {
     let name_of = |address: &Address| {
         others(address, "name").and_then(|name| name.as_str().map(str::to_owned))
     };
-    if let Some(address) = image_of(image)
+    if let Some(address) = declared(image)
         && others(address, "repository").is_some()
     {
         return true;
     }
-    let source = image_of(image).and_then(|address| others(address, "source"));
+    let source = declared(image).and_then(|address| others(address, "source"));
     let source = source.as_ref().unwrap_or(image);
     let private = |text: &str| text.contains(".dkr.ecr.");
     match image::place(source, lower.environment, &name_of) {

@@ -10,8 +10,8 @@ use super::{
     task_definition::{finish_health_check, finish_port},
     tree::{Map, null},
 };
-use crate::spec::Lower;
-use bfd_core::{Address, Expr, Reference};
+use crate::{image, spec::Lower};
+use bfd_core::{Expr, Reference};
 
 /// Said of the real image, and not true of the one that stands in for it.
 const OF_THE_IMAGE: &[&str] =
@@ -23,7 +23,9 @@ pub(super) fn apply(lower: &mut Lower<'_>, parts: &mut Parts) {
     let awaited = awaited_healthy(containers);
     for (name, container) in containers {
         let Expr::Map(container) = container else { continue };
-        let Some(image) = container.get("image").and_then(image_of).cloned() else { continue };
+        let Some(image) = container.get("image").and_then(image::declared).cloned() else {
+            continue;
+        };
         let Some(Expr::Map(fallback)) = (lower.others)(&image, "fallback") else {
             if (lower.others)(&image, "first_deploy").is_some()
                 && let Some(count) = &mut parts.desired_count
@@ -57,20 +59,6 @@ pub(super) fn apply(lower: &mut Lower<'_>, parts: &mut Parts) {
             *count = either(&condition, then.clone(), count.clone());
         }
     }
-}
-
-/// The declared image that a container runs.
-pub(super) fn image_of(image: &Expr) -> Option<&Address> {
-    let reference = match image {
-        Expr::Reference(reference) => reference,
-        Expr::Template(parts) => match parts.as_slice() {
-            [Expr::Reference(reference)] => reference,
-            _ => return None,
-        },
-        _ => return None,
-    };
-    let of_image = reference.of.kind().as_str() == "image" && reference.output == "uri";
-    of_image.then_some(&reference.of)
 }
 
 fn awaited_healthy(containers: &Map) -> Vec<String> {

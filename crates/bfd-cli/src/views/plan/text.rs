@@ -238,9 +238,13 @@ impl View<'_> {
         }
         self.page.blank();
         self.page.line(0, 2, &[styled(palette::HEADING, "Images")]);
+        let column = kept.iter().map(|(address, _)| width(&address.to_string())).max();
+        let column = column.unwrap_or(0).min(ALIGNED);
         for (address, digest) in kept {
-            let says = format!("  unchanged, {}", short_digests(digest));
-            let line = [plain("= "), styled(palette::ADDRESS, address.to_string()), plain(says)];
+            let address = address.to_string();
+            let says =
+                format!("{}  unchanged, {}", padding(&address, column), short_digests(digest));
+            let line = [plain("= "), styled(palette::ADDRESS, address), plain(says)];
             self.page.line(2, 6, &line);
         }
     }
