@@ -53,7 +53,7 @@ pub async fn read(
 }
 
 /// The inputs that wait for nothing.
-fn known_inputs(inputs: &Inputs) -> Properties {
+pub(crate) fn known_inputs(inputs: &Inputs) -> Properties {
     let known = inputs.iter().filter_map(|(name, expr)| {
         Some((name.clone(), expr.resolve(&|_: &_| None::<Value>).ok()?))
     });

@@ -2,17 +2,21 @@
 
 use crate::{
     connect::Connection,
+    contents::known_inputs,
     exit::CommandError,
     load::{Loaded, in_manifest},
 };
 use bfd_core::{
-    Address, Environment, Observation, Problem, Severity, Snapshot,
-    plan::{Plan, Rollback, Warning},
+    Address, Environment, Observation, Problem, Properties, Severity, Snapshot, Value,
+    plan::{Op, Plan, Rollback, Warning},
 };
 use bfd_manifest::Deletes;
 use bfd_plan::{Graph, PlanInput};
 use bfd_provider::{Provider, Wanted};
-use std::{collections::BTreeSet, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 /// What to plan for.
 #[derive(Clone, Copy, Debug)]
@@ -99,6 +103,7 @@ pub async fn plan(
     };
     let warnings = manifest.warnings.iter().filter(|p| p.severity == Severity::Warning);
     plan.warnings.extend(warnings.map(warning));
+    plan.warnings.extend(stand_ins(&plan));
     if let Some(message) = loaded.work_tree.warning() {
         let help = Some("commit first, or take what is deployed for no commit at all".to_owned());
         plan.warnings.push(Warning { address: None, message, help });
@@ -126,6 +131,45 @@ async fn check_undo(plan: &mut Plan, connection: &Connection) {
     }
     let problems = connection.provider.check_undo(&targets).await;
     bfd_plan::weaken(plan, problems);
+}
+
+/// Says of every image that is not there what runs instead: each time, so that nobody forgets.
+fn stand_ins(plan: &Plan) -> Vec<Warning> {
+    let mut images: BTreeMap<&Address, Properties> = BTreeMap::new();
+    for (address, state) in &plan.refreshed.resources {
+        images.insert(address, state.inputs.clone());
+    }
+    for step in &plan.steps {
+        match &step.op {
+            Op::Create { inputs, .. } | Op::Update { inputs, .. } | Op::Adopt { inputs, .. } => {
+                images.insert(&step.address, known_inputs(inputs));
+            }
+            Op::Delete { .. } => {
+                images.remove(&step.address);
+            }
+        }
+    }
+    let stands_in = |(address, inputs): &(&Address, Properties)| {
+        address.kind().as_str() == "image"
+            && inputs.get("fallback_active") == Some(&Value::Bool(true))
+    };
+    images.into_iter().filter(stands_in).map(|(at, inputs)| stand_in(at, &inputs)).collect()
+}
+
+/// What runs instead of an image, and how that ends.
+pub fn stand_in(address: &Address, inputs: &Properties) -> Warning {
+    let text = |name: &str| inputs.get(name).and_then(Value::as_str).unwrap_or_default();
+    let message = if text("first_deploy").is_empty() {
+        format!("the fallback `{}` stands in for an image that was never pushed", text("uri"))
+    } else {
+        "the image was never pushed: its services run no tasks".to_owned()
+    };
+    let help = if text("origin").is_empty() {
+        format!("push `{}` to `{}`, and apply again", text("reference"), text("repository"))
+    } else {
+        "apply where it can be built".to_owned()
+    };
+    Warning { address: Some(address.clone()), message, help: Some(help) }
 }
 
 fn warning(problem: &Problem) -> Warning {

@@ -3,12 +3,14 @@ use crate::{
     connect::connect,
     exit::{CommandError, Exit},
     load::{SecretUse, about, known, load},
+    planning::stand_in,
     screen::Screen,
     views::{
         self,
         status::{Rollout, ServiceStatus},
     },
 };
+use bfd_core::Value;
 
 /// Shows services as they run now.
 pub(super) async fn run(args: &ManifestArgs, screen: Screen) -> Result<Exit, CommandError> {
@@ -31,6 +33,15 @@ pub(super) async fn run(args: &ManifestArgs, screen: Screen) -> Result<Exit, Com
     let found = connection.provider.service_status(&services).await?;
     let rows: Vec<_> = found.into_iter().map(row).collect();
     screen.data(&views::status::status(&rows, &screen.stdout_style()));
+    for (address, image) in &snapshot.state.resources {
+        if address.kind().as_str() == "image"
+            && image.outputs.get("fallback_active") == Some(&Value::Bool(true))
+        {
+            let said = stand_in(address, &image.inputs);
+            let help = said.help.map_or(String::new(), |help| format!("; {help}"));
+            screen.data(&format!("\n{address}: {}{help}\n", said.message));
+        }
+    }
     Ok(Exit::Done)
 }
 

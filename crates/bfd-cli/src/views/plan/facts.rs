@@ -109,7 +109,12 @@ impl Object<'_> {
         let made = self.made();
         // What it is pulled from says nothing new beside where it is.
         let source = made.or_else(|| self.short("source").filter(|_| at.is_none()));
-        let fallback = self.flag("fallback_active", "the fallback image");
+        let says = if self.text("first_deploy").is_some() {
+            "awaited: no tasks run until it is there"
+        } else {
+            "the fallback image"
+        };
+        let fallback = self.flag("fallback_active", says);
         vec![at, source, fallback]
     }
 
