@@ -31,7 +31,8 @@ impl Workspace {
         self.root.path().join("project")
     }
 
-    fn home(&self) -> PathBuf {
+    /// The home of commands, where their temporary files are as well.
+    pub fn home(&self) -> PathBuf {
         self.root.path().join("home")
     }
 

@@ -66,6 +66,11 @@ impl Project {
     #[track_caller]
     pub fn bfd(&self, command: &str) -> Invocation {
         let invocation = self.workspace.bfd(command.split(' ')).arg(&self.manifest);
+        self.in_environment(invocation)
+    }
+
+    /// Gives a command the variables of all commands.
+    pub fn in_environment(&self, invocation: Invocation) -> Invocation {
         self.variables
             .iter()
             .fold(invocation, |invocation, (name, value)| invocation.env(name, value))

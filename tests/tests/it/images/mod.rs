@@ -1,0 +1,9 @@
+//! Images from what is on this machine to what a service runs, seen from outside.
+//!
+//! | module | what it is about |
+//! |---|---|
+//! | `dock` | an environment with an image, and what others see of it |
+//! | `builds` | images that are built |
+
+mod builds;
+mod dock;
