@@ -7,7 +7,10 @@ use crate::{
     host,
     load::{Loaded, SecretUse, in_manifest, known, load},
 };
-use bfd_core::{Address, Expr, Inputs, Problem, Properties, Resource, Value};
+use bfd_core::{
+    Address, Expr, Inputs, Problem, Properties, Resource, Value,
+    plan::{Op, Plan, Step},
+};
 use bfd_plan::Graph;
 use std::path::Path;
 
@@ -50,6 +53,33 @@ pub async fn read(
     loaded.graph = Graph::build(loaded.manifest.resources.clone())
         .map_err(|problems| in_manifest(&loaded.manifest, problems))?;
     Ok(())
+}
+
+/// Refuses a plan whose images would be made of something else than what was reviewed. What is
+/// copied is copied as planned, whatever its source is by now.
+pub fn check(loaded: &Loaded, plan: &Plan) -> Result<(), CommandError> {
+    let differs = |step: &&Step| {
+        let (Op::Create { inputs, .. } | Op::Update { inputs, .. }) = &step.op else {
+            return false;
+        };
+        let declared = loaded.graph.get(&step.address).map(|resource| &resource.inputs);
+        let text = |inputs: &Inputs, name: &str| {
+            inputs.get(name).and_then(Expr::as_str).map(str::to_owned)
+        };
+        let is_made = text(inputs, "origin").is_some_and(|origin| origin != "copy");
+        // A plan whose fallback stands in makes nothing.
+        let planned = text(inputs, "content").filter(|_| is_made);
+        planned.is_some() && declared.and_then(|it| text(it, "content")) != planned
+    };
+    let changed: Vec<String> =
+        plan.steps.iter().filter(differs).map(|step| format!("`{}`", step.address)).collect();
+    if changed.is_empty() {
+        return Ok(());
+    }
+    Err(CommandError::refused_with(
+        format!("{}: its content changed since it was planned", changed.join(", ")),
+        "plan again, and have that reviewed",
+    ))
 }
 
 /// The inputs that wait for nothing.

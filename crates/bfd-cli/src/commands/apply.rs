@@ -44,6 +44,7 @@ pub(super) async fn run(args: &ApplyArgs, screen: Screen) -> Result<Exit, Comman
         if saved.plan.base != state {
             return Err(ApplyError::StalePlan { plan: saved.plan.base.clone(), state }.into());
         }
+        contents::check(&loaded, &saved.plan)?;
     }
     let was_reviewed = reviewed.is_some();
     let connection = connect(&loaded).await?;
