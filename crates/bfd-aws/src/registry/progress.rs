@@ -11,6 +11,9 @@ use std::{
 /// How often a line is told at most.
 const EVERY: Duration = Duration::from_secs(2);
 
+/// Less than this is told in kilobytes.
+const LITTLE: u64 = 100_000;
+
 /// Bytes and layers that are to be sent, and how many have been.
 pub(super) struct Meter {
     progress: Progress,
@@ -78,12 +81,17 @@ impl Meter {
     }
 
     fn tell(&self, state: &State) {
-        let (sent, all) = (megabytes(state.sent), megabytes(self.bytes));
+        // Of little, megabytes would be `0.0 of 0.0`.
+        let amount = if self.bytes < LITTLE {
+            format!("{} of {} kB", state.sent.div_ceil(1000), self.bytes.div_ceil(1000))
+        } else {
+            format!("{} of {} MB", megabytes(state.sent), megabytes(self.bytes))
+        };
         if self.layers == 0 {
-            self.progress.tell(format!("{sent} of {all} MB"));
+            self.progress.tell(amount);
         } else {
             let layer = (state.layers + 1).min(self.layers);
-            self.progress.tell(format!("layer {layer} of {}, {sent} of {all} MB", self.layers));
+            self.progress.tell(format!("layer {layer} of {}, {amount}", self.layers));
         }
     }
 }
@@ -135,5 +143,17 @@ mod tests {
             "layer 5 of 5, 210.0 of 210.0 MB",
         ];
         assert_eq!(*told.lock().unwrap(), lines);
+    }
+
+    #[test]
+    fn little_is_told_in_kilobytes() {
+        let told = Arc::new(Mutex::new(Vec::new()));
+        let progress = {
+            let told = Arc::clone(&told);
+            Progress::new(move |line| told.lock().unwrap().push(line))
+        };
+        let time = SharedTimeSource::new(Clock(Arc::new(Mutex::new(SystemTime::UNIX_EPOCH))));
+        Meter::new(progress, time, 1204, 1).finish();
+        assert_eq!(*told.lock().unwrap(), ["layer 1 of 1, 2 of 2 kB"]);
     }
 }
