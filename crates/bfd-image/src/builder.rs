@@ -54,6 +54,25 @@ pub async fn detect(chosen: Option<BuilderKind>, tools: &Tools) -> Result<Builde
     Err(ImageError::NoBuilder { reasons })
 }
 
+/// The name of a directory for all that a build leaves.
+const PLACE: &str = ".bfd-build-";
+
+/// Removes what builds whose process died have in the local stores of builders. `into` is where
+/// they were to leave their image. Whether nothing stayed.
+pub(crate) async fn clean_after(into: &Path, tools: &Tools) -> bool {
+    let entries = std::fs::read_dir(into).into_iter().flatten().flatten();
+    let places = entries.filter(|it| it.file_name().to_string_lossy().starts_with(PLACE));
+    let mut is_clean = true;
+    for place in places {
+        for kind in [BuilderKind::Buildah, BuilderKind::Podman] {
+            if check(kind, tools).await.is_ok() {
+                is_clean &= buildah::clean_after(kind, tools, &place.path()).await;
+            }
+        }
+    }
+    is_clean
+}
+
 /// What a builder says of itself, or why it cannot be used.
 async fn check(kind: BuilderKind, tools: &Tools) -> Result<String, String> {
     let version = match kind {
@@ -110,7 +129,7 @@ pub async fn build(
     let dockerfile = build.find_dockerfile()?;
     check_words(build, secrets)?;
     let builder = detect(build.builder, tools).await?;
-    let staging = tempfile::Builder::new().prefix(".bfd-build-").tempdir_in(into);
+    let staging = tempfile::Builder::new().prefix(PLACE).tempdir_in(into);
     let staging = staging.map_err(ImageError::writing(into))?;
     let place = std::path::absolute(staging.path()).map_err(ImageError::writing(into))?;
     let mut order = Order {

@@ -33,7 +33,7 @@ pub enum ImageError {
          image store{}", lines(.output)
     )]
     Driver { output: Vec<String> },
-    #[error("the build was cancelled")]
+    #[error("the build was canceled")]
     Cancelled,
 }
 

@@ -10,6 +10,7 @@
 //! | [`build`] | what an image is built from, and the hash that says whether it changed |
 //! | [`builder`] | the builders of other projects, run as child processes |
 //! | [`files`] | plain files over a base, without a builder |
+//! | [`scratch`] | directories in which images are made, and what is left of them |
 //! | [`dockerignore`] | what of a context a build does not see |
 
 mod archive;
@@ -20,6 +21,7 @@ mod error;
 pub mod files;
 pub mod layout;
 pub mod oci;
+pub mod scratch;
 mod tree;
 
 pub use build::{Build, BuilderKind, Content, SecretFrom, content_hash};
@@ -28,3 +30,4 @@ pub use error::ImageError;
 pub use files::{Base, Files, RunConfig, Source, content_hash_of_files, lay};
 pub use layout::Layout;
 pub use oci::{Descriptor, Digest, Platform};
+pub use scratch::Scratch;

@@ -1,6 +1,6 @@
 //! `buildah build` and `podman build`, which share their arguments.
 
-use super::{Cancelled, Job, Order, Secrets, flag};
+use super::{Cancelled, Job, Order, Secrets, Tools, flag, process};
 use crate::{
     BuilderKind, Descriptor, ImageError, Layout, Platform,
     archive::{write_blob, write_index},
@@ -17,6 +17,10 @@ use std::{
 /// The layout that images are pushed into, relative to the place of the build: paths of this
 /// transport must not have colons in them.
 const LAYOUT: &str = "image";
+/// For the builder's own temporary files, relative to the same.
+const TEMPORARY: &str = "tmp";
+/// Of how many platforms there may be images of a build of which nothing else is known.
+const PLATFORMS: usize = 4;
 /// How long the cleaning of the local store may take.
 const CLEANING: Duration = Duration::from_mins(1);
 
@@ -26,14 +30,12 @@ pub(super) async fn build<F: Future<Output = ()>>(
     order: &mut Order<'_>,
     mut cancelled: Cancelled<'_, F>,
 ) -> Result<PathBuf, ImageError> {
-    let temporary = order.place.join("tmp");
+    let temporary = order.place.join(TEMPORARY);
     std::fs::create_dir(&temporary).map_err(ImageError::writing(&temporary))?;
-    // The name of a directory that was not there before is not used by another build.
-    let unique = order.place.file_name().map(|name| name.to_string_lossy().into_owned());
-    let mark = unique.unwrap_or_default().trim_start_matches('.').to_lowercase();
-    let store = Store { kind, mark, temporary };
+    let store = Store::new(kind, order.tools, &order.place);
     let built = build_all(&store, order, cancelled.as_mut()).await;
-    store.clean(order, built.is_err()).await;
+    store.clean(built.is_err(), order.build.platforms.len()).await;
+    let _ = std::fs::remove_dir_all(&temporary);
     let images = built?;
     let layout = order.place.join(LAYOUT);
     let root = match <[Descriptor; 1]>::try_from(images) {
@@ -53,8 +55,16 @@ pub(super) async fn build<F: Future<Output = ()>>(
     Ok(layout)
 }
 
+/// Cleans up after a build whose process died, in that place. Whether nothing is left.
+pub(super) async fn clean_after(kind: BuilderKind, tools: &Tools, place: &Path) -> bool {
+    let store = Store::new(kind, tools, place);
+    // It may still be at work, with nobody to tell.
+    process::end_marked(&store.mark);
+    store.clean(true, PLATFORMS).await
+}
+
 async fn build_all<F: Future<Output = ()>>(
-    store: &Store,
+    store: &Store<'_>,
     order: &mut Order<'_>,
     mut cancelled: Cancelled<'_, F>,
 ) -> Result<Vec<Descriptor>, ImageError> {
@@ -69,7 +79,7 @@ async fn build_all<F: Future<Output = ()>>(
     for (number, platform) in platforms.iter().enumerate() {
         let job = store.build_job(order, number, platform.as_ref())?;
         order.run(job, cancelled.as_mut()).await?;
-        let job = store.push_job(order, number);
+        let job = store.push_job(number);
         order.run(job, cancelled.as_mut()).await?;
         let layout = Layout::open(&order.place.join(LAYOUT), Some(&name_of(number)))?;
         let mut image = layout.root().clone();
@@ -104,22 +114,34 @@ fn name_of(number: usize) -> String {
 }
 
 /// What a build has in the builder's local store, and the mark by which it is found again.
-struct Store {
+struct Store<'a> {
     kind: BuilderKind,
+    tools: &'a Tools,
+    place: PathBuf,
     mark: String,
-    /// For the builder's own temporary files.
-    temporary: PathBuf,
 }
 
-impl Store {
+impl<'a> Store<'a> {
+    fn new(kind: BuilderKind, tools: &'a Tools, place: &Path) -> Self {
+        // The name of a directory that was not there before is not used by another build.
+        let unique = place.file_name().unwrap_or_default().to_string_lossy();
+        let mark = unique.trim_start_matches('.').to_lowercase();
+        Self { kind, tools, place: place.to_owned(), mark }
+    }
+
+    /// For the builder's own temporary files.
+    fn temporary(&self) -> PathBuf {
+        self.place.join(TEMPORARY)
+    }
+
     fn tag(&self, number: usize) -> String {
         format!("localhost/{}:{}", self.mark, name_of(number))
     }
 
-    fn job(&self, order: &Order<'_>, args: &[OsString]) -> Job {
-        let mut job = Job::new(order.tools, self.kind.as_str(), args);
-        job.current_dir(&order.place);
-        job.env("TMPDIR", &self.temporary);
+    fn job(&self, args: &[OsString]) -> Job {
+        let mut job = Job::new(self.tools, self.kind.as_str(), args);
+        job.current_dir(&self.place);
+        job.env("TMPDIR", self.temporary());
         job
     }
 
@@ -130,7 +152,7 @@ impl Store {
         platform: Option<&Platform>,
     ) -> Result<Job, ImageError> {
         // Without an ignore file neither is to find one that Docker would not read.
-        let none = self.temporary.join("ignore-nothing");
+        let none = self.temporary().join("ignore-nothing");
         let ignore_file = if let Some(path) = &order.ignore_file {
             path
         } else {
@@ -151,36 +173,37 @@ impl Store {
         args.extend(platform.map(|platform| flag("--platform", platform.to_string())));
         args.push("--".into());
         args.push(order.context.clone().into());
-        let mut job = self.job(order, &args);
-        job.env(&self.mark, "1");
+        let mut job = self.job(&args);
+        job.env(&self.mark, process::MARKED);
         Ok(job)
     }
 
-    fn push_job(&self, order: &Order<'_>, number: usize) -> Job {
+    fn push_job(&self, number: usize) -> Job {
         let to = format!("oci:{LAYOUT}:{}", name_of(number));
         let args = ["push".to_owned(), "--format=oci".to_owned(), self.tag(number), to];
-        self.job(order, &args.map(OsString::from))
+        self.job(&args.map(OsString::from))
     }
 
     /// Removes what the build has in the local store. What cannot be removed stays: the build
-    /// has its own outcome.
-    async fn clean(&self, order: &mut Order<'_>, is_failed: bool) {
+    /// has its own outcome. Whether nothing stayed.
+    async fn clean(&self, is_failed: bool, platforms: usize) -> bool {
         let cleaning = async {
+            let mut is_clean = true;
             if is_failed {
-                for id in self.working_containers(order).await {
-                    let _ = self.ask(order, &["rm", &id]).await;
+                for id in self.working_containers().await {
+                    is_clean &= self.ask(&["rm", &id]).await.is_some();
                 }
             }
-            for number in 0..order.build.platforms.len().max(1) {
-                let _ = self.ask(order, &["rmi", "--force", &self.tag(number)]).await;
+            for number in 0..platforms.max(1) {
+                let _ = self.ask(&["rmi", "--force", &self.tag(number)]).await;
             }
+            is_clean
         };
-        let _ = tokio::time::timeout(CLEANING, cleaning).await;
-        let _ = std::fs::remove_dir_all(&self.temporary);
+        tokio::time::timeout(CLEANING, cleaning).await.unwrap_or(false)
     }
 
     /// The working containers that have the mark in their description.
-    async fn working_containers(&self, order: &mut Order<'_>) -> Vec<String> {
+    async fn working_containers(&self) -> Vec<String> {
         let (list, info): (&[&str], &str) = match self.kind {
             BuilderKind::Podman => (
                 &["ps", "--all", "--external", "--no-trunc", "--quiet"],
@@ -191,11 +214,10 @@ impl Store {
                 "--format={{.store.GraphRoot}}/{{.store.GraphDriverName}}-containers",
             ),
         };
-        let Some(root) = self.ask(order, &["info", info]).await.and_then(|it| it.last().cloned())
-        else {
+        let Some(root) = self.ask(&["info", info]).await.and_then(|it| it.last().cloned()) else {
             return Vec::new();
         };
-        let ids = self.ask(order, list).await.unwrap_or_default();
+        let ids = self.ask(list).await.unwrap_or_default();
         let is_marked = |id: &String| {
             let path = Path::new(&root).join(id.trim()).join("userdata/buildah.json");
             std::fs::read_to_string(path).is_ok_and(|text| text.contains(&self.mark))
@@ -203,9 +225,9 @@ impl Store {
         ids.into_iter().filter(is_marked).collect()
     }
 
-    async fn ask(&self, order: &mut Order<'_>, args: &[&str]) -> Option<Vec<String>> {
+    async fn ask(&self, args: &[&str]) -> Option<Vec<String>> {
         let args: Vec<OsString> = args.iter().map(Into::into).collect();
-        let mut job = self.job(order, &args);
+        let mut job = self.job(&args);
         job.keep_all();
         let never = std::pin::pin!(std::future::pending());
         let output = job.run(&Secrets::default(), &mut |_| {}, never).await;

@@ -5,7 +5,7 @@ use super::{
     output::{Lines, Secrets},
 };
 use crate::ImageError;
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::{Pid, Signal, getpgid, kill_process_group};
 use std::{
     collections::VecDeque,
     ffi::OsStr,
@@ -26,6 +26,27 @@ const LAST: usize = 20;
 const GRACE: Duration = Duration::from_secs(10);
 /// How long output is waited for that children hold open who outlive the builder.
 const TRAILING: Duration = Duration::from_secs(1);
+
+/// The value of the variable whose name is a mark.
+pub(super) const MARKED: &str = "1";
+
+/// Ends the groups of processes whose environment has a mark, with all their children: whoever
+/// started them died. Only where the system shows environments, as Linux does to their owner.
+pub(super) fn end_marked(mark: &str) {
+    let variable = format!("{mark}={MARKED}");
+    let processes = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    for process in processes {
+        let environment = std::fs::read(process.path().join("environ")).unwrap_or_default();
+        if !environment.split(|byte| *byte == 0).any(|it| it == variable.as_bytes()) {
+            continue;
+        }
+        let id = process.file_name().to_str().and_then(|id| id.parse().ok());
+        let group = id.and_then(Pid::from_raw).and_then(|id| getpgid(Some(id)).ok());
+        if let Some(group) = group {
+            let _ = kill_process_group(group, Signal::KILL);
+        }
+    }
+}
 
 /// A command, before it runs.
 pub(super) struct Job {

@@ -5,7 +5,7 @@ use crate::{
     harbor::tell,
     world::{changes, fields},
 };
-use bfd_tests::{Fault, exit};
+use bfd_tests::exit;
 use serde_json::json;
 
 #[test]
@@ -169,53 +169,6 @@ fn secrets_of_a_build_are_written_nowhere() {
     }
     // Another value builds nothing.
     dock.with("TOKEN", "another").project.has_no_changes();
-}
-
-#[test]
-fn an_apply_that_is_killed_while_it_builds_or_pushes_is_gone_on_with() {
-    let (dock, proxy) = Dock::behind_a_proxy();
-    add_shell(dock.project.workspace());
-    let slow = "FROM scratch\nCOPY root program /\nRUN sleep 3\n";
-    dock.project.workspace().write("app/Dockerfile", slow);
-    let mut building = dock.project.apply().spawn();
-    building.until_it_says("STEP 3/");
-    building.kill();
-    let killed = building.wait();
-    assert_eq!(killed.signal, Some(9), "{killed}");
-    tell(&format!(
-        "{killed}\nleft: {:?} {} {}",
-        dock.temporary(),
-        dock.stored("images"),
-        dock.stored("containers")
-    ));
-
-    for held in [
-        Fault::held_request("PATCH /v2/"),
-        Fault::held_answer("PUT /v2/").after(1),
-        Fault::held_request("/manifests/bfd-"),
-        Fault::held_answer("PUT /v2/").after(3),
-    ] {
-        proxy.inject([held.clone()]);
-        let killed = dock.project.apply().spawn().kill_when(|_| proxy.is_holding());
-        tell(&format!("{held:?}\n{killed}\nleft: {:?}", dock.temporary()));
-    }
-    proxy.inject([]);
-
-    let applied = dock.project.apply().run().succeeds();
-
-    tell(&format!("{applied}"));
-    dock.project.has_no_changes();
-    assert_eq!(dock.pushed().len(), 1);
-    assert_eq!(
-        dock.skopeo(&format!("@{}", dock.digest())).succeeds().json()["Digest"],
-        *dock.digest()
-    );
-    tell(&format!(
-        "left: {:?} {} {}",
-        dock.temporary(),
-        dock.stored("images"),
-        dock.stored("containers")
-    ));
 }
 
 #[test]

@@ -4,6 +4,8 @@
 //! |---|---|
 //! | `dock` | an environment with an image, and what others see of it |
 //! | `builds` | images that are built |
+//! | `kills` | processes that die while they build or push |
 
 mod builds;
 mod dock;
+mod kills;

@@ -10,7 +10,7 @@ use crate::{
     registry::{At, NotAReference, Reference, Registry},
 };
 use bfd_core::{Object, Properties, ResourceState, Secret, Value};
-use bfd_image::{Base, Files, ImageError, Layout, Tools};
+use bfd_image::{Base, Files, ImageError, Layout, Scratch, Tools};
 use bfd_kinds::image::Origin;
 use bfd_provider::{Context, ErrorClass, Progress, ProviderError, Secrets};
 use std::{
@@ -90,13 +90,12 @@ pub(super) async fn make(
     if origin == Some(Origin::Copy) {
         return copy(aws, inputs, &target, planned, context).await;
     }
+    bfd_image::scratch::sweep(aws.scratch(), &Tools::default()).await;
     if let Some(digest) = already_there(&registry, inputs, &target, planned).await? {
         context.progress.tell("is in the repository already");
         return Ok(object(inputs, &target, &digest, false));
     }
-    let scratch = tempfile::Builder::new()
-        .prefix("bfd-image-")
-        .tempdir_in(aws.scratch())
+    let scratch = Scratch::new(aws.scratch())
         .map_err(|error| local(READ, error).hint("free some space, or set `TMPDIR`"))?;
     let recipe = recipe(inputs, aws.directory()).map_err(|error| local(READ, error))?;
     let Some(recipe) = recipe else {
@@ -110,7 +109,7 @@ pub(super) async fn make(
     .map_err(|error| local(READ, error))?;
     let found = found.map_err(|error| local(READ, error))?;
     if found.hash != planned {
-        let why = format!("its content changed since it was planned: {}", found.hash);
+        let why = "its content changed since it was planned";
         return Err(local(READ, why).hint("plan again, and have that reviewed"));
     }
     let layout = match recipe {
@@ -150,7 +149,8 @@ pub(super) async fn make(
 /// Whether a line of a builder's output tells how far it is: `STEP 2/5: COPY …` of Buildah and
 /// Podman, `#7 [build 2/5] COPY …` of Docker Buildx. The rest is for who looks for a mistake.
 fn is_step(line: &str) -> bool {
-    line.starts_with("STEP ")
+    // The label is none that anybody wrote.
+    line.starts_with("STEP ") && !line.contains(CONTENT)
         || line.strip_prefix('#').is_some_and(|rest| {
             let number = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(0);
             number > 0 && rest[number..].starts_with(" [") && !rest.contains(" [internal]")
@@ -325,6 +325,8 @@ pub(super) async fn undo(
     {
         return Ok(());
     }
+    // What is undone may be what a process was at when it died.
+    bfd_image::scratch::sweep(aws.scratch(), &Tools::default()).await;
     let target = Target::of(aws, &made.inputs).await;
     let target = match target {
         // With its repository, the image has gone.
