@@ -5,7 +5,7 @@ use crate::{
     cli::ManifestArgs,
     exit::CommandError,
     host,
-    load::{Loaded, SecretUse, in_manifest, known, load},
+    load::{Loaded, SecretUse, in_manifest, load},
 };
 use bfd_core::{
     Address, Expr, Inputs, Problem, Properties, Resource, Value,
@@ -142,6 +142,8 @@ fn explained(error: &dyn std::error::Error) -> (String, String) {
 struct Promoted {
     uri: String,
     digest: String,
+    /// Where they are known.
+    platforms: Option<Value>,
 }
 
 /// Reads what was applied to another environment last.
@@ -173,7 +175,8 @@ async fn promoted(
         let help = "write the name of an image of that manifest".to_owned();
         return Err(wrong(format!("{shown} declares no `{address}`"), help));
     }
-    let (snapshot, _) = known(&loaded).await.map_err(|error| {
+    // Not what a run there is still trying out.
+    let snapshot = loaded.store.load().await.map_err(|error| {
         let (label, help) = explained(&error);
         wrong(format!("the state of {shown}: {label}"), help)
     })?;
@@ -181,17 +184,21 @@ async fn promoted(
         let label = format!("`{address}` has no digest in {shown} yet");
         wrong(label, format!("`bfd apply {shown}` first: what runs there is what is promoted"))
     };
-    let outputs = &snapshot.state.resources.get(&address).ok_or_else(not_yet)?.outputs;
+    let recorded = snapshot.state.resources.get(&address).ok_or_else(not_yet)?;
+    let outputs = &recorded.outputs;
     let text = |name: &str| outputs.get(name).and_then(Value::as_str).map(str::to_owned);
     if outputs.get("fallback_active") == Some(&Value::Bool(true)) {
         return Err(not_yet());
     }
     let (Some(uri), Some(digest)) = (text("uri"), text("digest")) else { return Err(not_yet()) };
-    Ok(Promoted { uri, digest })
+    let platforms = recorded.inputs.get("platforms").cloned();
+    Ok(Promoted { uri, digest, platforms })
 }
 
 /// As if it had been written: the image there, by its digest.
-fn take(resource: &mut Resource, Promoted { uri, digest }: Promoted) {
+fn take(resource: &mut Resource, Promoted { uri, digest, platforms }: Promoted) {
+    let platforms = platforms.map(|platforms| ("platforms".to_owned(), Expr::from(platforms)));
+    resource.inputs.extend(platforms);
     resource.inputs.remove("promoted");
     if resource.inputs.contains_key("origin") {
         resource.inputs.insert("content".to_owned(), digest.into());

@@ -37,6 +37,8 @@ pub enum SecretUse {
     Compared,
     /// They are left alone: the command works without them.
     Ignored,
+    /// Those that are there are read, to be recognized where a cloud repeats them.
+    Known,
 }
 
 /// Reads a manifest and everything it names. Fails with every mistake in it.
@@ -49,6 +51,10 @@ pub fn load(args: &ManifestArgs, secret_use: SecretUse) -> Result<Loaded, Comman
         |source: &SecretSource, environment: &Environment, address: &Address| match secret_use {
             SecretUse::Compared => secrets.digest(source, environment, address),
             SecretUse::Ignored => Ok(String::new()),
+            SecretUse::Known => {
+                secrets.learn(source);
+                Ok(String::new())
+            }
         };
     let work_tree = WorkTree::around(&directory);
     let options = bfd_manifest::Options {

@@ -122,8 +122,14 @@ impl Run {
         &self.statuses[step.index()]
     }
 
-    /// Whether every deploy step has taken effect. From here the run only goes forward.
+    /// Whether every deploy step has taken effect. From here the run only goes forward; one
+    /// that was on its way back when the last of them succeeded still is.
     pub fn pivoted(&self) -> bool {
+        self.is_deployed() && !self.unwinding
+    }
+
+    /// Whether every deploy step has taken effect, whatever came then.
+    fn is_deployed(&self) -> bool {
         self.deploys_left == 0
     }
 
@@ -193,7 +199,7 @@ impl Run {
             Status::Succeeded { .. } => {
                 if phase == Phase::Deploy {
                     self.deploys_left -= 1;
-                    if self.pivoted() {
+                    if self.is_deployed() {
                         self.ready.append(&mut self.held);
                     }
                 }
@@ -224,7 +230,7 @@ impl Run {
     fn release(&mut self, index: usize) {
         let step = &self.plan.steps[index];
         let key = (Reverse(step.path_seconds), step.id);
-        if step.phase == Phase::Deploy || self.pivoted() {
+        if step.phase == Phase::Deploy || self.is_deployed() {
             self.ready.insert(key);
         } else {
             self.held.insert(key);
@@ -249,7 +255,7 @@ impl Run {
     /// Starts to unwind, once, unless there is nothing that may be undone any more.
     fn turn_back(&mut self) {
         if self.unwinding
-            || self.pivoted()
+            || self.is_deployed()
             || (self.failed && !self.canceled && !self.plan.rollback.on_failure)
         {
             return;
@@ -287,7 +293,7 @@ impl Run {
     pub fn next_tasks(&self, limit: usize) -> Vec<Task> {
         if self.unwinding {
             self.undo_ready.iter().take(limit).map(|step| Task::Undo(step.0)).collect()
-        } else if self.canceled || (self.failed && !self.pivoted()) {
+        } else if self.canceled || (self.failed && !self.is_deployed()) {
             // After the pivot there is no way back, but nothing new has to start.
             Vec::new()
         } else {
@@ -312,7 +318,7 @@ impl Run {
             Outcome::Stuck
         } else if self.unwinding {
             Outcome::RolledBack
-        } else if self.failed || !self.pivoted() {
+        } else if self.failed || !self.is_deployed() {
             Outcome::Stopped
         } else if any(|status| !matches!(status, Status::Succeeded { .. })) {
             Outcome::CleanupPending

@@ -92,7 +92,7 @@ impl Registry<'_> {
             repository: repository.repository.clone(),
         };
         let image = repository.with(At::Digest(digest.clone()));
-        let sent = Box::pin(self.send_all(source, &target, &image, &from, context));
+        let sent = Box::pin(self.send_all(source, &target, &image, &from, tag.is_some(), context));
         let (pushed, root) = unless_turned_back(context, sent).await?;
         // From here on nothing is dropped half done: whoever asks finds the tag put, or not.
         let Some(tag) = tag else {
@@ -106,13 +106,14 @@ impl Registry<'_> {
         Ok(pushed)
     }
 
-    /// Sends everything by its digest. Returns what came of it, and the root for its tag.
+    /// Sends everything by its digest, but for the root of what gets a tag. Returns what came of it, and the root for its tag.
     async fn send_all(
         &self,
         source: &dyn Source,
         target: &Target,
         image: &Reference,
         from: &[String],
+        is_tagged: bool,
         context: &Context,
     ) -> Result<(Pushed, (Descriptor, Vec<u8>)), ProviderError> {
         let root = source.root().clone();
@@ -127,6 +128,11 @@ impl Registry<'_> {
         self.send_blobs(source, target, &contents, from, context, &mut pushed).await?;
         let mut last = None;
         for (descriptor, bytes) in contents.manifests {
+            if is_tagged && descriptor.digest == root.digest {
+                // It goes under its tag at once: what dies in between leaves nothing untagged.
+                last = Some((descriptor, bytes));
+                continue;
+            }
             let at = image.with(At::Digest(descriptor.digest.clone()));
             self.put_manifest(target, &at, &descriptor, &bytes).await?;
             last = Some((descriptor, bytes));

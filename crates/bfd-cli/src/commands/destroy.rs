@@ -14,7 +14,7 @@ use bfd_plan::Graph;
 
 /// Deletes everything that is recorded, dependents first.
 pub(super) async fn run(args: &DestroyArgs, screen: Screen) -> Result<Exit, CommandError> {
-    let loaded = load(&args.manifest, SecretUse::Ignored)?;
+    let loaded = load(&args.manifest, SecretUse::Known)?;
     let protected: Vec<String> = loaded
         .graph
         .resources()

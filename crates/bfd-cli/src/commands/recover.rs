@@ -14,7 +14,7 @@ const PARALLELISM: usize = 10;
 
 /// Finishes a run that did not end, or closes it as it is.
 pub(super) async fn run(args: &RecoverArgs, screen: Screen) -> Result<Exit, CommandError> {
-    let loaded = load(&args.manifest, SecretUse::Ignored)?;
+    let loaded = load(&args.manifest, SecretUse::Known)?;
     let mut guard = loaded.store.lock(load::holder("bfd recover")).await?;
     let Some(open) = guard.unfinished().cloned() else {
         screen.data("there is nothing to recover: the last run ended\n");

@@ -14,7 +14,7 @@ use bfd_core::Value;
 
 /// Shows services as they run now.
 pub(super) async fn run(args: &ManifestArgs, screen: Screen) -> Result<Exit, CommandError> {
-    let loaded = load(args, SecretUse::Ignored)?;
+    let loaded = load(args, SecretUse::Known)?;
     let connection = connect(&loaded).await?;
     let (snapshot, open) = known(&loaded).await?;
     if let Some(open) = open {

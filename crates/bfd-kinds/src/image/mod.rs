@@ -71,7 +71,10 @@ pub static SPEC: KindSpec = KindSpec {
 };
 
 /// What was pushed is taken away again, and a tag that was moved is put back.
-fn undo(_: Action, fields: &[FieldChange]) -> (Undo, Option<&'static str>) {
+fn undo(action: Action, fields: &[FieldChange]) -> (Undo, Option<&'static str>) {
+    if action == Action::Delete {
+        return (Undo::None, Some("the image itself stays in its repository"));
+    }
     let is_elsewhere =
         |field: &FieldChange| field.path == "repository_uri" && field.after.is_some();
     if fields.iter().any(is_elsewhere) {

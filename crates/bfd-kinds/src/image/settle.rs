@@ -109,10 +109,15 @@ fn made(settle: &mut Settle<'_>, origin: Origin) {
     if !settle.inputs.contains_key("tag") {
         settle.inputs.insert("tag".to_owned(), default_tag(&content).into());
     }
-    // Of all but a build, the digest is known before it is made.
+    // Of all but a build, the digest is known before it is made; of a build that was made
+    // before, as well.
+    let there = output("content_digest");
+    if there.is_some() {
+        settle.inputs.insert("was_there".to_owned(), Expr::Literal(true.into()));
+    }
     let digest = match origin {
         Origin::Archive | Origin::Copy => Some(content),
-        Origin::Context | Origin::Files => text(settle, "digest"),
+        Origin::Context | Origin::Files => there,
     };
     check_tag(settle, digest.as_deref());
     let Some(digest) = digest.filter(|digest| is_digest(digest)) else { return };
@@ -140,17 +145,16 @@ fn check_tag(settle: &mut Settle<'_>, digest: Option<&str>) {
     else {
         return;
     };
-    // Of a build, only the last one is known; it may be the same image again.
-    let before = settle.recorded.and_then(|recorded| recorded.outputs.get("tag")?.as_str());
-    let differs = digest.map_or(before == Some(&tag), |digest| digest != taken);
-    if !is_immutable && digest != Some(taken) {
-        settle.inputs.insert("moves_tag_from".to_owned(), taken.into());
+    if digest == Some(taken) {
+        return;
     }
-    if is_immutable && differs {
+    if is_immutable {
         let label =
             format!("`{tag}` is on {taken} already, and the repository's tags are immutable");
         let help = "choose a tag that changes with the content, such as `\"${git.sha}\"`, or none; or set `tag_mutability = \"mutable\"`";
         refuse(settle, "image::tag_taken", "tag", &label, help);
+    } else {
+        settle.inputs.insert("moves_tag_from".to_owned(), taken.into());
     }
 }
 
@@ -249,7 +253,10 @@ fn refuse_unknown_tag(
 
 fn refuse(settle: &mut Settle<'_>, code: &'static str, field: &str, label: &str, help: &str) {
     let place: Span = settle.spans.get(field).unwrap_or(settle.span).clone();
-    settle
-        .problems
-        .push(Problem::error(code, "the image is not there").at(place, label).help(help));
+    let headline = match code {
+        "image::tag_taken" => "a tag that cannot be moved is taken",
+        "image::fallback_forbidden" => "a fallback would run",
+        _ => "the image is not there",
+    };
+    settle.problems.push(Problem::error(code, headline).at(place, label).help(help));
 }

@@ -27,11 +27,14 @@ pub(super) fn apply(lower: &mut Lower<'_>, parts: &mut Parts) {
             continue;
         };
         let Some(Expr::Map(fallback)) = (lower.others)(&image, "fallback") else {
-            if (lower.others)(&image, "first_deploy").is_some()
-                && let Some(count) = &mut parts.desired_count
-            {
+            if (lower.others)(&image, "first_deploy").is_some() {
                 let condition = Reference { of: image, output: "fallback_active".to_owned() };
-                *count = either(&condition, Expr::Literal(0.into()), count.clone());
+                match &mut parts.desired_count {
+                    Some(count) => {
+                        *count = either(&condition, Expr::Literal(0.into()), count.clone())
+                    }
+                    None => scaled(lower, name, "first_deploy"),
+                }
             }
             continue;
         };
@@ -54,11 +57,23 @@ pub(super) fn apply(lower: &mut Lower<'_>, parts: &mut Parts) {
         if let Some(port) = fallback.get("port") {
             swap_load_balancers(&mut parts.settings, name, port, &condition);
         }
-        if let (Some(then), Some(count)) = (fallback.get("desired_count"), &mut parts.desired_count)
-        {
-            *count = either(&condition, then.clone(), count.clone());
+        match (fallback.get("desired_count"), &mut parts.desired_count) {
+            (Some(then), Some(count)) => *count = either(&condition, then.clone(), count.clone()),
+            (Some(_), None) => scaled(lower, name, "fallback.desired_count"),
+            (None, _) => {}
         }
     }
+}
+
+/// Autoscaling decides how many tasks run, whatever image they would run.
+fn scaled(lower: &mut Lower<'_>, container: &str, field: &str) {
+    lower.error(
+        &format!("container.{container}.image"),
+        "service::count_with_autoscaling",
+        "`autoscaling` decides how many tasks run",
+        format!("the image says otherwise, in `{field}`"),
+        "deploy the service once without `autoscaling`, or remove that from the image",
+    );
 }
 
 fn awaited_healthy(containers: &Map) -> Vec<String> {

@@ -1,14 +1,14 @@
 //! Whether images that bfd pushed are there.
 
-use super::{super::Reading, observe::current, tags};
+use super::{super::Reading, made::CONTENT, observe::current, tags};
 use crate::{
     Aws, inputs,
     inputs::Collect,
     registry::{Reference, Registry},
 };
 use aws_sdk_ecr::types::{Image, ImageTagMutability, Repository};
-use bfd_core::{Object, Observation, Observed, Properties};
-use bfd_kinds::image::default_tag;
+use bfd_core::{Address, Object, Observation, Observed, Properties};
+use bfd_kinds::image::{Origin, default_tag};
 use bfd_provider::{ProviderError, Wanted};
 use futures_util::future::try_join_all;
 use std::collections::{BTreeMap, BTreeSet};
@@ -33,6 +33,7 @@ pub(super) async fn observe(
     let none = BTreeMap::new();
     let repositories =
         if images.is_empty() { &none } else { reading.repositories.get(reading.aws).await? };
+    let built = built(reading.aws, &declared, &images, repositories).await?;
     let observed = |wanted: &Wanted<'_>| {
         // Of what is no longer declared nothing is asked: images are the repository's.
         if wanted.inputs.is_none() {
@@ -40,7 +41,7 @@ pub(super) async fn observe(
         }
         let found = elsewhere.remove(wanted.address).unwrap_or_default();
         match current(wanted, "repository") {
-            Some(name) => of_ecr(wanted, repositories.get(&name)?, &images, found),
+            Some(name) => of_ecr(wanted, repositories.get(&name)?, &images, &built, found),
             None => Some(seen(wanted, Collect::default(), found)),
         }
     };
@@ -58,6 +59,53 @@ fn unasked(wanted: &Wanted<'_>) -> Observed {
 /// The tag that the image is to have.
 fn tag(wanted: &Wanted<'_>) -> Option<String> {
     current(wanted, "tag").or_else(|| Some(default_tag(&current(wanted, "content")?)))
+}
+
+/// The digest of an image that is not built, which its content is.
+fn known_digest(wanted: &Wanted<'_>) -> Option<String> {
+    let origin = current(wanted, "origin").as_deref().and_then(Origin::parse)?;
+    matches!(origin, Origin::Archive | Origin::Copy).then(|| current(wanted, "content"))?
+}
+
+/// Whether it would have to be made: its content is not what is recorded.
+fn is_new(wanted: &Wanted<'_>) -> bool {
+    let recorded = wanted.prior.and_then(|prior| inputs::text(&prior.inputs, "content"));
+    known_digest(wanted).is_none() && current(wanted, "content").as_deref() != recorded
+}
+
+/// Whether what is under a tag was made of the wanted content: its label says so.
+async fn labelled(
+    registry: &Registry<'_>,
+    wanted: &Wanted<'_>,
+    tagged: &str,
+) -> Result<bool, ProviderError> {
+    let Ok(reference) = tagged.parse::<Reference>() else { return Ok(false) };
+    let label = registry.label(&reference, CONTENT).await?;
+    Ok(label.is_some() && label == current(wanted, "content"))
+}
+
+/// The images to be made whose tag is taken, by what was made of the very same content.
+async fn built(
+    aws: &Aws,
+    wanted: &[Wanted<'_>],
+    images: &Images,
+    repositories: &BTreeMap<String, Repository>,
+) -> Result<BTreeSet<Address>, ProviderError> {
+    let registry = aws.registry();
+    let asked = wanted.iter().filter_map(|one| {
+        let (name, tag) = (current(one, "repository")?, tag(one)?);
+        let is_taken = images.get(&name)?.contains_key(&tag);
+        let uri = repositories.get(&name)?.repository_uri.clone()?;
+        (is_taken && is_new(one)).then(|| (one, format!("{uri}:{tag}")))
+    });
+    let reads = asked.map(|(one, tagged)| {
+        let registry = &registry;
+        async move {
+            let is_it = labelled(registry, one, &tagged).await?;
+            Ok::<_, ProviderError>(is_it.then(|| one.address.clone()))
+        }
+    });
+    Ok(try_join_all(reads).await?.into_iter().flatten().collect())
 }
 
 fn recorded_digest(wanted: &Wanted<'_>) -> Option<String> {
@@ -111,13 +159,15 @@ struct Elsewhere {
     source_digest: Option<String>,
     present: Option<String>,
     tag_digest: Option<String>,
+    /// The image of that content, when it is there.
+    content_digest: Option<String>,
 }
 
 /// Asks other registries: for sources to copy, and for repositories that are not in ECR.
 async fn in_registries(
     aws: &Aws,
     wanted: &[Wanted<'_>],
-) -> Result<BTreeMap<bfd_core::Address, Elsewhere>, ProviderError> {
+) -> Result<BTreeMap<Address, Elsewhere>, ProviderError> {
     let registry = aws.registry();
     let reads = wanted.iter().map(|one| {
         let registry = &registry;
@@ -134,7 +184,17 @@ async fn in_registries(
                     found.present = digest_of(registry, &format!("{uri}@{digest}")).await?;
                 }
                 if let Some(tag) = tag(one) {
-                    found.tag_digest = digest_of(registry, &format!("{uri}:{tag}")).await?;
+                    let tagged = format!("{uri}:{tag}");
+                    found.tag_digest = digest_of(registry, &tagged).await?;
+                    if is_new(one)
+                        && found.tag_digest.is_some()
+                        && labelled(registry, one, &tagged).await?
+                    {
+                        found.content_digest.clone_from(&found.tag_digest);
+                    }
+                }
+                if let Some(digest) = known_digest(one) {
+                    found.content_digest = digest_of(registry, &format!("{uri}@{digest}")).await?;
                 }
             }
             Ok::<_, ProviderError>((one.address.clone(), found))
@@ -153,6 +213,7 @@ fn of_ecr(
     wanted: &Wanted<'_>,
     repository: &Repository,
     images: &Images,
+    built: &BTreeSet<Address>,
     mut found: Elsewhere,
 ) -> Option<Observed> {
     let name = current(wanted, "repository")?;
@@ -163,6 +224,11 @@ fn of_ecr(
     };
     found.present = digest(recorded_digest(wanted));
     found.tag_digest = digest(tag(wanted));
+    if let Some(known) = known_digest(wanted) {
+        found.content_digest = digest(Some(known));
+    } else if built.contains(wanted.address) {
+        found.content_digest.clone_from(&found.tag_digest);
+    }
     if let Some((repository, reference)) = source_in_ecr(wanted) {
         let image = images.get(&repository).and_then(|all| all.get(&reference));
         found.source_digest = image.and_then(tags::digest).map(str::to_owned);
@@ -179,6 +245,7 @@ fn seen(wanted: &Wanted<'_>, outputs: Collect, found: Elsewhere) -> Observed {
         .maybe("source_digest", found.source_digest)
         .maybe("present", found.present)
         .maybe("tag_digest", found.tag_digest)
+        .maybe("content_digest", found.content_digest)
         .done();
     let inputs = wanted.prior.map_or_else(Properties::new, |prior| prior.inputs.clone());
     let id = wanted.prior.map(|prior| prior.id.clone());

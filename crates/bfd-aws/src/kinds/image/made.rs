@@ -1,22 +1,16 @@
 //! Images that are made and pushed: the calls.
 
-use super::{
-    recipe::{Recipe, recipe},
-    tags,
-};
+use super::recipe::{Recipe, recipe};
 use crate::{
     Aws,
     inputs::{self, Collect},
-    registry::{At, NotAReference, Reference, Registry},
+    registry::{NotAReference, Reference, Registry},
 };
-use bfd_core::{Object, Properties, ResourceState, Secret, Value};
+use bfd_core::{Object, Properties, Secret};
 use bfd_image::{Base, Files, ImageError, Layout, Scratch, Tools};
 use bfd_kinds::image::Origin;
-use bfd_provider::{Context, ErrorClass, Progress, ProviderError, Secrets};
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    path::PathBuf,
-};
+use bfd_provider::{Context, ErrorClass, ProviderError, Secrets};
+use std::{collections::BTreeMap, path::PathBuf};
 use zeroize::Zeroizing;
 
 const BUILD: &str = "image:Build";
@@ -27,16 +21,16 @@ pub(super) const CONTENT: &str = "dev.bfd.content";
 
 /// Where an image is pushed to.
 #[derive(Debug)]
-struct Target {
+pub(super) struct Target {
     /// Without tag or digest.
-    uri: String,
+    pub(super) uri: String,
     /// Its name in ECR, when it is in the registry of the environment.
-    repository: Option<String>,
-    tag: Option<String>,
+    pub(super) repository: Option<String>,
+    pub(super) tag: Option<String>,
 }
 
 impl Target {
-    async fn of(aws: &Aws, inputs: &Properties) -> Result<Self, ProviderError> {
+    pub(super) async fn of(aws: &Aws, inputs: &Properties) -> Result<Self, ProviderError> {
         let repository = inputs::text(inputs, "repository").map(str::to_owned);
         let tag = inputs::text(inputs, "tag").map(str::to_owned);
         let known = inputs::text(inputs, "uri").and_then(|uri| uri.split_once('@'));
@@ -50,7 +44,7 @@ impl Target {
         Ok(Self { uri, repository, tag })
     }
 
-    fn at(&self, reference: &str) -> Result<Reference, ProviderError> {
+    pub(super) fn at(&self, reference: &str) -> Result<Reference, ProviderError> {
         let joint = if reference.starts_with("sha256:") { '@' } else { ':' };
         reference_of(&format!("{}{joint}{reference}", self.uri))
     }
@@ -87,14 +81,14 @@ pub(super) async fn make(
     let registry = aws.registry();
     let planned = inputs::required(inputs, "content", READ)?;
     let origin = inputs::text(inputs, "origin").and_then(Origin::parse);
+    if let Some(digest) = already_there(&registry, inputs, &target, planned).await? {
+        context.progress.tell("is in the repository already");
+        return Ok(object(inputs, &target, &digest));
+    }
     if origin == Some(Origin::Copy) {
         return copy(aws, inputs, &target, planned, context).await;
     }
     bfd_image::scratch::sweep(aws.scratch(), &Tools::default()).await;
-    if let Some(digest) = already_there(&registry, inputs, &target, planned).await? {
-        context.progress.tell("is in the repository already");
-        return Ok(object(inputs, &target, &digest, false));
-    }
     let scratch = Scratch::new(aws.scratch())
         .map_err(|error| local(READ, error).hint("free some space, or set `TMPDIR`"))?;
     let recipe = recipe(inputs, aws.directory()).map_err(|error| local(READ, error))?;
@@ -194,7 +188,8 @@ fn revealed(
     secrets.into_iter().map(reveal).collect()
 }
 
-/// The digest of the image, when it is where it should be, under its tag.
+/// The digest of the image, when it is where it should be, under its tag. A tag that is on
+/// another image than when this was planned is left alone: nobody has reviewed that.
 async fn already_there(
     registry: &Registry<'_>,
     inputs: &Properties,
@@ -205,12 +200,21 @@ async fn already_there(
     let tagged = target.at(tag)?;
     let Some(digest) = registry.digest(&tagged).await? else { return Ok(None) };
     let digest = digest.to_string();
+    let before = inputs::text(inputs, "moves_tag_from");
     let is_it = match inputs::text(inputs, "digest") {
         Some(known) => known == digest,
+        None if before == Some(&digest) => false,
         // Of what is built or laid, nothing but its label tells.
         None => registry.label(&tagged, CONTENT).await?.as_deref() == Some(planned),
     };
-    Ok(is_it.then_some(digest))
+    if is_it || before == Some(&digest) {
+        return Ok(is_it.then_some(digest));
+    }
+    let was = before.unwrap_or("on no image");
+    let why = format!("the tag `{tag}` was {was} when this was planned, and is on {digest} now");
+    Err(ProviderError::new("registry:GetManifest", ErrorClass::ResourceConflict, why)
+        .without_effect()
+        .hint("plan again, and have that reviewed"))
 }
 
 async fn push(
@@ -222,8 +226,7 @@ async fn push(
 ) -> Result<Object, ProviderError> {
     let digest = layout.root().digest.to_string();
     let image = target.at(&digest)?;
-    let was_there = registry.digest(&image).await?.is_some();
-    let made = object(inputs, target, &digest, !was_there);
+    let made = object(inputs, target, &digest);
     let pushed = registry.push(layout, &image, target.tag.as_deref(), &[], context).await;
     left(pushed.map(|_| ()), made)
 }
@@ -248,8 +251,7 @@ async fn push_files(
     let Some(base) = base else { return push(registry, inputs, target, &layout, context).await };
     let digest = layout.root().digest.to_string();
     let image = target.at(&digest)?;
-    let was_there = registry.digest(&image).await?.is_some();
-    let made = object(inputs, target, &digest, !was_there);
+    let made = object(inputs, target, &digest);
     let pushed = registry.push_over(&layout, &base, &image, target.tag.as_deref(), context).await;
     left(pushed.map(|_| ()), made)
 }
@@ -280,21 +282,18 @@ async fn copy(
     };
     let source = reference_of(&format!("{source}@{digest}"))?;
     let image = target.at(digest)?;
-    let was_there = registry.digest(&image).await?.is_some();
-    let made = object(inputs, target, digest, !was_there);
+    let made = object(inputs, target, digest);
     let copied = registry.copy(&source, &image, target.tag.as_deref(), context).await;
     left(copied.map(|_| ()), made)
 }
 
-fn object(inputs: &Properties, target: &Target, digest: &str, pushed: bool) -> Object {
+fn object(inputs: &Properties, target: &Target, digest: &str) -> Object {
     let uri = format!("{}@{digest}", target.uri);
     let outputs = Collect::default()
         .with("uri", uri.as_str())
         .with("digest", digest)
         .maybe("tag", target.tag.clone())
         .with("fallback_active", false)
-        // Whether an undo may take it away: nobody had it before.
-        .with("pushed", pushed)
         .done();
     Object { id: uri, inputs: inputs.clone(), outputs }
 }
@@ -310,110 +309,4 @@ pub(super) fn by_name(inputs: &Properties) -> Option<Object> {
         inputs: inputs.clone(),
         outputs: Properties::new(),
     })
-}
-
-/// Takes away what a run pushed, and puts the tag that it moved back where it was. What `prior`
-/// ran is never taken away.
-pub(super) async fn undo(
-    aws: &Aws,
-    made: &ResourceState,
-    prior: Option<&ResourceState>,
-    progress: &Progress,
-) -> Result<(), ProviderError> {
-    if inputs::text(&made.inputs, "origin").is_none()
-        || made.outputs.get("fallback_active") == Some(&Value::Bool(true))
-    {
-        return Ok(());
-    }
-    // What is undone may be what a process was at when it died.
-    bfd_image::scratch::sweep(aws.scratch(), &Tools::default()).await;
-    let target = Target::of(aws, &made.inputs).await;
-    let target = match target {
-        // With its repository, the image has gone.
-        Err(gone) if gone.class == ErrorClass::NotFound => return Ok(()),
-        target => target?,
-    };
-    // An update that nobody heard the end of is recorded with the outputs of before.
-    let nothing = Properties::new();
-    let outputs = match prior {
-        Some(prior) if prior.outputs == made.outputs => &nothing,
-        _ => &made.outputs,
-    };
-    let digest = inputs::text(outputs, "digest").or_else(|| inputs::text(&made.inputs, "digest"));
-    let before = inputs::text(&made.inputs, "moves_tag_from");
-    let ran = prior.and_then(|prior| inputs::text(&prior.outputs, "uri"));
-    let is_kept = digest.is_some_and(|digest| ran == Some(&format!("{}@{digest}", target.uri)));
-    let pushed = outputs.get("pushed") != Some(&Value::Bool(false)) && !is_kept;
-    match &target.repository {
-        Some(repository) => {
-            undo_in_ecr(aws, repository, target.tag.as_deref(), digest, before, pushed).await
-        }
-        None => undo_elsewhere(aws, progress, &target, digest, before, pushed).await,
-    }
-}
-
-async fn undo_in_ecr(
-    aws: &Aws,
-    repository: &str,
-    tag: Option<&str>,
-    digest: Option<&str>,
-    before: Option<&str>,
-    pushed: bool,
-) -> Result<(), ProviderError> {
-    let wanted: BTreeSet<String> =
-        [tag, digest, before].into_iter().flatten().map(str::to_owned).collect();
-    let there = tags::read(aws, repository, &wanted).await?;
-    let on_tag = tag.and_then(|tag| tags::digest(there.get(tag)?));
-    // Somebody else's image under the tag is none of ours.
-    let is_ours =
-        on_tag.is_some() && on_tag != before && digest.is_none_or(|it| on_tag == Some(it));
-    if let (Some(tag), true) = (tag, is_ours) {
-        match before.and_then(|before| there.get(before)) {
-            Some(earlier) => tags::put(aws, repository, earlier, tag).await?,
-            None if pushed => tags::delete(aws, repository, tag).await?,
-            // It was there without a tag, and has none but this: the tag stays, for without
-            // it the image would go.
-            None => {}
-        }
-    }
-    if let (Some(digest), true) = (digest, pushed)
-        && there.contains_key(digest)
-    {
-        tags::delete(aws, repository, digest).await?;
-    }
-    Ok(())
-}
-
-async fn undo_elsewhere(
-    aws: &Aws,
-    progress: &Progress,
-    target: &Target,
-    digest: Option<&str>,
-    before: Option<&str>,
-    pushed: bool,
-) -> Result<(), ProviderError> {
-    let registry = aws.registry();
-    let Some(tag) = &target.tag else { return Ok(()) };
-    let tagged = target.at(tag)?;
-    let there = registry.digest(&tagged).await?.map(|digest| digest.to_string());
-    let is_ours = there.is_some()
-        && there.as_deref() != before
-        && digest.is_none_or(|it| there.as_deref() == Some(it));
-    if !is_ours {
-        return Ok(());
-    }
-    match before.map(|before| target.at(before)).transpose()? {
-        Some(Reference { at: At::Digest(earlier), .. }) => {
-            registry.restore_tag(&tagged, tag, &earlier).await
-        }
-        _ if pushed => match registry.delete_tag(&tagged, tag).await {
-            // The plan said that it may be so.
-            Err(refused) if refused.class == ErrorClass::InvalidRequest => {
-                progress.tell(format!("{tagged} stays: the registry does not let tags be removed"));
-                Ok(())
-            }
-            deleted => deleted,
-        },
-        _ => Ok(()),
-    }
 }

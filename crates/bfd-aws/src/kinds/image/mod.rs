@@ -5,7 +5,8 @@
 //! | `observe` | looks images up that others push |
 //! | `look` | looks whether what bfd pushed is there |
 //! | `recipe` | what an image is made of on this machine, and its hash |
-//! | `made` | makes it, pushes it, takes it away |
+//! | `made` | makes it and pushes it |
+//! | `undo` | takes it away again |
 //! | `tags` | tags and digests by ECR's own API |
 //! | `lifecycle` | what a policy would expire |
 
@@ -15,6 +16,7 @@ mod made;
 mod observe;
 mod recipe;
 mod tags;
+mod undo;
 
 pub(crate) use observe::{expiring, look_up, repository_of};
 pub use recipe::{Content, ContentError, builder, content};
@@ -76,7 +78,7 @@ impl KindCalls for Image {
         prior: &ResourceState,
         context: &Context,
     ) -> Result<Object, ProviderError> {
-        made::undo(aws, current, Some(prior), &context.progress).await?;
+        undo::undo(aws, current, Some(prior), &context.progress).await?;
         // A rollback must not fail on an image that has gone: what runs may still run.
         let (id, inputs, outputs) = (prior.id.clone(), prior.inputs.clone(), prior.outputs.clone());
         Ok(Object { id, inputs, outputs })
@@ -90,7 +92,7 @@ impl KindCalls for Image {
         context: &Context,
     ) -> Result<(), ProviderError> {
         // What an earlier run pushed is the repository's, and may be what others run.
-        if context.undo { made::undo(aws, prior, None, &context.progress).await } else { Ok(()) }
+        if context.undo { undo::undo(aws, prior, None, &context.progress).await } else { Ok(()) }
     }
 }
 

@@ -86,15 +86,31 @@ pub(super) async fn put(
     }
 }
 
-/// Takes a tag off, which deletes an image that has no other; by digest, the image with all its
+/// The tags of an image; none when it is not there.
+pub(super) async fn of(
+    aws: &Aws,
+    repository: &str,
+    digest: &str,
+) -> Result<Vec<String>, ProviderError> {
+    let request =
+        aws.ecr.describe_images().repository_name(repository).image_ids(identifier(digest));
+    let answer = match aws.call("ecr:DescribeImages", request.send()).await {
+        Err(gone) if gone.class == ErrorClass::NotFound => return Ok(Vec::new()),
+        answer => answer?,
+    };
+    let image = answer.image_details.unwrap_or_default().into_iter().next();
+    Ok(image.and_then(|image| image.image_tags).unwrap_or_default())
+}
+
+/// Takes tags off, which deletes an image that has no other; by digest, the image with all its
 /// tags. What is not there is no failure, and neither is an image that an index still lists.
 pub(super) async fn delete(
     aws: &Aws,
     repository: &str,
-    reference: &str,
+    references: &[&str],
 ) -> Result<(), ProviderError> {
-    let request =
-        aws.ecr.batch_delete_image().repository_name(repository).image_ids(identifier(reference));
+    let ids = references.iter().map(|reference| identifier(reference)).collect();
+    let request = aws.ecr.batch_delete_image().repository_name(repository).set_image_ids(Some(ids));
     let answer = match aws.call(BATCH_DELETE, request.send()).await {
         Err(gone) if gone.class == ErrorClass::NotFound => return Ok(()),
         answer => answer?,

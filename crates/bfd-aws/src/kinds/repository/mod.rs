@@ -102,16 +102,22 @@ impl KindCalls for Repository {
         aws: &Aws,
         _address: &Address,
         prior: &ResourceState,
-        _context: &Context,
+        context: &Context,
     ) -> Result<(), ProviderError> {
+        // A run that goes back takes away what it made, and not what others pushed meanwhile.
         let force = prior.inputs.get("force_delete").and_then(bfd_core::Value::as_bool);
+        let force = force.map(|force| force && !context.undo);
         let request = aws.ecr.delete_repository().repository_name(&prior.id).set_force(force);
         match aws.call("ecr:DeleteRepository", request.send()).await {
             Ok(_) => Ok(()),
             Err(gone) if gone.class == ErrorClass::NotFound => Ok(()),
             Err(refused) if error::code(&refused) == Some("RepositoryNotEmptyException") => {
-                Err(refused
-                    .hint("delete the images first, or set `force_delete = true` and apply that"))
+                let hint = if context.undo {
+                    "somebody pushed to it meanwhile: delete those images, then `bfd recover`"
+                } else {
+                    "delete the images first, or set `force_delete = true` and apply that"
+                };
+                Err(refused.hint(hint))
             }
             Err(refused) => Err(refused),
         }

@@ -225,6 +225,9 @@ impl State {
             if self.is_immutable && is_tag && self.manifests.contains_key(&key) {
                 return refused(400, "TAG_INVALID");
             }
+            // What is put under a tag is there by its digest as well.
+            let digest = Digest::of(&bytes).to_string();
+            self.manifests.insert((key.0.clone(), digest), bytes.clone());
             self.manifests.insert(key, bytes);
             return Reply(201, Vec::new(), Vec::new());
         }

@@ -1,0 +1,171 @@
+//! Takes away what a run pushed, and nothing else.
+//!
+//! What was there before the run is known from its plan, which outlives every crash: what the
+//! tag was on (`moves_tag_from`), and whether the image was in the repository (`was_there`).
+//! What the run pushed is known by its digest or, where a process died before it could say, by
+//! the label that bfd builds have. What others run has a tag of theirs, and is left alone.
+
+use super::{
+    made::{CONTENT, Target},
+    tags,
+};
+use crate::{
+    Aws, inputs,
+    registry::{At, Reference},
+};
+use bfd_core::{Properties, ResourceState, Value};
+use bfd_image::{Tools, oci::Index};
+use bfd_provider::{ErrorClass, Progress, ProviderError};
+use std::collections::BTreeSet;
+
+/// One image that is taken away.
+struct Undo<'a> {
+    aws: &'a Aws,
+    target: Target,
+    progress: &'a Progress,
+    /// Of what was pushed, when that is known.
+    digest: Option<String>,
+    /// The hash of what it is made of.
+    content: &'a str,
+    /// What the tag was on.
+    before: Option<&'a str>,
+    /// The image was in the repository before.
+    was_there: bool,
+    /// What is gone back to, which is never taken away.
+    kept: Option<String>,
+}
+
+/// Takes away what a run pushed, and puts the tag that it moved back where it was.
+pub(super) async fn undo(
+    aws: &Aws,
+    made: &ResourceState,
+    prior: Option<&ResourceState>,
+    progress: &Progress,
+) -> Result<(), ProviderError> {
+    if inputs::text(&made.inputs, "origin").is_none()
+        || made.inputs.get("fallback_active") == Some(&Value::Bool(true))
+    {
+        return Ok(());
+    }
+    // What is undone may be what a process was at when it died.
+    bfd_image::scratch::sweep(aws.scratch(), &Tools::default()).await;
+    let target = match Target::of(aws, &made.inputs).await {
+        // With its repository, the image has gone.
+        Err(gone) if gone.class == ErrorClass::NotFound => return Ok(()),
+        target => target?,
+    };
+    // An update that nobody heard the end of is recorded with the outputs of before.
+    let nothing = Properties::new();
+    let outputs = match prior {
+        Some(prior) if prior.outputs == made.outputs => &nothing,
+        _ => &made.outputs,
+    };
+    let digest = inputs::text(outputs, "digest").or_else(|| inputs::text(&made.inputs, "digest"));
+    let ran = prior.and_then(|prior| inputs::text(&prior.outputs, "uri"));
+    let kept = ran.and_then(|ran| ran.strip_prefix(&format!("{}@", target.uri)));
+    let undo = Undo {
+        aws,
+        progress,
+        digest: digest.map(str::to_owned),
+        content: inputs::text(&made.inputs, "content").unwrap_or_default(),
+        before: inputs::text(&made.inputs, "moves_tag_from"),
+        was_there: made.inputs.get("was_there") == Some(&Value::Bool(true)),
+        kept: kept.map(str::to_owned),
+        target,
+    };
+    match undo.target.repository.clone() {
+        Some(repository) => undo.in_ecr(&repository).await,
+        None => undo.elsewhere().await,
+    }
+}
+
+impl Undo<'_> {
+    /// The digest that the run pushed; `None` when it came to nothing, or somebody else did it.
+    async fn ours(&self, now: Option<&str>) -> Result<Option<String>, ProviderError> {
+        if self.digest.is_some() {
+            return Ok(self.digest.clone());
+        }
+        let (Some(now), Some(tag)) = (now, &self.target.tag) else { return Ok(None) };
+        if self.before == Some(now) {
+            return Ok(None);
+        }
+        let label = self.aws.registry().label(&self.target.at(tag)?, CONTENT).await?;
+        Ok((label.as_deref() == Some(self.content)).then(|| now.to_owned()))
+    }
+
+    async fn in_ecr(&self, repository: &str) -> Result<(), ProviderError> {
+        let tag = self.target.tag.as_deref();
+        let wanted: BTreeSet<String> = [tag, self.digest.as_deref(), self.before]
+            .into_iter()
+            .flatten()
+            .map(str::to_owned)
+            .collect();
+        let there = tags::read(self.aws, repository, &wanted).await?;
+        let now = tag.and_then(|tag| tags::digest(there.get(tag)?));
+        let Some(ours) = self.ours(now).await? else { return Ok(()) };
+        let Some(image) = there.get(&ours).or_else(|| there.get(tag?)) else { return Ok(()) };
+        let listed = listed(image.image_manifest().unwrap_or_default());
+        let mut others = tags::of(self.aws, repository, &ours).await?;
+        others.retain(|other| Some(other.as_str()) != tag);
+        if let Some(tag) = tag
+            && now == Some(&ours)
+            && self.before != Some(&ours)
+        {
+            match self.before.and_then(|before| there.get(before)) {
+                Some(earlier) => tags::put(self.aws, repository, earlier, tag).await?,
+                None if others.is_empty() && self.was_there => {
+                    // ECR has no way to take the last tag off and leave the image.
+                    self.progress.tell(format!("{tag} stays: the image was there without a tag"));
+                }
+                None => tags::delete(self.aws, repository, &[tag]).await?,
+            }
+        }
+        if self.was_there || !others.is_empty() || self.kept.as_ref() == Some(&ours) {
+            return Ok(());
+        }
+        tags::delete(self.aws, repository, &[&ours]).await?;
+        // The images of an index have no tags; ECR keeps those that another index lists.
+        let mut untagged = Vec::new();
+        for digest in &listed {
+            if tags::of(self.aws, repository, digest).await?.is_empty() {
+                untagged.push(digest.as_str());
+            }
+        }
+        if untagged.is_empty() {
+            return Ok(());
+        }
+        tags::delete(self.aws, repository, &untagged).await
+    }
+
+    async fn elsewhere(&self) -> Result<(), ProviderError> {
+        let registry = self.aws.registry();
+        let Some(tag) = &self.target.tag else { return Ok(()) };
+        let tagged = self.target.at(tag)?;
+        let now = registry.digest(&tagged).await?.map(|digest| digest.to_string());
+        let Some(ours) = self.ours(now.as_deref()).await? else { return Ok(()) };
+        if now.as_ref() != Some(&ours) || self.before == Some(&ours) {
+            return Ok(());
+        }
+        match self.before.map(|before| self.target.at(before)).transpose()? {
+            Some(Reference { at: At::Digest(earlier), .. }) => {
+                registry.restore_tag(&tagged, tag, &earlier).await
+            }
+            _ => match registry.delete_tag(&tagged, tag).await {
+                // The plan said that it may be so.
+                Err(refused) if refused.class == ErrorClass::InvalidRequest => {
+                    let why = "the registry does not let tags be removed";
+                    self.progress.tell(format!("{tagged} stays: {why}"));
+                    Ok(())
+                }
+                deleted => deleted,
+            },
+        }
+    }
+}
+
+/// The images that an index lists; of an image alone, none.
+fn listed(manifest: &str) -> Vec<String> {
+    let index = serde_json::from_str::<Index>(manifest);
+    let images = index.into_iter().flat_map(|index| index.manifests);
+    images.map(|image| image.digest.to_string()).collect()
+}
