@@ -31,7 +31,7 @@ pub(super) fn apply(lower: &mut Lower<'_>, parts: &mut Parts) {
                 let condition = Reference { of: image, output: "fallback_active".to_owned() };
                 match &mut parts.desired_count {
                     Some(count) => {
-                        *count = either(&condition, Expr::Literal(0.into()), count.clone())
+                        *count = either(&condition, Expr::Literal(0.into()), count.clone());
                     }
                     None => scaled(lower, name, "first_deploy"),
                 }
