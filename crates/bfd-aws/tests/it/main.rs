@@ -8,6 +8,7 @@ mod coordinator;
 mod faults;
 mod image;
 mod logs;
+mod made;
 mod parameter;
 mod registry;
 mod repository;
