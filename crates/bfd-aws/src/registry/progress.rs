@@ -96,8 +96,17 @@ impl Meter {
     }
 }
 
+/// The size of something, in the unit that suits it.
+pub(super) fn size(bytes: u64) -> String {
+    if bytes < LITTLE {
+        format!("{} kB", bytes.div_ceil(1000))
+    } else {
+        format!("{} MB", megabytes(bytes))
+    }
+}
+
 /// With one digit after the point, in whole numbers: no float is exact enough for all sizes.
-pub(super) fn megabytes(bytes: u64) -> String {
+fn megabytes(bytes: u64) -> String {
     let tenths = (bytes + 50_000) / 100_000;
     format!("{}.{}", tenths / 10, tenths % 10)
 }

@@ -7,7 +7,7 @@ use super::{
     contents::{self, Contents},
     host::Host,
     manifest::checked,
-    progress::{Meter, megabytes},
+    progress::{Meter, size},
     reference::{At, Reference},
     source::{Disk, Remote, Source},
 };
@@ -180,8 +180,8 @@ impl Registry<'_> {
                 let meter = &meter;
                 async move {
                     self.send(target, blob, upload, source, meter).await.map_err(|error| {
-                        let size = megabytes(blob.size);
-                        error.detail(format!("while {} ({size} MB) was sent", blob.digest))
+                        let size = size(blob.size);
+                        error.detail(format!("while {} ({size}) was sent", blob.digest))
                     })?;
                     if is_layer(blob) {
                         meter.layer_done();

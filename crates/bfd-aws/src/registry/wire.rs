@@ -48,7 +48,7 @@ impl Answer {
         (200..300).contains(&self.status)
     }
 
-    /// The first error of the registry's own, and the rest of what it says about it.
+    /// The first error of the registry's own, and the rest of what it says about it, if anything.
     pub(super) fn refusal(&self) -> (String, String) {
         let body: Value = serde_json::from_slice(&self.body).unwrap_or_default();
         let error = &body["errors"][0];
@@ -63,9 +63,6 @@ impl Answer {
         if !detail.is_empty() && detail != "{}" {
             let separator = if message.is_empty() { "" } else { ": " };
             message = format!("{message}{separator}{detail}");
-        }
-        if message.is_empty() {
-            "the registry says no more".clone_into(&mut message);
         }
         (code, message.chars().take(TOLD).collect())
     }
@@ -213,7 +210,10 @@ pub(super) async fn read(
 
 /// Says in the engine's words why a registry refuses.
 pub(super) fn refused(operation: &'static str, registry: &str, answer: &Answer) -> ProviderError {
-    let (code, message) = answer.refusal();
+    let (code, mut message) = answer.refusal();
+    if message.is_empty() {
+        message = format!("{registry} says no more");
+    }
     let class = match (answer.status, code.as_str()) {
         (401 | 403, _) => ErrorClass::AccessDenied,
         (404, _) => ErrorClass::NotFound,

@@ -4,6 +4,9 @@ use super::{made::Origin, place::is_digest};
 use crate::spec::Settle;
 use bfd_core::{Expr, Inputs, Problem, Span, Value, lookup_path};
 
+/// `sha256:` and twelve digits: enough for people.
+const SHORT: usize = 19;
+
 pub(super) fn settle(settle: &mut Settle<'_>) {
     match text(settle, "origin").as_deref().and_then(Origin::parse) {
         Some(origin) => made(settle, origin),
@@ -149,10 +152,12 @@ fn check_tag(settle: &mut Settle<'_>, digest: Option<&str>) {
         return;
     }
     if is_immutable {
-        let label =
-            format!("`{tag}` is on {taken} already, and the repository's tags are immutable");
+        let short: String = taken.chars().take(SHORT).collect();
+        let label = format!("`{tag}` is on {short} already");
         let help = "choose a tag that changes with the content, such as `\"${git.sha}\"`, or none; or set `tag_mutability = \"mutable\"`";
-        refuse(settle, "image::tag_taken", "tag", &label, help);
+        let place: Span = settle.spans.get("tag").unwrap_or(settle.span).clone();
+        let problem = Problem::error("image::tag_taken", "an immutable tag cannot be moved");
+        settle.problems.push(problem.at(place, label).help(help));
     } else {
         settle.inputs.insert("moves_tag_from".to_owned(), taken.into());
     }

@@ -14,6 +14,7 @@ use std::{collections::BTreeMap, path::PathBuf};
 use zeroize::Zeroizing;
 
 const BUILD: &str = "image:Build";
+const LAY: &str = "image:Lay";
 const READ: &str = "image:Read";
 
 /// The label of an image that was built, with the hash of its content.
@@ -61,6 +62,13 @@ fn local(
     ProviderError::new(operation, ErrorClass::Local, why).without_effect()
 }
 
+/// What could not be read or written on this machine.
+fn unreadable(operation: &str, error: ImageError) -> ProviderError {
+    let is_writing = matches!(error, ImageError::Write { .. });
+    let refused = local(operation, error);
+    if is_writing { refused.hint("free some space, or set `TMPDIR`") } else { refused }
+}
+
 async fn repository_uri(aws: &Aws, name: &str) -> Result<String, ProviderError> {
     const OPERATION: &str = "ecr:DescribeRepositories";
     let request = aws.ecr.describe_repositories().repository_names(name);
@@ -89,8 +97,7 @@ pub(super) async fn make(
         return copy(aws, inputs, &target, planned, context).await;
     }
     bfd_image::scratch::sweep(aws.scratch(), &Tools::default()).await;
-    let scratch = Scratch::new(aws.scratch())
-        .map_err(|error| local(READ, error).hint("free some space, or set `TMPDIR`"))?;
+    let scratch = Scratch::new(aws.scratch()).map_err(|error| unreadable(LAY, error))?;
     let recipe = recipe(inputs, aws.directory()).map_err(|error| local(READ, error))?;
     let Some(recipe) = recipe else {
         return Err(local(READ, "the plan says nothing of what the image is made of"));
@@ -170,6 +177,7 @@ fn failed_build(aws: &Aws, error: &ImageError) -> ProviderError {
         refused = refused.detail(aws.secrets.redact(&line));
     }
     match error {
+        ImageError::Write { .. } => refused.hint("free some space, or set `TMPDIR`"),
         ImageError::NoBuilder { .. } => {
             refused.hint("install Docker Buildx, Buildah or Podman, or push an `archive`")
         }
@@ -247,7 +255,8 @@ async fn push_files(
         files.base = Base::Image(Box::new(registry.base(base, &files.platform).await?));
     }
     let laid = tokio::task::spawn_blocking(move || bfd_image::lay(&files, &into)).await;
-    let layout = laid.map_err(|error| local(READ, error))?.map_err(|error| local(READ, error))?;
+    let laid = laid.map_err(|error| local(LAY, error))?;
+    let layout = laid.map_err(|error| unreadable(LAY, error))?;
     let Some(base) = base else { return push(registry, inputs, target, &layout, context).await };
     let digest = layout.root().digest.to_string();
     let image = target.at(&digest)?;
