@@ -41,7 +41,7 @@ pub(super) async fn observe(
         }
         let found = elsewhere.remove(wanted.address).unwrap_or_default();
         match current(wanted, "repository") {
-            Some(name) => of_ecr(wanted, repositories.get(&name)?, &images, &built, found),
+            Some(name) => of_ecr(wanted, repositories.get(&name), &images, &built, found),
             None => Some(seen(wanted, Collect::default(), found)),
         }
     };
@@ -211,11 +211,20 @@ async fn digest_of(registry: &Registry<'_>, text: &str) -> Result<Option<String>
 
 fn of_ecr(
     wanted: &Wanted<'_>,
-    repository: &Repository,
+    repository: Option<&Repository>,
     images: &Images,
     built: &BTreeSet<Address>,
     mut found: Elsewhere,
 ) -> Option<Observed> {
+    if let Some((repository, reference)) = source_in_ecr(wanted) {
+        let image = images.get(&repository).and_then(|all| all.get(&reference));
+        found.source_digest = image.and_then(tags::digest).map(str::to_owned);
+    }
+    let Some(repository) = repository else {
+        // Without the repository there is no image of it, but there may be what is copied there.
+        let source = found.source_digest.is_some();
+        return source.then(|| seen(wanted, Collect::default(), found));
+    };
     let name = current(wanted, "repository")?;
     let there = images.get(&name);
     let digest = |of: Option<String>| {
@@ -228,10 +237,6 @@ fn of_ecr(
         found.content_digest = digest(Some(known));
     } else if built.contains(wanted.address) {
         found.content_digest.clone_from(&found.tag_digest);
-    }
-    if let Some((repository, reference)) = source_in_ecr(wanted) {
-        let image = images.get(&repository).and_then(|all| all.get(&reference));
-        found.source_digest = image.and_then(tags::digest).map(str::to_owned);
     }
     let immutable = repository.image_tag_mutability == Some(ImageTagMutability::Immutable);
     let outputs = Collect::default()
