@@ -143,6 +143,10 @@ fn needs(aws: &Aws, prior: &ResourceState) -> BTreeSet<Need> {
     if !revision.is_empty() {
         needs.insert(Need::Revision(revision.to_owned()));
     }
+    // Without tasks there is nothing to start.
+    if prior.inputs.get("desired_count").and_then(Value::as_u64) == Some(0) {
+        return needs;
+    }
     for (_, container) in containers(&prior.inputs) {
         let image = container.get("image").and_then(Value::as_str);
         needs.extend(image.and_then(|image| own_image(aws, image)));
