@@ -3,14 +3,13 @@ use crate::{
     connect::connect,
     exit::{CommandError, Exit},
     load::{SecretUse, about, known, load},
-    planning::stand_in,
     screen::Screen,
     views::{
         self,
         status::{Rollout, ServiceStatus},
     },
 };
-use bfd_core::Value;
+use bfd_core::{Address, ResourceState, Value};
 
 /// Shows services as they run now.
 pub(super) async fn run(args: &ManifestArgs, screen: Screen) -> Result<Exit, CommandError> {
@@ -34,15 +33,21 @@ pub(super) async fn run(args: &ManifestArgs, screen: Screen) -> Result<Exit, Com
     let rows: Vec<_> = found.into_iter().map(row).collect();
     screen.data(&views::status::status(&rows, &screen.stdout_style()));
     for (address, image) in &snapshot.state.resources {
-        if address.kind().as_str() == "image"
-            && image.outputs.get("fallback_active") == Some(&Value::Bool(true))
-        {
-            let said = stand_in(address, &image.inputs);
-            let help = said.help.map_or(String::new(), |help| format!("; {help}"));
-            screen.data(&format!("\n{address}: {}{help}\n", said.message));
-        }
+        screen.data(&instead_of(address, image).unwrap_or_default());
     }
     Ok(Exit::Done)
+}
+
+/// A line about an image that is not there yet.
+fn instead_of(address: &Address, image: &ResourceState) -> Option<String> {
+    if image.outputs.get("fallback_active") != Some(&Value::Bool(true)) {
+        return None;
+    }
+    let instead = match image.inputs.get("fallback").map(|fallback| &fallback["image"]) {
+        Some(image) => format!("`{}` stands in for it", bfd_core::to_text(image)),
+        None => "its services have no tasks".to_owned(),
+    };
+    Some(format!("{address} is not there yet: {instead}\n"))
 }
 
 fn row(found: bfd_aws::ServiceStatus) -> ServiceStatus {

@@ -109,12 +109,11 @@ impl Object<'_> {
         let made = self.made();
         // What it is pulled from says nothing new beside where it is.
         let source = made.or_else(|| self.short("source").filter(|_| at.is_none()));
-        let says = if self.text("first_deploy").is_some() {
-            "awaited: no tasks run until it is there"
-        } else {
-            "the fallback image"
+        let instead = match self.text("first_deploy") {
+            Some(_) => "not there yet, so no tasks",
+            None => "the fallback image",
         };
-        let fallback = self.flag("fallback_active", says);
+        let fallback = self.flag("fallback_active", instead);
         vec![at, source, fallback]
     }
 
