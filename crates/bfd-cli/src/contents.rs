@@ -28,7 +28,9 @@ pub async fn read(
     args: &ManifestArgs,
     promotions: Promotions,
 ) -> Result<(), CommandError> {
+    // As people write paths: without a `./` before them.
     let directory = host::directory_of(&loaded.path);
+    let directory = directory.strip_prefix(".").map_or(directory.clone(), Path::to_owned);
     let mut problems = Vec::new();
     for resource in &mut loaded.manifest.resources {
         if resource.address.kind().as_str() != "image" {

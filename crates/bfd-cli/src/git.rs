@@ -65,10 +65,9 @@ impl WorkTree {
         let files =
             if changed == 1 { "1 file differs" } else { &format!("{changed} files differ") };
         let named: Vec<String> = asked.iter().map(|name| format!("`${{git.{name}}}`")).collect();
-        Some(format!(
-            "{files} from the commit that {} names: it is not what is here",
-            named.join(", ")
-        ))
+        let verb = if named.len() == 1 { "names" } else { "name" };
+        let named = named.join(" and ");
+        Some(format!("{files} from the commit that {named} {verb}: it is not what is here"))
     }
 
     fn branch(&self) -> Result<String, String> {
