@@ -15,6 +15,9 @@ use serde_json::Value;
 /// What a program of the image is made of, at first.
 pub(super) const FIRST: &str = "first\n";
 
+/// For `skopeo` on a machine that has no policy of signatures.
+pub(super) const PORTABLE: [&str; 1] = ["--insecure-policy"];
+
 /// One service that runs an image which is made here, and one that runs another's.
 ///
 /// The registry of ministack knows the repositories of one account only, so names tell these
@@ -129,17 +132,51 @@ impl Dock {
         workspace.command("skopeo").args(["inspect", "--tls-verify=false", &name]).run()
     }
 
-    /// Takes an image out of the repository, into a layout in this directory.
+    /// Takes an image with all its platforms out of the repository, into a layout.
     #[track_caller]
     pub(super) fn pull(&self, at: &str, into: &str) {
+        let to = format!("oci:{into}:image");
+        self.copy(&["--all", "--preserve-digests", "--src-tls-verify=false"], at, &to);
+    }
+
+    /// The same of one platform.
+    #[track_caller]
+    pub(super) fn pull_for(&self, architecture: &str, at: &str, into: &str) {
+        let to = format!("oci:{into}:image");
+        self.copy(&["--src-tls-verify=false", "--override-arch", architecture], at, &to);
+    }
+
+    /// Copies an image to another repository of the registry, with another client.
+    #[track_caller]
+    pub(super) fn copy_to(&self, digest: &str, to: &str) {
+        let to = format!("docker://127.0.0.1:{}/{to}", self.port);
+        let options = ["--all", "--src-tls-verify=false", "--dest-tls-verify=false"];
+        self.copy(&options, &format!("@{digest}"), &to);
+    }
+
+    #[track_caller]
+    fn copy(&self, options: &[&str], at: &str, to: &str) {
         let from = format!("docker://127.0.0.1:{}/{}{at}", self.port, self.name);
-        let to = format!("oci:{into}");
-        let workspace = self.project.workspace();
-        workspace
-            .command("skopeo")
-            .args(["copy", "--src-tls-verify=false", &from, &to])
-            .run()
-            .succeeds();
+        if let Some(path) = to.strip_prefix("oci:") {
+            let path = self.project.workspace().path().join(path);
+            fs::create_dir_all(path.parent().expect("a directory")).expect("a directory");
+        }
+        let command = self.project.workspace().command("skopeo").args(PORTABLE).arg("copy");
+        command.args(options).args([&from, to]).run().succeeds();
+    }
+
+    /// What another client reads of the configuration of an image.
+    #[track_caller]
+    pub(super) fn skopeo_config(&self, at: &str) -> Value {
+        let name = format!("docker://127.0.0.1:{}/{}{at}", self.port, self.name);
+        let arguments = ["inspect", "--config", "--tls-verify=false", &name];
+        self.project.workspace().command("skopeo").args(arguments).run().succeeds().json()
+    }
+
+    /// Prepares `bfd` with other arguments in the same environment.
+    #[track_caller]
+    pub(super) fn in_environment(&self, arguments: &[&str]) -> Invocation {
+        self.project.in_environment(self.project.workspace().bfd(arguments))
     }
 
     /// Asserts that a build or push left nothing on this machine.
