@@ -167,6 +167,14 @@ impl Sandbox {
         self.change(|world, _| world.logs.say(image, line));
     }
 
+    /// Lets the registry's passwords, from the next one on, be good for so long only.
+    ///
+    /// # Panics
+    /// The file cannot be written.
+    pub fn limit_passwords(&self, life: Duration) {
+        self.change(|world, _| world.password_life = Some(life.as_secs_f64()));
+    }
+
     /// Makes a resource of a stack fail with this reason whenever it is made or changed.
     ///
     /// `Id:delete` makes its deletion fail, `Id:rollback` its way back after a failed update;

@@ -35,6 +35,9 @@ pub(crate) struct World {
     /// Worlds from before there were secrets have none.
     #[serde(default)]
     pub(crate) secrets: Secrets,
+    /// Seconds that a password of the registry is good for, where that is not AWS's figure.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) password_life: Option<f64>,
 }
 
 impl World {
@@ -53,6 +56,7 @@ impl World {
             stacks: Stacks::default(),
             logs: Logs::default(),
             secrets: Secrets::default(),
+            password_life: None,
         }
     }
 

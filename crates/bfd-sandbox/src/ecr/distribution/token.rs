@@ -14,7 +14,7 @@ const LIFETIME: f64 = 12.0 * 3600.0;
 /// GetAuthorizationToken: a password that carries its own end, so that giving it out changes
 /// nothing.
 pub(crate) fn authorization(world: &World, now: f64) -> Value {
-    let expires_at = (now + LIFETIME).floor();
+    let expires_at = (now + world.password_life.unwrap_or(LIFETIME)).floor();
     let token = json!({
         "payload": world.sign(&format!("token/{expires_at}")),
         "version": "2",
