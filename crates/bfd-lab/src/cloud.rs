@@ -10,6 +10,8 @@ pub struct Cloud {
     pub objects: BTreeMap<String, Value>,
     /// Objects that stacks made, and that therefore nobody else records.
     pub owned: BTreeSet<String>,
+    /// The images that an index lists: whoever records it means them as well.
+    pub parts: BTreeMap<String, Vec<String>>,
 }
 
 impl Cloud {
@@ -34,17 +36,43 @@ impl Cloud {
 
     fn repositories(&mut self, all: &Value) {
         for (name, it) in entries(all) {
-            let images: BTreeSet<&String> =
-                entries(&it["images"]).map(|(digest, _)| digest).collect();
             let value = json!({
                 "settings": it["settings"],
                 "tags": it["tags"],
                 "access": it["access"][0],
                 "lifecycle": it["lifecycle"][0],
-                "images": images,
             });
             self.insert("repository", name, value);
+            // Blobs of no image are no objects: ECR forgets them.
+            for (digest, image) in entries(&it["images"]) {
+                self.insert("image", &format!("{name}@{digest}"), Value::Null);
+                self.list(name, digest, text(&image["manifest"]));
+            }
+            // A tag that moves is another object.
+            for (tag, digest) in entries(&it["labels"]) {
+                self.insert("tag", &format!("{name}:{tag}@{}", text(digest)), Value::Null);
+            }
         }
+    }
+
+    /// Notes which images an index lists.
+    fn list(&mut self, repository: &str, index: &str, manifest: &str) {
+        let manifest: Value = serde_json::from_str(manifest).unwrap_or_default();
+        let parts = manifest["manifests"].as_array().into_iter().flatten();
+        let parts = parts.map(|part| format!("image {repository}@{}", text(&part["digest"])));
+        let parts: Vec<String> = parts.collect();
+        if !parts.is_empty() {
+            self.parts.insert(format!("image {repository}@{index}"), parts);
+        }
+    }
+
+    /// The repositories that there are beside the environment's, and every image and tag.
+    pub fn pushed(&self) -> BTreeSet<String> {
+        let upstream = format!("repository {}", crate::images::UPSTREAM);
+        let is_pushed = |name: &&String| {
+            name.starts_with("image ") || name.starts_with("tag ") || **name == upstream
+        };
+        self.objects.keys().filter(is_pushed).cloned().collect()
     }
 
     fn parameters(&mut self, all: &Value, sandbox: &Sandbox) {

@@ -211,7 +211,7 @@ fn beginning(project: &Project, stage: Stage) -> Result<Beginning, String> {
             // Until what the creation began has come to rest.
             tokio::time::sleep(Duration::from_mins(20)).await;
         }
-        let known = laws::revisions(&lab.record().await.0.state);
+        let known = laws::lasting(&lab.record().await.0.state);
         Ok(Beginning { time: lab.time(), sandbox: lab.sandbox, disk: lab.disk, known })
     })
 }
@@ -289,7 +289,7 @@ impl Job<'_> {
             let end = lab.live(command, &scenario.project, &trouble).await;
             trouble = Trouble::default();
             let (snapshot, _) = lab.record().await;
-            known.extend(laws::revisions(&snapshot.state));
+            known.extend(laws::lasting(&snapshot.state));
             match end {
                 End::Died => {
                     outcomes.push("died");
@@ -306,6 +306,7 @@ impl Job<'_> {
                         continue;
                     }
                     let cloud = Cloud::of(&lab.sandbox);
+                    known.extend(laws::only_tags(&before, &cloud));
                     violations.extend(laws::agreed(&cloud, &snapshot.state, &known, &run));
                     match ended.outcome {
                         Outcome::RolledBack => {

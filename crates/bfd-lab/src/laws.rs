@@ -24,8 +24,34 @@ pub fn as_before(before: &Cloud, after: &Cloud, plan: &Plan) -> Vec<String> {
     let steps = plan.steps.iter().filter(|step| declared.contains(&step.address));
     let states = steps.filter_map(|step| plan.refreshed.resources.get(&step.address));
     let excused: BTreeSet<String> = states.flat_map(objects).collect();
-    let differences = before.differences(after, &|name| excused.contains(name));
+    let differences = before
+        .differences(after, &|name| excused.contains(name) || is_only_tag(name, before, after));
     differences.into_iter().map(|it| format!("not as before: {it}")).collect()
+}
+
+/// The tags that a rollback may leave: see [`is_only_tag`].
+pub fn only_tags(before: &Cloud, after: &Cloud) -> BTreeSet<String> {
+    let new = after.objects.keys().filter(|name| !before.objects.contains_key(*name));
+    new.filter(|name| is_only_tag(name, before, after)).cloned().collect()
+}
+
+/// Whether a tag is the only one of an image that was there without one: taking it off would
+/// delete the image.
+fn is_only_tag(name: &str, before: &Cloud, after: &Cloud) -> bool {
+    let Some((repository, digest)) = tagged(name) else { return false };
+    let tags = |cloud: &Cloud| {
+        let tags = cloud.objects.keys().filter_map(|name| tagged(name));
+        tags.filter(|tag| *tag == (repository, digest)).count()
+    };
+    before.objects.contains_key(&format!("image {repository}@{digest}"))
+        && tags(before) == 0
+        && tags(after) == 1
+}
+
+/// The repository and the digest of a tag, as [`Cloud`] names it.
+fn tagged(name: &str) -> Option<(&str, &str)> {
+    let (place, digest) = name.strip_prefix("tag ")?.split_once('@')?;
+    Some((place.split_once(':')?.0, digest))
 }
 
 /// The objects that a recorded resource stands for, as [`Cloud`] names them.
@@ -48,15 +74,26 @@ fn objects(state: &ResourceState) -> Vec<String> {
             all.extend(revision.map(|arn| format!("revision {arn}")));
             all
         }
-        // An image is only read.
-        "image" => Vec::new(),
+        "image" => image(state).unwrap_or_default(),
         kind => vec![format!("{kind} {id}")],
     }
 }
 
+/// An image that bfd pushed, and its tag. One that is only read is nobody's of ours.
+fn image(state: &ResourceState) -> Option<Vec<String>> {
+    let text = |of: &bfd_core::Properties, name: &str| of.get(name)?.as_str().map(str::to_owned);
+    text(&state.inputs, "origin")?;
+    let repository = text(&state.inputs, "repository")?;
+    let digest = text(&state.outputs, "digest")?;
+    let mut all = vec![format!("image {repository}@{digest}")];
+    all.extend(text(&state.outputs, "tag").map(|tag| format!("tag {repository}:{tag}@{digest}")));
+    Some(all)
+}
+
 /// Everything recorded is there, and everything that is there is recorded.
 ///
-/// `known` are revisions that an earlier state recorded: they stay, to go back to. What a
+/// `known` are revisions, images and tags that an earlier state recorded: they stay, to go back
+/// to, and an image that is no longer declared is the repository's. What a
 /// cleanup step of `run` could not delete for certain stays recorded, and may be gone.
 pub fn agreed(
     cloud: &Cloud,
@@ -65,7 +102,10 @@ pub fn agreed(
     run: &Unfinished,
 ) -> Vec<String> {
     let all = state.resources.values().chain(state.deposed.values().flatten());
-    let recorded: BTreeSet<String> = all.flat_map(objects).collect();
+    let mut recorded: BTreeSet<String> = all.flat_map(objects).collect();
+    let indexes = recorded.iter().chain(known).filter_map(|name| cloud.parts.get(name));
+    let parts: Vec<String> = indexes.flatten().cloned().collect();
+    recorded.extend(parts);
     let half_deleted: BTreeSet<String> = run
         .entries
         .iter()
@@ -91,10 +131,12 @@ pub fn agreed(
     missing.chain(orphans).collect()
 }
 
-/// The revisions that a state records.
-pub fn revisions(state: &State) -> BTreeSet<String> {
+/// What a state records and stays when it is no longer recorded: revisions, images and tags.
+pub fn lasting(state: &State) -> BTreeSet<String> {
     let all = state.resources.values().chain(state.deposed.values().flatten());
-    all.flat_map(objects).filter(|name| name.starts_with("revision ")).collect()
+    let lasts =
+        |name: &String| ["revision ", "image ", "tag "].iter().any(|it| name.starts_with(it));
+    all.flat_map(objects).filter(lasts).collect()
 }
 
 /// A rollback takes no longer than it may, and one that would is left open in time.

@@ -9,6 +9,7 @@
 //! |---|---|
 //! | [`dice`] | chance from a seed |
 //! | [`environment`] | environments and changes of them, as manifests |
+//! | [`images`] | images that they make and push |
 //! | [`trouble`] | what goes wrong during one life of the process |
 //! | [`disk`] | a disk that loses power |
 //! | [`life`] | one process, from its start to its end or death |
@@ -21,6 +22,7 @@ pub mod dice;
 pub mod disk;
 pub mod environment;
 pub mod exhaust;
+pub mod images;
 pub mod laws;
 pub mod life;
 pub mod scenario;

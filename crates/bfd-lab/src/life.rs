@@ -2,15 +2,18 @@
 
 use crate::{
     disk::{Handle, SimDisk},
+    images,
     trouble::{Death, Trouble},
 };
 use bfd_apply::{ApplyError, Ended, Limits, Reporter, Session};
-use bfd_aws::{AwsProvider, Settings, Transport};
+use bfd_aws::{AwsProvider, Settings, Transport, registry::Reference};
 use bfd_cli::{
+    cli::ManifestArgs,
     connect::{Connection, SandboxClock},
+    contents::{self, Promotions},
     exit::CommandError,
     git::WorkTree,
-    host::HostSecrets,
+    host::{self, HostSecrets},
     load::Loaded,
     planning::{self, Scope},
 };
@@ -20,7 +23,7 @@ use bfd_core::{
     plan::{Plan, Step},
 };
 use bfd_plan::Graph;
-use bfd_provider::{SecretUnavailable, Secrets};
+use bfd_provider::{Context, Progress, SecretUnavailable, Secrets, Token};
 use bfd_sandbox::Sandbox;
 use bfd_store::{LocalStore, LockHolder, RunHeader, StateStore, Unfinished};
 use sha2::{Digest, Sha256};
@@ -157,6 +160,14 @@ impl Lab {
         end
     }
 
+    /// The registry as somebody else sees it, whose repository is there from now on.
+    pub async fn upstream(&self) -> Upstream {
+        self.sandbox.push_image(images::UPSTREAM, "first");
+        let environment = images::environment();
+        let none = Arc::new(Plaintexts(BTreeMap::new()));
+        Upstream(connect(&self.sandbox, &environment, PathBuf::new(), none).await)
+    }
+
     /// The recorded state, and the run that is open.
     pub async fn record(&self) -> (Snapshot, Option<Unfinished>) {
         let handle = self.disk.boot(None, CancellationToken::new());
@@ -207,10 +218,18 @@ struct Process<'a> {
 
 impl Process<'_> {
     async fn run(self, command: Command) -> End {
-        let loaded = match self.project.load(self.disk.clone()) {
+        let mut loaded = match self.project.load(self.disk.clone()) {
             Ok(loaded) => loaded,
             Err(why) => return End::Refused(why),
         };
+        // A recovery asks the journal, not what images are made of now.
+        if command != Command::Recover {
+            let manifest = loaded.path.clone();
+            let args = ManifestArgs { manifest, vars: Vec::new() };
+            if let Err(error) = contents::read(&mut loaded, &args, Promotions::Read).await {
+                return End::Refused(told(&error));
+            }
+        }
         let connection = self.connect(&loaded).await;
         match command {
             Command::Plan => match self.plan(&loaded, &connection, None, &[]).await {
@@ -225,25 +244,10 @@ impl Process<'_> {
     }
 
     async fn connect(&self, loaded: &Loaded) -> Connection {
-        let transport = Transport::new(
-            self.sandbox.http_client(),
-            self.sandbox.time_source(),
-            self.sandbox.sleep(),
-        );
-        let environment = &loaded.manifest.environment;
-        let settings = Settings {
-            account: environment.account.clone(),
-            region: environment.region.clone(),
-            endpoint_url: None,
-            profile: None,
-            transport: Some(transport),
-            log_lines: Settings::LOG_LINES,
-            docker_config: None,
-            directory: std::path::PathBuf::new(),
-            scratch: std::env::temp_dir(),
-        };
         let secrets = Arc::new(Plaintexts(self.project.secrets.clone()));
-        let provider = AwsProvider::connect(settings, secrets).await.expect("nothing is sent yet");
+        let directory = host::directory_of(&loaded.path);
+        let environment = &loaded.manifest.environment;
+        let provider = connect(&self.sandbox, environment, directory, secrets).await;
         Connection {
             provider: Arc::new(provider),
             clock: Arc::new(SandboxClock(self.sandbox.clone())),
@@ -332,6 +336,27 @@ impl Process<'_> {
             abort: self.stop.abort.clone(),
         }
     }
+}
+
+async fn connect(
+    sandbox: &Sandbox,
+    environment: &Environment,
+    directory: PathBuf,
+    secrets: Arc<dyn Secrets>,
+) -> AwsProvider {
+    let transport = Transport::new(sandbox.http_client(), sandbox.time_source(), sandbox.sleep());
+    let settings = Settings {
+        account: environment.account.clone(),
+        region: environment.region.clone(),
+        endpoint_url: None,
+        profile: None,
+        transport: Some(transport),
+        log_lines: Settings::LOG_LINES,
+        docker_config: None,
+        directory,
+        scratch: std::env::temp_dir(),
+    };
+    AwsProvider::connect(settings, secrets).await.expect("nothing is sent yet")
 }
 
 fn finished(ended: Result<Ended, ApplyError>, run: Unfinished) -> End {
@@ -490,5 +515,29 @@ pub fn seconds_between(from: &str, to: &str) -> f64 {
     match (parse(from), parse(to)) {
         (Some(from), Some(to)) => to.duration_since(from).as_secs_f64(),
         _ => 0.0,
+    }
+}
+
+/// The registry, as somebody else who pushes to it sees it.
+#[derive(Debug)]
+pub struct Upstream(AwsProvider);
+
+impl Upstream {
+    /// Pushes one of the layouts to the repository that is nobody's of the environment.
+    pub async fn push(&self, number: usize, tag: Option<&str>) {
+        let registry = self.0.aws().registry();
+        let layout = images::layout(number);
+        let repository = images::upstream(number);
+        let repository: Reference = repository.parse().expect("a reference");
+        let context = Context {
+            token: Token("upstream".to_owned()),
+            repeated: false,
+            run_began: None,
+            undo: false,
+            progress: Progress::default(),
+            turn_back: CancellationToken::new(),
+        };
+        let pushed = registry.push(&layout, &repository, tag, &[], &context).await;
+        pushed.expect("nothing disturbs somebody else");
     }
 }

@@ -7,6 +7,7 @@ use crate::{
     environment::{
         CRASHING_TAG, Environment, GOOD_TAGS, MEMORY_TAG, SECRETS, SLOW_TAG, UNHEALTHY_TAG,
     },
+    images::{self, Images},
     laws,
     life::{Command, End, Lab, Project},
     trouble::Trouble,
@@ -27,6 +28,8 @@ use std::{
 const EPOCH: f64 = 1_767_225_600.0;
 /// Lives that may go wrong before one is left in peace.
 const BAD_LIVES: usize = 3;
+/// How long the registry's passwords are good for: a run outlives several.
+const PASSWORDS: Duration = Duration::from_mins(5);
 
 /// What came of a story.
 #[derive(Clone, Debug, Default)]
@@ -57,6 +60,8 @@ pub fn in_virtual_time<T>(seed: u64, story: impl Future<Output = T>) -> T {
     fastrand::seed(seed);
     tokio::runtime::Builder::new_current_thread()
         .enable_time()
+        // What is read from disk is there in the order in which it was asked for.
+        .max_blocking_threads(1)
         .start_paused(true)
         .build()
         .expect("a runtime without I/O can be built")
@@ -81,11 +86,14 @@ pub fn lab(seed: u64) -> Lab {
 
 struct Story {
     dice: Dice,
+    /// Of images, where the story has some.
+    image_dice: Option<Dice>,
     lab: Lab,
     report: Report,
     /// The cloud before the run that is open or comes next.
     before: Cloud,
-    /// Revisions that some state has recorded.
+    /// What some state has recorded and stays when it no longer does, and what is nobody's of
+    /// the environment: revisions, images, tags.
     known: BTreeSet<String>,
 }
 
@@ -94,19 +102,25 @@ impl Story {
         let mut dice = Dice::new(seed);
         let lab = lab(dice.number());
         let (report, before, known) = (Report::default(), Cloud::default(), BTreeSet::new());
-        Self { dice, lab, report, before, known }
+        Self { dice, image_dice: Images::dice(seed), lab, report, before, known }
     }
 
     async fn tell(mut self) -> Report {
         let mut environment = Environment::thrown(&mut self.dice);
+        let mut images = self.image_dice.as_mut().map(Images::thrown);
         let stages = 2 + self.dice.below(2);
         for stage in 0..stages {
             if stage > 0 {
                 self.push_images(&environment).await;
                 environment = environment.changed(&mut self.dice);
+                images = images.map(|images| self.change_images(&images));
+            }
+            if images.is_some() {
+                self.lab.sandbox.limit_passwords(PASSWORDS);
+                self.push_upstream(stage).await;
             }
             self.lab.trace.say(format!("=== stage {stage}"));
-            let project = project(&environment);
+            let project = project(&environment, images.as_ref());
             for (name, text) in &project.files {
                 self.lab.trace.say(format!("# {}\n{text}", name.display()));
             }
@@ -134,16 +148,34 @@ impl Story {
         }
     }
 
+    fn change_images(&mut self, images: &Images) -> Images {
+        self.image_dice.as_mut().map_or_else(|| images.clone(), |dice| images.changed(dice))
+    }
+
+    /// Somebody else's images, and a tag of theirs that moves from stage to stage.
+    async fn push_upstream(&self, stage: usize) {
+        let registry = self.lab.upstream().await;
+        for number in 0..3 {
+            let moving = (number == stage % 3).then_some(images::MOVING_TAG);
+            registry.push(number, moving).await;
+        }
+    }
+
     /// One change of the environment, with as many lives as it takes.
     async fn stage(&mut self, command: Command, project: &Project) {
         self.before = Cloud::of(&self.lab.sandbox);
+        self.known.extend(self.before.pushed());
         let is_bad = self.dice.percent(85);
         let bad_lives = if is_bad { 1 + self.dice.below(BAD_LIVES) } else { 0 };
         for life in 0..bad_lives + 4 {
-            let trouble =
-                if life < bad_lives { Trouble::thrown(&mut self.dice) } else { Trouble::default() };
+            let trouble = if life < bad_lives {
+                let trouble = Trouble::thrown(&mut self.dice);
+                self.image_dice.as_mut().map_or(trouble.clone(), |dice| trouble.with_images(dice))
+            } else {
+                Trouble::default()
+            };
             let (snapshot, open) = self.lab.record().await;
-            self.known.extend(laws::revisions(&snapshot.state));
+            self.known.extend(laws::lasting(&snapshot.state));
             let now = if open.is_some() { Command::Recover } else { command };
             let begun = self.lab.time();
             let end = self.lab.live(now, project, &trouble).await;
@@ -221,8 +253,9 @@ impl Story {
             self.report.longest = self.report.longest.max(took);
             let differences = laws::as_before(&self.before, &cloud, &run.plan);
             self.report.violations.extend(differences);
+            self.known.extend(laws::only_tags(&self.before, &cloud));
         }
-        self.known.extend(laws::revisions(&snapshot.state));
+        self.known.extend(laws::lasting(&snapshot.state));
         let disagreements = laws::agreed(&cloud, &snapshot.state, &self.known, run);
         self.report.violations.extend(disagreements);
         self.before = cloud;
@@ -284,11 +317,18 @@ impl Story {
     }
 }
 
-fn project(environment: &Environment) -> Project {
-    let at = |(name, text): (String, String)| (PathBuf::from("/lab").join(name), text);
+fn project(environment: &Environment, images: Option<&Images>) -> Project {
+    // Paths of images are real ones: theirs is the directory of the manifest.
+    let directory = if images.is_some() { images::fixtures() } else { PathBuf::from("/lab") };
+    let at = |(name, text): (String, String)| (directory.join(name), text);
+    let mut files: BTreeMap<PathBuf, String> = environment.files().into_iter().map(at).collect();
+    let manifest = directory.join("lab.toml");
+    if let (Some(images), Some(text)) = (images, files.get_mut(&manifest)) {
+        text.push_str(&images.tables());
+    }
     Project {
-        manifest: PathBuf::from("/lab/lab.toml"),
-        files: environment.files().into_iter().map(at).collect(),
+        manifest,
+        files,
         secrets: SECRETS.iter().map(|(name, it)| ((*name).to_owned(), (*it).to_owned())).collect(),
         variables: BTreeMap::new(),
     }

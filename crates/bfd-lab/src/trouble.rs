@@ -16,6 +16,8 @@ pub struct Trouble {
     pub denied: Option<(u64, &'static str)>,
     /// No connection at all, from and until so many seconds after the start.
     pub blackout: Option<(f64, f64)>,
+    /// Faults of requests about images, as of any.
+    pub registry: Option<Noise>,
     pub death: Option<Death>,
     /// The user asks to stop; twice, when there is a second time.
     pub stop: Option<(Duration, Option<Duration>)>,
@@ -65,6 +67,21 @@ const DENIABLE: &[&str] = &[
     "application-autoscaling:RegisterScalableTarget",
 ];
 
+/// Requests of a push, a copy, or of taking one back.
+const OF_IMAGES: &[&str] = &[
+    "ecr:BatchCheckLayerAvailability",
+    "ecr:BatchDeleteImage",
+    "ecr:BatchGetImage",
+    "ecr:CompleteLayerUpload",
+    "ecr:DescribeImages",
+    "ecr:GetAuthorizationToken",
+    "ecr:GetDownloadUrlForLayer",
+    "ecr:InitiateLayerUpload",
+    "ecr:PutImage",
+    "ecr:UploadLayerPart",
+    "s3:GetObject",
+];
+
 impl Trouble {
     /// A life as bad as the dice will have it.
     pub fn thrown(dice: &mut Dice) -> Self {
@@ -89,7 +106,20 @@ impl Trouble {
             let second = Duration::from_millis(dice.below(20_000) as u64);
             (first, dice.percent(40).then_some(second))
         });
-        Self { noise, single, denied, blackout, death, stop }
+        Self { noise, single, denied, blackout, registry: None, death, stop }
+    }
+
+    /// The same with what may go wrong with images.
+    #[must_use]
+    pub fn with_images(mut self, dice: &mut Dice) -> Self {
+        if dice.percent(60) {
+            let percent = *dice.pick(&[3, 10, 30]);
+            self.registry = Some(Noise { percent, dice: dice.split() });
+        }
+        if self.denied.is_none() && dice.percent(15) {
+            self.denied = Some((dice.below(60) as u64, *dice.pick(OF_IMAGES)));
+        }
+        self
     }
 
     /// Whether anything can go wrong at all.
@@ -98,6 +128,7 @@ impl Trouble {
             && self.single.is_empty()
             && self.denied.is_none()
             && self.blackout.is_none()
+            && self.registry.is_none()
             && self.death.is_none()
             && self.stop.is_none()
     }
@@ -114,7 +145,7 @@ impl Trouble {
     pub fn inflict(mut self, sandbox: &Sandbox, dying: CancellationToken) {
         let begun = sandbox.now();
         let first = sandbox.requests().len() as u64;
-        let mut noise = self.noise.take();
+        let (mut noise, mut registry) = (self.noise.take(), self.registry.take());
         let decide = move |arrival: &Arrival<'_>| -> Option<Fault> {
             let number = arrival.number - first;
             if let Some(Death::Request(at, moment)) = self.death
@@ -136,6 +167,12 @@ impl Trouble {
             if self.denied.is_some_and(|(from, call)| number >= from && call == arrival.operation) {
                 return Some(Fault::AccessDenied);
             }
+            if let Some(registry) = &mut registry
+                && OF_IMAGES.contains(&arrival.operation)
+                && registry.dice.percent(registry.percent)
+            {
+                return Some(registry.dice.fault_of_image(arrival.is_write));
+            }
             let noise = noise.as_mut()?;
             noise.dice.percent(noise.percent).then(|| noise.dice.fault(arrival.is_write))
         };
@@ -154,6 +191,19 @@ impl Dice {
             80..95 => Fault::Delay(Duration::from_millis(self.below(15_000) as u64)),
             95..100 => Fault::Hang,
             _ => Fault::Stale(Duration::from_millis(self.below(4_000) as u64)),
+        }
+    }
+}
+
+impl Dice {
+    /// A fault that passes, of a request about images: bodies break, and bytes get stuck.
+    fn fault_of_image(&mut self, is_write: bool) -> Fault {
+        match self.below(8) {
+            // Fixtures have blobs of a few hundred bytes.
+            0 | 1 => Fault::BrokenBody(self.below(400) as u64),
+            2 => Fault::Hang,
+            3 => Fault::Delay(Duration::from_millis(self.below(60_000) as u64)),
+            _ => self.fault(is_write),
         }
     }
 }
@@ -183,6 +233,8 @@ impl fmt::Display for Trouble {
         parts.extend(
             self.blackout.map(|(from, until)| format!("no connection {from:.0}–{until:.0} s")),
         );
+        let registry = self.registry.as_ref();
+        parts.extend(registry.map(|noise| format!("noise about images {} %", noise.percent)));
         parts.extend(self.death.map(|death| format!("death at {death:?}")));
         parts.extend(self.stop.map(|(first, second)| format!("stop after {first:?}, {second:?}")));
         f.write_str(if parts.is_empty() { "nothing" } else { "" })?;
