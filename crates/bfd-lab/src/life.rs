@@ -532,7 +532,6 @@ impl Upstream {
         let context = Context {
             token: Token("upstream".to_owned()),
             repeated: false,
-            run_began: None,
             undo: false,
             progress: Progress::default(),
             turn_back: CancellationToken::new(),
