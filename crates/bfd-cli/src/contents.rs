@@ -210,3 +210,72 @@ fn take(resource: &mut Resource, Promoted { uri, digest, platforms }: Promoted) 
     }
     resource.inputs.insert("source".to_owned(), uri.into());
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bfd_core::Span;
+    use std::collections::BTreeMap;
+
+    fn image(inputs: &[(&str, &str)]) -> Resource {
+        let inputs = inputs.iter().map(|(name, value)| ((*name).to_owned(), (*value).into()));
+        Resource {
+            address: Address::new("image", "web").unwrap(),
+            inputs: inputs.collect(),
+            depends_on: [].into(),
+            adopt: false,
+            protect: false,
+            span: Span::default(),
+            spans: BTreeMap::new(),
+        }
+    }
+
+    fn promoted_to(inputs: &[(&str, &str)]) -> Inputs {
+        let mut image = image(inputs);
+        let (uri, digest) = ("r.io/qa/web@sha256:1".to_owned(), "sha256:1".to_owned());
+        take(&mut image, Promoted { uri, digest });
+        image.inputs
+    }
+
+    #[test]
+    fn what_is_promoted_is_copied_by_its_digest_or_used_where_it_is() {
+        let copied = [
+            ("content", "sha256:1"),
+            ("origin", "copy"),
+            ("repository", "web"),
+            ("source", "r.io/qa/web@sha256:1"),
+        ];
+        let inputs = [("origin", "copy"), ("promoted", "-"), ("repository", "web")];
+        assert_eq!(promoted_to(&inputs), image(&copied).inputs);
+        let used = [
+            ("digest", "sha256:1"),
+            ("source", "r.io/qa/web@sha256:1"),
+            ("uri", "r.io/qa/web@sha256:1"),
+        ];
+        assert_eq!(promoted_to(&[("promoted", "-")]), image(&used).inputs);
+    }
+
+    #[tokio::test]
+    async fn what_an_image_is_made_of_is_filled_in_or_told_with_its_causes() {
+        let directory = tempfile::tempdir().unwrap();
+        let make = Expr::Map([("context".to_owned(), "app".into())].into());
+        let mut built = image(&[("origin", "context")]);
+        built.inputs.insert("make".to_owned(), make);
+
+        let problem = content(&mut built, directory.path()).await.unwrap_err();
+        assert_eq!(problem.code, "image::unreadable");
+        assert!(problem.labels[0].text.contains("app: No such file"), "{problem:?}");
+
+        let app = directory.path().join("app");
+        std::fs::create_dir(&app).unwrap();
+        std::fs::write(app.join("Dockerfile"), "FROM scratch").unwrap();
+        content(&mut built, directory.path()).await.unwrap();
+        let hash = built.inputs["content"].as_str().unwrap().to_owned();
+        assert!(hash.starts_with("sha256:") && !built.inputs.contains_key("digest"));
+        // Of no use where nothing stands in for it.
+        assert!(!built.inputs.contains_key("unbuildable"));
+        std::fs::write(app.join("file"), "").unwrap();
+        content(&mut built, directory.path()).await.unwrap();
+        assert_ne!(built.inputs["content"].as_str(), Some(hash.as_str()));
+    }
+}

@@ -58,7 +58,9 @@ impl WorkTree {
     /// What to say when the commit that was named is not what is in the work tree.
     pub fn warning(&self) -> Option<String> {
         let asked = self.asked.borrow();
-        if asked.iter().all(|name| name == "dirty") {
+        // That it is dirty is no name of a commit.
+        let asked: Vec<&String> = asked.iter().filter(|name| *name != "dirty").collect();
+        if asked.is_empty() {
             return None;
         }
         let changed = self.changed().ok().filter(|changed| *changed > 0)?;
@@ -123,5 +125,61 @@ mod tests {
         assert_eq!(as_tag("main"), "main");
         assert_eq!(as_tag("feature/log in#2"), "feature-log-in-2");
         assert_eq!(as_tag("-x"), "x");
+    }
+
+    fn git(directory: &Path, arguments: &[&str]) {
+        let who = ["-c", "user.name=tests", "-c", "user.email=tests@example.com"];
+        let mut command = Command::new("git");
+        let command = command.arg("-C").arg(directory).args(who).args(arguments);
+        let output = command.env("GIT_COMMITTER_DATE", "2026-01-31T12:00:00Z").output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+
+    fn work_tree() -> tempfile::TempDir {
+        let directory = tempfile::tempdir().unwrap();
+        git(directory.path(), &["init", "--quiet", "--initial-branch", "main"]);
+        std::fs::write(directory.path().join("file"), "first").unwrap();
+        git(directory.path(), &["add", "--all"]);
+        git(directory.path(), &["commit", "--quiet", "--message", "first"]);
+        directory
+    }
+
+    #[test]
+    fn a_commit_has_names_and_a_time() {
+        let directory = work_tree();
+        let tree = WorkTree::around(directory.path());
+        let sha = tree.get("sha").unwrap();
+        assert_eq!(sha.len(), 40);
+        assert_eq!(tree.get("short_sha").unwrap(), sha[..SHORT]);
+        assert_eq!(tree.get("branch").unwrap(), "main");
+        assert_eq!(tree.get("time").unwrap(), "20260131T120000Z");
+        assert_eq!(tree.get("dirty").unwrap(), "false");
+        assert_eq!(tree.get("tag").unwrap_err(), "git tells nothing called `tag`");
+        assert_eq!(tree.warning(), None);
+    }
+
+    #[test]
+    fn what_differs_from_the_commit_is_warned_of_where_the_commit_is_named() {
+        let directory = work_tree();
+        std::fs::write(directory.path().join("file"), "second").unwrap();
+        std::fs::write(directory.path().join("new"), "").unwrap();
+        let tree = WorkTree::around(directory.path());
+        assert_eq!(tree.get("dirty").unwrap(), "true");
+        assert_eq!(tree.warning(), None, "nothing names the commit");
+        tree.get("sha").unwrap();
+        tree.get("branch").unwrap();
+        let warning = tree.warning().unwrap();
+        let told = "2 files differ from the commit that `${git.branch}` and `${git.sha}` name: \
+                    it is not what is here";
+        assert_eq!(warning, told);
+    }
+
+    #[test]
+    fn outside_of_a_work_tree_nothing_is_known() {
+        let directory = tempfile::tempdir().unwrap();
+        let tree = WorkTree::around(directory.path());
+        for name in ["sha", "branch", "dirty", "time"] {
+            assert!(tree.get(name).unwrap_err().contains("not a git repository"), "{name}");
+        }
     }
 }

@@ -62,3 +62,58 @@ fn platform(task: &BTreeMap<String, Expr>) -> Option<String> {
     };
     Some(format!("{os}/{architecture}"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bfd_core::{Reference, Span};
+
+    /// What is wrong when a service of that platform runs an image for those.
+    fn check_one(declared: &[(&str, &str)], platforms: &[&str]) -> Option<String> {
+        let platforms = platforms.iter().map(|it| (*it).into()).collect();
+        let image = resource("image", "platforms", Expr::List(platforms));
+        let mut task = BTreeMap::new();
+        if !declared.is_empty() {
+            let declared =
+                declared.iter().map(|(name, value)| ((*name).to_owned(), (*value).into()));
+            task.insert("runtimePlatform".to_owned(), Expr::Map(declared.collect()));
+        }
+        let of = Address::new("image", "web").unwrap();
+        let reference = Expr::Reference(Reference { of, output: "uri".to_owned() });
+        let container = Expr::Map(BTreeMap::from([("image".to_owned(), reference)]));
+        let containers = Expr::Map(BTreeMap::from([("web".to_owned(), container)]));
+        task.insert("containers".to_owned(), containers);
+        let service = resource("service", "task_definition", Expr::Map(task));
+        let problems = check(&[image, service]);
+        problems.first().map(|problem| problem.labels[0].text.clone())
+    }
+
+    fn resource(kind: &str, field: &str, value: Expr) -> Resource {
+        Resource {
+            address: Address::new(kind, "web").unwrap(),
+            inputs: [(field.to_owned(), value)].into(),
+            depends_on: [].into(),
+            adopt: false,
+            protect: false,
+            span: Span::default(),
+            spans: BTreeMap::new(),
+        }
+    }
+
+    #[test]
+    fn a_service_runs_what_is_for_its_platform() {
+        let arm = [("cpuArchitecture", "ARM64")];
+        let windows = [("operatingSystemFamily", "WINDOWS_SERVER_2022_CORE")];
+        assert_eq!(check_one(&[], &["linux/amd64"]), None);
+        assert_eq!(check_one(&[], &["linux/arm64", "linux/amd64"]), None);
+        assert_eq!(check_one(&arm, &["linux/arm64/v8"]), None);
+        assert_eq!(check_one(&windows, &["windows/amd64"]), None);
+        // Nothing is known here of an architecture that AWS has since.
+        assert_eq!(check_one(&[("cpuArchitecture", "RISCV")], &["linux/amd64"]), None);
+
+        let wrong = "`image.web` is for linux/arm64, and the service runs on linux/amd64";
+        assert_eq!(check_one(&[], &["linux/arm64"]).as_deref(), Some(wrong));
+        assert!(check_one(&arm, &["linux/amd64", "linux/arm"]).is_some(), "is another one");
+        assert!(check_one(&windows, &["linux/amd64"]).is_some());
+    }
+}
