@@ -18,7 +18,8 @@ pub(super) const FIRST: &str = "first\n";
 /// For `skopeo` on a machine that has no policy of signatures.
 pub(super) const PORTABLE: [&str; 1] = ["--insecure-policy"];
 
-/// One service that runs an image which is made here, and one that runs another's.
+/// One service that runs an image which is made here, and one that runs another's, which waits
+/// for the image all the same: when it fails, the image has been pushed.
 ///
 /// The registry of ministack knows the repositories of one account only, so names tell these
 /// environments apart.
@@ -321,6 +322,7 @@ port = 8080
 [service.other]
 name = "{name}-other"
 cluster = "main"
+depends_on = ["image.web"]
 desired_count = 1
 cpu = 256
 memory = 512

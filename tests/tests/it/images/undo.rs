@@ -16,7 +16,7 @@ fn a_service_that_fails_after_a_push_takes_image_and_tag_away_again() {
     let failed = dock.project.apply().run().exits(exit::ROLLED_BACK);
 
     tell(&format!("{failed}"));
-    failed.says("↩ image.web");
+    failed.says("✓ image.web updated").says("↩ image.web put back");
     assert_eq!((dock.digest(), dock.pushed()), (digest.clone(), before));
     assert!(dock.runs("web").ends_with(&digest));
     dock.is_clean();
@@ -47,8 +47,9 @@ fn a_tag_that_was_moved_is_back_on_its_old_image() {
     dock.program_is("second\n");
     dock.project.change("nginx:first", "crash:1");
 
-    dock.project.apply().run().exits(exit::ROLLED_BACK);
+    let failed = dock.project.apply().run().exits(exit::ROLLED_BACK);
 
+    failed.says("✓ image.web updated");
     assert_eq!(dock.pushed(), before);
     // The same without a failure moves it.
     dock.project.change("crash:1", "nginx:first");
