@@ -233,7 +233,7 @@ mod tests {
     fn promoted_to(inputs: &[(&str, &str)]) -> Inputs {
         let mut image = image(inputs);
         let (uri, digest) = ("r.io/qa/web@sha256:1".to_owned(), "sha256:1".to_owned());
-        take(&mut image, Promoted { uri, digest });
+        take(&mut image, Promoted { uri, digest, platforms: None });
         image.inputs
     }
 
