@@ -5,7 +5,7 @@ use crate::harbor::tell;
 use bfd_tests::{Fault, Output};
 
 /// Its last step takes longer than anybody waits.
-const SLOW: &str = "FROM scratch\nCOPY root program /\nRUN sleep 986754\n";
+const SLOW: &str = "FROM scratch\nCOPY root program /\nRUN sleep SECONDS\n";
 const QUICK: &str = "FROM scratch\nCOPY root program /\nRUN echo done\n";
 
 #[test]
@@ -69,7 +69,7 @@ fn what_a_killed_build_left_is_removed_with_the_secret_that_it_had() {
     );
     // Another sleep than that of the other test, which looks for its own.
     let dockerfile = SLOW
-        .replace("986754", "986755")
+        .replace("SECONDS", "986755")
         .replace("RUN ", "RUN --mount=type=secret,id=token cat /run/secrets/token; ");
     add_shell(dock.project.workspace());
     killed(&dock, &dockerfile);
@@ -88,7 +88,7 @@ fn what_a_killed_build_left_is_removed_with_the_secret_that_it_had() {
 #[track_caller]
 fn killed_while_building(dock: &Dock) -> Output {
     add_shell(dock.project.workspace());
-    killed(dock, SLOW)
+    killed(dock, &SLOW.replace("SECONDS", &seconds()))
 }
 
 #[track_caller]
@@ -103,10 +103,15 @@ fn killed(dock: &Dock, dockerfile: &str) -> Output {
 }
 
 /// Whether the last step of such a build is under way.
+/// As no other process of the machine sleeps, another run of this test included.
+fn seconds() -> String {
+    (10_000_000 + u64::from(std::process::id())).to_string()
+}
+
 fn is_sleeping() -> bool {
     let processes = std::fs::read_dir("/proc").expect("a directory").flatten();
     processes.into_iter().any(|process| {
         let line = std::fs::read(process.path().join("cmdline")).unwrap_or_default();
-        line == b"sleep\x00986754\x00"
+        line == format!("sleep\0{}\0", seconds()).as_bytes()
     })
 }
