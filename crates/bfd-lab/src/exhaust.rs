@@ -23,8 +23,12 @@ const EPOCH: f64 = 1_767_225_600.0;
 /// Lives in peace that an end may take: one to recover, one to apply, one to see.
 const LIVES: usize = 4;
 const IMAGE_TAG: &str = "IMAGE_TAG";
-/// What the environments of the repository look like after the next commit.
-const EDITS: [(&str, &str, &str); 4] = [
+/// What environments look like after the next commit, by the file that all of them have: those
+/// of the repository, and the one of images.
+const EDITS: [(&str, Edits); 2] = [("base.toml", &SERVICES), ("images.toml", &IMAGES)];
+/// In a file, from a text to another.
+type Edits = &'static [(&'static str, &'static str, &'static str)];
+const SERVICES: [(&str, &str, &str); 4] = [
     (
         "base.toml",
         "https://api-${environment.name}.bellyfed.com\"\ndesc",
@@ -33,6 +37,10 @@ const EDITS: [(&str, &str, &str); 4] = [
     ("base.toml", "deploy-infra-stack = \"true\"", "deploy-infra-stack = \"false\""),
     ("base.toml", "container_insights = \"enabled\"", "container_insights = \"disabled\""),
     ("templates/infrastructure.yaml", "RetentionInDays: 30", "RetentionInDays: 60"),
+];
+const IMAGES: [(&str, &str, &str); 2] = [
+    ("images.toml", "../fixtures/site-1", "../fixtures/site-2"),
+    ("images.toml", "../fixtures/archive-0", "../fixtures/archive-2"),
 ];
 
 /// One way in which a run can be disturbed once.
@@ -174,8 +182,10 @@ fn scenarios(project: &Project) -> Result<Vec<Scenario>, String> {
 fn changed(project: &Project) -> Result<Project, String> {
     let mut changed = project.clone();
     changed.variables.insert(IMAGE_TAG.to_owned(), "v2".to_owned());
-    for (file, from, to) in EDITS {
-        let directory = project.manifest.parent().unwrap_or(Path::new("."));
+    let directory = project.manifest.parent().unwrap_or(Path::new("."));
+    let found = EDITS.iter().find(|(file, _)| project.files.contains_key(&directory.join(file)));
+    let (_, edits) = found.ok_or_else(|| "nobody knows how to change it".to_owned())?;
+    for (file, from, to) in *edits {
         let path: PathBuf = directory.join(file);
         let text = changed.files.get_mut(&path).ok_or_else(|| format!("no {}", path.display()))?;
         if !text.contains(from) {
@@ -198,7 +208,10 @@ fn beginning(project: &Project, stage: Stage) -> Result<Beginning, String> {
     in_virtual_time(1, async {
         let options = Options { epoch: EPOCH, memory: Duration::ZERO, ..Options::default() };
         let sandbox = Sandbox::open(options).map_err(|error| error.to_string())?;
-        sandbox.behave(":crash", Behaviour::Crash { exit_code: 3, after: Duration::from_secs(4) });
+        for tag in [":crash", "status-crash"] {
+            let behaviour = Behaviour::Crash { exit_code: 3, after: Duration::from_secs(4) };
+            sandbox.behave(tag, behaviour);
+        }
         let mut lab = Lab::new(sandbox, SimDisk::default());
         let peace = Trouble::default();
         if let End::Refused(_) = lab.live(Command::Plan, project, &peace).await {
@@ -275,6 +288,7 @@ impl Job<'_> {
         let mut lab = scenario.beginning.again();
         let before = Cloud::of(&lab.sandbox);
         let mut known = scenario.beginning.known.clone();
+        known.extend(before.pushed());
         let mut violations = Vec::new();
         let mut outcomes: Vec<&str> = Vec::new();
         let mut disturbed_at = None;
