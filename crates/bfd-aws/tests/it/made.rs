@@ -10,6 +10,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
     path::{Path, PathBuf},
+    time::Duration,
 };
 use tempfile::TempDir;
 
@@ -191,4 +192,17 @@ async fn a_registry_that_answers_nothing_costs_nobody_an_image() {
         world.undo("image.b", &state("image.b", *left)).await;
     }
     assert_eq!(world.images(), before);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_parts_of_an_index_that_never_came_are_taken_away() {
+    let (world, archive) = (world(false).await, Archive::of_two("one"));
+    for fault in [Fault::Delay(Duration::ZERO), Fault::Delay(Duration::ZERO), Fault::AccessDenied] {
+        world.sandbox.inject("ecr:PutImage", fault);
+    }
+    let refused = world.create("image.web", &archive.inputs("v1")).await.unwrap_err();
+    assert_eq!(world.images().len(), 2, "both parts, and no index");
+    let left = state("image.web", *refused.left.expect("it says what it left"));
+    world.undo("image.web", &left).await;
+    assert_eq!(world.images(), BTreeMap::new());
 }

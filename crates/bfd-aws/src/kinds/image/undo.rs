@@ -14,7 +14,7 @@ use crate::{
     registry::{At, Reference},
 };
 use bfd_core::{Properties, ResourceState, Value};
-use bfd_image::{Tools, oci::Index};
+use bfd_image::{Layout, Tools, oci::Index};
 use bfd_provider::{ErrorClass, Progress, ProviderError};
 use std::collections::BTreeSet;
 
@@ -33,6 +33,8 @@ struct Undo<'a> {
     was_there: bool,
     /// What is gone back to, which is never taken away.
     kept: Option<String>,
+    /// The images that an archived index lists.
+    parts: Vec<String>,
 }
 
 /// Takes away what a run pushed, and puts the tag that it moved back where it was.
@@ -71,6 +73,7 @@ pub(super) async fn undo(
         before: inputs::text(&made.inputs, "moves_tag_from"),
         was_there: made.inputs.get("was_there") == Some(&Value::Bool(true)),
         kept: kept.map(str::to_owned),
+        parts: parts(aws, &made.inputs).unwrap_or_default(),
         target,
     };
     match undo.target.repository.clone() {
@@ -103,7 +106,10 @@ impl Undo<'_> {
         let there = tags::read(self.aws, repository, &wanted).await?;
         let now = tag.and_then(|tag| tags::digest(there.get(tag)?));
         let Some(ours) = self.ours(now).await? else { return Ok(()) };
-        let Some(image) = there.get(&ours).or_else(|| there.get(tag?)) else { return Ok(()) };
+        let Some(image) = there.get(&ours).or_else(|| there.get(tag?)) else {
+            // The parts of an index come before it.
+            return self.untagged(repository, &self.parts).await;
+        };
         let listed = listed(image.image_manifest().unwrap_or_default());
         let mut others = tags::of(self.aws, repository, &ours).await?;
         others.retain(|other| Some(other.as_str()) != tag);
@@ -124,9 +130,17 @@ impl Undo<'_> {
             return Ok(());
         }
         tags::delete(self.aws, repository, &[&ours]).await?;
-        // The images of an index have no tags; ECR keeps those that another index lists.
+        self.untagged(repository, &listed).await
+    }
+
+    /// Deletes the images of an index, which have no tags; ECR keeps those that another lists.
+    async fn untagged(&self, repository: &str, parts: &[String]) -> Result<(), ProviderError> {
+        if parts.is_empty() {
+            return Ok(());
+        }
+        let there = tags::read(self.aws, repository, &parts.iter().cloned().collect()).await?;
         let mut untagged = Vec::new();
-        for digest in &listed {
+        for digest in parts.iter().filter(|part| there.contains_key(*part)) {
             if tags::of(self.aws, repository, digest).await?.is_empty() {
                 untagged.push(digest.as_str());
             }
@@ -161,6 +175,18 @@ impl Undo<'_> {
             },
         }
     }
+}
+
+/// The images that the index of an archive lists, while the archive is still what was pushed.
+fn parts(aws: &Aws, inputs: &Properties) -> Option<Vec<String>> {
+    let make = inputs.get("make")?;
+    let path = aws.directory().join(make["archive"].as_str()?);
+    let layout = Layout::open(&path, make["archive_image"].as_str()).ok()?;
+    let is_it = layout.root().digest.as_str() == inputs::text(inputs, "digest")?;
+    if !is_it || !layout.root().is_index() {
+        return None;
+    }
+    Some(listed(&String::from_utf8(layout.read(layout.root()).ok()?).ok()?))
 }
 
 /// The images that an index lists; of an image alone, none.
