@@ -30,8 +30,7 @@ fn lab_on_environments(arguments: &[&str]) -> Result<()> {
     if arguments.iter().any(is_manifest) {
         return lab("exhaust", arguments);
     }
-    let mut environments = environments()?;
-    environments.push(cargo::root().join("crates/bfd-lab/environments/images.toml"));
+    let environments = environments()?;
     let environments: Vec<&str> = environments.iter().filter_map(|path| path.to_str()).collect();
     lab("exhaust", &[&environments, arguments].concat())
 }

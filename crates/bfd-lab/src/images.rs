@@ -14,8 +14,8 @@ use std::{
 
 /// Makes the source of these dice another one than that of everything else.
 const SALT: u64 = 0x1a6e_5eed;
-/// Seeds in a hundred that have images.
-const SHARE: usize = 30;
+/// Seeds from here on have images: what earlier ones tell is as it was before there were any.
+const FIRST: u64 = 1_000_000;
 /// Directories to lay, and OCI layouts, in `fixtures/`.
 const CONTENTS: usize = 3;
 const NAMES: [&str; 4] = ["mirror", "site", "status", "tool"];
@@ -81,8 +81,7 @@ pub fn upstream(number: usize) -> String {
 impl Images {
     /// The dice of a seed's images, unless it has none.
     pub fn dice(seed: u64) -> Option<Dice> {
-        let mut dice = Dice::new(seed ^ SALT);
-        dice.percent(SHARE).then_some(dice)
+        (seed >= FIRST).then(|| Dice::new(seed ^ SALT))
     }
 
     pub fn thrown(dice: &mut Dice) -> Self {
