@@ -174,3 +174,36 @@ pub fn show(problems: &[Problem], sources: &Sources, style: &Style) -> String {
     };
     views::problems::problems(problems, &file, style)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bfd_provider::Secrets as _;
+
+    const PLANTED: &str = "correct-horse-battery";
+    const MANIFEST: &str = "[environment]\nname = \"dev\"\naccount = \"123456789012\"\n\
+        region = \"eu-west-1\"\n\n[parameter.key]\nname = \"/key\"\ntype = \"SecureString\"\n\
+        value_from = { file = \"key.txt\" }\n";
+
+    fn told(secret_use: SecretUse, with_secret: bool) -> String {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("dev.toml");
+        fs::write(&path, MANIFEST).unwrap();
+        if with_secret {
+            fs::write(directory.path().join("key.txt"), PLANTED).unwrap();
+        }
+        let args = ManifestArgs { manifest: path, vars: Vec::new() };
+        let loaded = load(&args, secret_use).unwrap();
+        loaded.secrets.redact(&format!("health check `{PLANTED}`"))
+    }
+
+    #[test]
+    fn secrets_that_are_there_are_known_to_commands_that_compare_none() {
+        assert!(!told(SecretUse::Known, true).contains(PLANTED));
+        assert!(told(SecretUse::Ignored, true).contains(PLANTED), "or this proves nothing");
+        assert!(
+            told(SecretUse::Known, false).contains(PLANTED),
+            "one that is missing is no mistake"
+        );
+    }
+}

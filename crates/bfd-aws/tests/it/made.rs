@@ -195,6 +195,23 @@ async fn a_registry_that_answers_nothing_costs_nobody_an_image() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_parts_of_an_index_go_even_when_the_undo_has_to_begin_again() {
+    let (world, one, two) = (world(true).await, Archive::of_two("one"), Archive::of_two("two"));
+    let prior = world.create("image.web", &one.inputs("live")).await.unwrap();
+    let before = world.images();
+    let inputs = with(two.inputs("live"), "moves_tag_from", one.digest.as_str());
+    let made = world.update("image.web", &prior, &inputs).await.unwrap();
+    // The tag is back and the index gone; its parts are not when the undo is cut short.
+    world.sandbox.inject("ecr:BatchDeleteImage", Fault::Delay(Duration::ZERO));
+    world.sandbox.inject("ecr:BatchDeleteImage", Fault::AccessDenied);
+    let at = crate::world::address("image.web");
+    world.aws.restore(&at, &made, &prior, &undoing()).await.unwrap_err();
+    assert_ne!(world.images(), before);
+    world.restore_undone("image.web", &made, &prior).await;
+    assert_eq!(world.images(), before);
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_parts_of_an_index_that_never_came_are_taken_away() {
     let (world, archive) = (world(false).await, Archive::of_two("one"));
     for fault in [Fault::Delay(Duration::ZERO), Fault::Delay(Duration::ZERO), Fault::AccessDenied] {

@@ -1,6 +1,6 @@
-use crate::world::{World, address, properties, repeated};
+use crate::world::{World, address, context, properties, repeated};
 use bfd_core::Owner;
-use bfd_provider::{ErrorClass, Provider as _};
+use bfd_provider::{Context, ErrorClass, Provider as _};
 use bfd_sandbox::Fault;
 use serde_json::{Value, json};
 
@@ -109,6 +109,18 @@ async fn a_repository_with_images_is_deleted_only_when_allowed() {
     assert!(refused.hint.unwrap().contains("force_delete"));
     let forced = world.update(AT, &made, &with("force_delete", json!(true))).await.unwrap();
     world.delete(AT, &forced).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_undo_never_takes_what_others_pushed_meanwhile() {
+    let world = World::new().await;
+    let made = world.create(AT, &with("force_delete", json!(true))).await.unwrap();
+    world.sandbox.push_image(NAME, "theirs");
+    let undo = Context { undo: true, ..context() };
+    let refused = world.aws.delete(&address(AT), &made, &undo).await.unwrap_err();
+    assert_eq!(refused.class, ErrorClass::ResourceConflict);
+    assert!(refused.hint.unwrap().contains("somebody pushed to it meanwhile"));
+    world.delete(AT, &made).await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]

@@ -19,6 +19,10 @@ fn world() -> World {
         .with("image.plain", json!({ "source": "docker.io/typesense/typesense:27.1" }))
         .with("image.pushed", json!({ "source": "${repository.web}:v1" }))
         .with(
+            "image.awaited",
+            json!({ "source": "${repository.web}:v2", "first_deploy": "scale_to_zero" }),
+        )
+        .with(
             "image.web",
             json!({
                 "source": "${repository.web}:v1",
@@ -491,6 +495,22 @@ fn settings_that_ecs_would_refuse_are_found_before() {
             json!({ "autoscaling": { "min": 3, "max": 2, "target_cpu": 1 }, "desired_count": null }),
             "service::autoscaling",
             "autoscaling.max",
+        ),
+        (
+            json!({
+                "autoscaling": { "min": 1, "max": 2, "target_cpu": 50 }, "desired_count": null,
+                "container": { "web": { "image": "${image.awaited}" } },
+            }),
+            "service::count_with_autoscaling",
+            "container.web.image",
+        ),
+        (
+            json!({
+                "autoscaling": { "min": 1, "max": 2, "target_cpu": 50 }, "desired_count": null,
+                "container": { "web": { "image": "${image.web}" } },
+            }),
+            "service::count_with_autoscaling",
+            "container.web.image",
         ),
         (
             json!({ "autoscaling": { "min": 1, "max": 2 }, "desired_count": null }),

@@ -1,7 +1,11 @@
 //! What the promise of an undo rests on.
 
 use crate::fixture::{Case, address, resource};
-use bfd_core::plan::{Plan, Undo, UndoProblem, Warning};
+use bfd_core::{
+    Run,
+    journal::Event,
+    plan::{Phase, Plan, Undo, UndoProblem, Warning},
+};
 use bfd_plan::{undo_targets, weaken};
 use serde_json::json;
 
@@ -50,4 +54,20 @@ fn a_promise_becomes_no_better_by_a_second_problem() {
     assert_eq!(warnings.len(), 3, "{warnings:?}");
     assert_eq!(warnings[2].address, Some(address("restarted")));
     assert_eq!(warnings[2].message, "no None");
+}
+
+#[test]
+fn a_run_on_its_way_back_has_no_pivot_even_when_all_of_it_had_succeeded() {
+    let plan = plan();
+    let deploys: Vec<_> = plan.steps.iter().filter(|it| it.phase == Phase::Deploy).collect();
+    let (ids, objects): (Vec<_>, Vec<_>) =
+        deploys.iter().map(|it| (it.id, plan.refreshed.resources.values().next().cloned())).unzip();
+    let mut run = Run::new(plan.clone());
+    ids.iter().for_each(|id| run.record(Some(*id), &Event::Started).unwrap());
+    // Asked to stop while the last calls are under way, which then succeed.
+    run.record(None, &Event::Canceled).unwrap();
+    for (id, result) in ids.iter().zip(objects) {
+        run.record(Some(*id), &Event::Succeeded { result }).unwrap();
+    }
+    assert!(run.unwinding() && !run.pivoted());
 }

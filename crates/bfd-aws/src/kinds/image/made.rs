@@ -233,6 +233,10 @@ async fn push(
     context: &Context,
 ) -> Result<Object, ProviderError> {
     let digest = layout.root().digest.to_string();
+    if inputs::text(inputs, "digest").is_some_and(|planned| planned != digest) {
+        let why = format!("what was planned is no longer there, and what was made now is {digest}");
+        return Err(local(READ, why).hint("plan again, and have that reviewed"));
+    }
     let image = target.at(&digest)?;
     let made = object(inputs, target, &digest);
     let pushed = registry.push(layout, &image, target.tag.as_deref(), &[], context).await;

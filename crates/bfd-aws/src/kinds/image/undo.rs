@@ -106,10 +106,12 @@ impl Undo<'_> {
         let there = tags::read(self.aws, repository, &wanted).await?;
         let now = tag.and_then(|tag| tags::digest(there.get(tag)?));
         let Some(ours) = self.ours(now).await? else { return Ok(()) };
-        let Some(image) = there.get(&ours).or_else(|| there.get(tag?)) else {
+        let Some(image) = there.get(&ours) else {
             // The parts of an index come before it.
             return self.untagged(repository, &self.parts).await;
         };
+        // What is gone back to was there before, whatever the plan could know of it.
+        let was_there = self.was_there || self.kept.as_ref() == Some(&ours);
         let listed = listed(image.image_manifest().unwrap_or_default());
         let mut others = tags::of(self.aws, repository, &ours).await?;
         others.retain(|other| Some(other.as_str()) != tag);
@@ -119,14 +121,14 @@ impl Undo<'_> {
         {
             match self.before.and_then(|before| there.get(before)) {
                 Some(earlier) => tags::put(self.aws, repository, earlier, tag).await?,
-                None if others.is_empty() && self.was_there => {
+                None if others.is_empty() && was_there => {
                     // ECR has no way to take the last tag off and leave the image.
                     self.progress.tell(format!("{tag} stays: the image was there without a tag"));
                 }
                 None => tags::delete(self.aws, repository, &[tag]).await?,
             }
         }
-        if self.was_there || !others.is_empty() || self.kept.as_ref() == Some(&ours) {
+        if was_there || !others.is_empty() {
             return Ok(());
         }
         tags::delete(self.aws, repository, &[&ours]).await?;
