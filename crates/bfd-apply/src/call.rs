@@ -4,6 +4,7 @@ use bfd_core::{
     plan::{Op, Step},
 };
 use bfd_provider::{Context, Object, Progress, Provider, ProviderError, Token};
+use bfd_store::RunHeader;
 use std::collections::BTreeSet;
 use tokio_util::sync::CancellationToken;
 
@@ -23,7 +24,7 @@ impl Call {
     pub(crate) fn new(
         run: &Run,
         task: Task,
-        run_id: &str,
+        header: &RunHeader,
         repeated: bool,
         progress: Progress,
         turn_back: CancellationToken,
@@ -48,8 +49,9 @@ impl Call {
             current: state.resources.get(&step.address).cloned(),
             before: run.plan().refreshed.resources.get(&step.address).cloned(),
             context: Context {
-                token: token(run_id, task),
+                token: token(&header.run, task),
                 repeated,
+                run_began: header.started_at.clone(),
                 undo: matches!(task, Task::Undo(_)),
                 progress,
                 turn_back,

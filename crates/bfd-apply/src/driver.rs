@@ -32,7 +32,7 @@ pub async fn apply(
         return Err(ApplyError::StalePlan { plan: plan.base, state });
     }
     session.guard.begin(header, &plan).await.map_err(ApplyError::NotBegun)?;
-    Driver::new(Run::new(plan), &header.run, 0, session).drive().await
+    Driver::new(Run::new(plan), header, 0, session).drive().await
 }
 
 /// Finishes a run that an earlier process left behind: forward if nothing had
@@ -43,7 +43,7 @@ pub async fn recover(session: Session<'_>) -> Result<Option<Ended>, ApplyError> 
     };
     let seq = entries.last().map_or(0, |entry| entry.seq + 1);
     let run = Run::resume(plan, &entries)?;
-    Driver::new(run, &header.run, seq, session).drive().await.map(Some)
+    Driver::new(run, &header, seq, session).drive().await.map(Some)
 }
 
 /// Closes an unfinished run as it is, for when a person has seen to the rest.
@@ -61,7 +61,7 @@ pub async fn abandon(guard: &mut dyn StateGuard) -> Result<bool, ApplyError> {
 
 struct Driver<'a> {
     run: Run,
-    run_id: String,
+    header: RunHeader,
     seq: u64,
     provider: Arc<dyn Provider>,
     guard: &'a mut dyn StateGuard,
@@ -78,11 +78,11 @@ struct Driver<'a> {
 }
 
 impl<'a> Driver<'a> {
-    fn new(run: Run, run_id: &str, seq: u64, session: Session<'a>) -> Self {
+    fn new(run: Run, header: &RunHeader, seq: u64, session: Session<'a>) -> Self {
         let (progress, heard) = mpsc::unbounded_channel();
         Self {
             run,
-            run_id: run_id.to_owned(),
+            header: header.clone(),
             seq,
             provider: session.provider,
             guard: session.guard,
@@ -157,7 +157,7 @@ impl<'a> Driver<'a> {
     fn call(&self, task: Task, repeated: bool) -> Call {
         let (heard, step) = (self.progress.clone(), task.step());
         let progress = Progress::new(move |message| drop(heard.send((step, message))));
-        Call::new(&self.run, task, &self.run_id, repeated, progress, self.turn_back.clone())
+        Call::new(&self.run, task, &self.header, repeated, progress, self.turn_back.clone())
     }
 
     async fn finish(&mut self, finished: Result<(Id, Event), JoinError>) -> Result<(), ApplyError> {

@@ -532,6 +532,7 @@ impl Upstream {
         let context = Context {
             token: Token("upstream".to_owned()),
             repeated: false,
+            run_began: String::new(),
             undo: false,
             progress: Progress::default(),
             turn_back: CancellationToken::new(),

@@ -10,6 +10,9 @@ pub struct Context {
     pub token: Token,
     /// The call was announced before, by a process that died: it may have taken effect.
     pub repeated: bool,
+    /// When the run began, in RFC 3339, by the clock of the machine that began it: what is older
+    /// was there before.
+    pub run_began: String,
     /// The call undoes one that this run made.
     pub undo: bool,
     pub progress: Progress,

@@ -145,6 +145,7 @@ fn context() -> (Context, Arc<Mutex<Vec<String>>>) {
     let context = Context {
         token: Token("run-1".to_owned()),
         repeated: false,
+        run_began: String::new(),
         undo: false,
         progress: Progress::new(move |line| lines.lock().unwrap().push(line)),
         turn_back: CancellationToken::new(),

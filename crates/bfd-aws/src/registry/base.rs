@@ -64,6 +64,12 @@ impl Registry<'_> {
         Ok(config["config"]["Labels"][name].as_str().map(str::to_owned))
     }
 
+    /// The bytes of the manifest or index under a reference.
+    pub async fn manifest(&self, reference: &Reference) -> Result<Option<Vec<u8>>, ProviderError> {
+        let found = self.get_manifest(&self.reading(reference), reference).await?;
+        Ok(found.map(|(_, bytes)| bytes))
+    }
+
     /// What files are laid over: one platform's image.
     pub async fn base(
         &self,

@@ -161,7 +161,7 @@ async fn a_tag_that_was_moved_goes_back_and_what_ran_before_stays() {
     let (world, one, two) = (world(true).await, Archive::of("one"), Archive::of("two"));
     let prior = world.create("image.web", &one.inputs("live")).await.unwrap();
     let before = world.images();
-    let inputs = with(two.inputs("live"), "moves_tag_from", one.digest.as_str());
+    let inputs = with(two.inputs("live"), "tag_was", one.digest.as_str());
     let made = world.update("image.web", &prior, &inputs).await.unwrap();
     assert_ne!(world.images(), before);
     world.restore_undone("image.web", &made, &prior).await;
@@ -199,7 +199,7 @@ async fn the_parts_of_an_index_go_even_when_the_undo_has_to_begin_again() {
     let (world, one, two) = (world(true).await, Archive::of_two("one"), Archive::of_two("two"));
     let prior = world.create("image.web", &one.inputs("live")).await.unwrap();
     let before = world.images();
-    let inputs = with(two.inputs("live"), "moves_tag_from", one.digest.as_str());
+    let inputs = with(two.inputs("live"), "tag_was", one.digest.as_str());
     let made = world.update("image.web", &prior, &inputs).await.unwrap();
     // The tag is back and the index gone; its parts are not when the undo is cut short.
     world.sandbox.inject("ecr:BatchDeleteImage", Fault::Delay(Duration::ZERO));

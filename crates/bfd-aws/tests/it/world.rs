@@ -257,6 +257,7 @@ pub(crate) fn context() -> Context {
     Context {
         token: Token("run-1".to_owned()),
         repeated: false,
+        run_began: String::new(),
         undo: false,
         progress: Progress::default(),
         turn_back: CancellationToken::new(),

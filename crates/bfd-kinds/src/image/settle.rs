@@ -148,18 +148,14 @@ fn check_tag(settle: &mut Settle<'_>, digest: Option<&str>) {
     else {
         return;
     };
-    if digest == Some(taken) {
-        return;
-    }
-    if is_immutable {
+    settle.inputs.insert("tag_was".to_owned(), taken.into());
+    if is_immutable && digest != Some(taken) {
         let short: String = taken.chars().take(SHORT).collect();
         let label = format!("`{tag}` is on {short} already");
         let help = "choose a tag that changes with the content, such as `\"${git.sha}\"`, or none; or set `tag_mutability = \"mutable\"`";
         let place: Span = settle.spans.get("tag").unwrap_or(settle.span).clone();
         let problem = Problem::error("image::tag_taken", "an immutable tag cannot be moved");
         settle.problems.push(problem.at(place, label).help(help));
-    } else {
-        settle.inputs.insert("moves_tag_from".to_owned(), taken.into());
     }
 }
 

@@ -63,7 +63,9 @@ fn a_run_on_its_way_back_has_no_pivot_even_when_all_of_it_had_succeeded() {
     let (ids, objects): (Vec<_>, Vec<_>) =
         deploys.iter().map(|it| (it.id, plan.refreshed.resources.values().next().cloned())).unzip();
     let mut run = Run::new(plan.clone());
-    ids.iter().for_each(|id| run.record(Some(*id), &Event::Started).unwrap());
+    for id in &ids {
+        run.record(Some(*id), &Event::Started).unwrap();
+    }
     // Asked to stop while the last calls are under way, which then succeed.
     run.record(None, &Event::Canceled).unwrap();
     for (id, result) in ids.iter().zip(objects) {

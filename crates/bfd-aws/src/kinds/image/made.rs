@@ -208,7 +208,7 @@ async fn already_there(
     let tagged = target.at(tag)?;
     let Some(digest) = registry.digest(&tagged).await? else { return Ok(None) };
     let digest = digest.to_string();
-    let before = inputs::text(inputs, "moves_tag_from");
+    let before = inputs::text(inputs, "tag_was");
     let is_it = match inputs::text(inputs, "digest") {
         Some(known) => known == digest,
         None if before == Some(&digest) => false,
@@ -278,6 +278,22 @@ fn left(pushed: Result<(), ProviderError>, made: Object) -> Result<Object, Provi
     }
 }
 
+/// What a copy is copied from.
+pub(super) async fn source(
+    aws: &Aws,
+    inputs: &Properties,
+    digest: &str,
+) -> Result<Reference, ProviderError> {
+    let name = match inputs::text(inputs, "from") {
+        Some(from) => {
+            let name = from.split([':', '@']).next().unwrap_or_default();
+            repository_uri(aws, name).await?
+        }
+        None => reference_of(inputs::required(inputs, "source", READ)?)?.name(),
+    };
+    reference_of(&format!("{name}@{digest}"))
+}
+
 async fn copy(
     aws: &Aws,
     inputs: &Properties,
@@ -286,14 +302,7 @@ async fn copy(
     context: &Context,
 ) -> Result<Object, ProviderError> {
     let registry = aws.registry();
-    let source = match inputs::text(inputs, "from") {
-        Some(from) => {
-            let name = from.split([':', '@']).next().unwrap_or_default();
-            repository_uri(aws, name).await?
-        }
-        None => reference_of(inputs::required(inputs, "source", READ)?)?.name(),
-    };
-    let source = reference_of(&format!("{source}@{digest}"))?;
+    let source = source(aws, inputs, digest).await?;
     let image = target.at(digest)?;
     let made = object(inputs, target, digest);
     let copied = registry.copy(&source, &image, target.tag.as_deref(), context).await;

@@ -78,7 +78,7 @@ impl KindCalls for Image {
         prior: &ResourceState,
         context: &Context,
     ) -> Result<Object, ProviderError> {
-        undo::undo(aws, current, Some(prior), &context.progress).await?;
+        undo::undo(aws, current, Some(prior), context).await?;
         // A rollback must not fail on an image that has gone: what runs may still run.
         let (id, inputs, outputs) = (prior.id.clone(), prior.inputs.clone(), prior.outputs.clone());
         Ok(Object { id, inputs, outputs })
@@ -92,7 +92,7 @@ impl KindCalls for Image {
         context: &Context,
     ) -> Result<(), ProviderError> {
         // What an earlier run pushed is the repository's, and may be what others run.
-        if context.undo { undo::undo(aws, prior, None, &context.progress).await } else { Ok(()) }
+        if context.undo { undo::undo(aws, prior, None, context).await } else { Ok(()) }
     }
 }
 

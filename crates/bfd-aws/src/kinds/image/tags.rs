@@ -1,7 +1,7 @@
 //! Tags and digests of ECR, read and put back by its own API.
 
 use crate::Aws;
-use aws_sdk_ecr::types::{Image, ImageFailureCode, ImageIdentifier};
+use aws_sdk_ecr::types::{Image, ImageDetail, ImageFailureCode, ImageIdentifier};
 use bfd_provider::{ErrorClass, ProviderError};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -86,20 +86,19 @@ pub(super) async fn put(
     }
 }
 
-/// The tags of an image; none when it is not there.
-pub(super) async fn of(
+/// An image as ECR lists it; `None` when it is not there.
+pub(super) async fn described(
     aws: &Aws,
     repository: &str,
     digest: &str,
-) -> Result<Vec<String>, ProviderError> {
+) -> Result<Option<ImageDetail>, ProviderError> {
     let request =
         aws.ecr.describe_images().repository_name(repository).image_ids(identifier(digest));
     let answer = match aws.call("ecr:DescribeImages", request.send()).await {
-        Err(gone) if gone.class == ErrorClass::NotFound => return Ok(Vec::new()),
+        Err(gone) if gone.class == ErrorClass::NotFound => return Ok(None),
         answer => answer?,
     };
-    let image = answer.image_details.unwrap_or_default().into_iter().next();
-    Ok(image.and_then(|image| image.image_tags).unwrap_or_default())
+    Ok(answer.image_details.unwrap_or_default().into_iter().next())
 }
 
 /// Takes tags off, which deletes an image that has no other; by digest, the image with all its

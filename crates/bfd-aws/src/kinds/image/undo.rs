@@ -1,21 +1,25 @@
 //! Takes away what a run pushed, and nothing else.
 //!
 //! What was there before the run is known from its plan, which outlives every crash: what the
-//! tag was on (`moves_tag_from`), and whether the image was in the repository (`was_there`).
+//! tag was on (`tag_was`), and whether the image was in the repository (`was_there`). Of an
+//! image whose digest no plan could know, the time of its push tells: what is older than the run
+//! is somebody's. Two clocks that differ may leave an image that way, and delete none.
 //! What the run pushed is known by its digest or, where a process died before it could say, by
 //! the label that bfd builds have. What others run has a tag of theirs, and is left alone.
 
 use super::{
-    made::{CONTENT, Target},
+    made::{CONTENT, Target, source},
     tags,
 };
 use crate::{
     Aws, inputs,
     registry::{At, Reference},
 };
+use aws_sdk_ecr::types::ImageDetail;
+use aws_smithy_types::{DateTime, date_time::Format};
 use bfd_core::{Properties, ResourceState, Value};
 use bfd_image::{Layout, Tools, oci::Index};
-use bfd_provider::{ErrorClass, Progress, ProviderError};
+use bfd_provider::{Context, ErrorClass, Progress, ProviderError};
 use std::collections::BTreeSet;
 
 /// One image that is taken away.
@@ -33,8 +37,9 @@ struct Undo<'a> {
     was_there: bool,
     /// What is gone back to, which is never taken away.
     kept: Option<String>,
-    /// The images that an archived index lists.
-    parts: Vec<String>,
+    inputs: &'a Properties,
+    /// When the run began.
+    began: Option<DateTime>,
 }
 
 /// Takes away what a run pushed, and puts the tag that it moved back where it was.
@@ -42,7 +47,7 @@ pub(super) async fn undo(
     aws: &Aws,
     made: &ResourceState,
     prior: Option<&ResourceState>,
-    progress: &Progress,
+    context: &Context,
 ) -> Result<(), ProviderError> {
     if inputs::text(&made.inputs, "origin").is_none()
         || made.inputs.get("fallback_active") == Some(&Value::Bool(true))
@@ -67,13 +72,14 @@ pub(super) async fn undo(
     let kept = ran.and_then(|ran| ran.strip_prefix(&format!("{}@", target.uri)));
     let undo = Undo {
         aws,
-        progress,
+        progress: &context.progress,
         digest: digest.map(str::to_owned),
         content: inputs::text(&made.inputs, "content").unwrap_or_default(),
-        before: inputs::text(&made.inputs, "moves_tag_from"),
+        before: inputs::text(&made.inputs, "tag_was"),
         was_there: made.inputs.get("was_there") == Some(&Value::Bool(true)),
         kept: kept.map(str::to_owned),
-        parts: parts(aws, &made.inputs).unwrap_or_default(),
+        inputs: &made.inputs,
+        began: DateTime::from_str(&context.run_began, Format::DateTime).ok(),
         target,
     };
     match undo.target.repository.clone() {
@@ -108,12 +114,15 @@ impl Undo<'_> {
         let Some(ours) = self.ours(now).await? else { return Ok(()) };
         let Some(image) = there.get(&ours) else {
             // The parts of an index come before it.
-            return self.untagged(repository, &self.parts).await;
+            return self.untagged(repository, &self.parts(&ours).await).await;
         };
-        // What is gone back to was there before, whatever the plan could know of it.
-        let was_there = self.was_there || self.kept.as_ref() == Some(&ours);
         let listed = listed(image.image_manifest().unwrap_or_default());
-        let mut others = tags::of(self.aws, repository, &ours).await?;
+        let described = tags::described(self.aws, repository, &ours).await?;
+        // What is gone back to was there before, whatever the plan could know of it.
+        let was_there = self.was_there
+            || self.kept.as_ref() == Some(&ours)
+            || described.as_ref().is_some_and(|image| self.is_older(image));
+        let mut others = described.and_then(|image| image.image_tags).unwrap_or_default();
         others.retain(|other| Some(other.as_str()) != tag);
         if let Some(tag) = tag
             && now == Some(&ours)
@@ -143,7 +152,8 @@ impl Undo<'_> {
         let there = tags::read(self.aws, repository, &parts.iter().cloned().collect()).await?;
         let mut untagged = Vec::new();
         for digest in parts.iter().filter(|part| there.contains_key(*part)) {
-            if tags::of(self.aws, repository, digest).await?.is_empty() {
+            let image = tags::described(self.aws, repository, digest).await?;
+            if image.is_some_and(|it| it.image_tags().is_empty() && !self.is_older(&it)) {
                 untagged.push(digest.as_str());
             }
         }
@@ -151,6 +161,35 @@ impl Undo<'_> {
             return Ok(());
         }
         tags::delete(self.aws, repository, &untagged).await
+    }
+
+    /// Whether it was pushed before the run began.
+    fn is_older(&self, image: &ImageDetail) -> bool {
+        let pushed = image.image_pushed_at().map(DateTime::as_secs_f64);
+        pushed.zip(self.began).is_some_and(|(pushed, began)| pushed < began.as_secs_f64())
+    }
+
+    /// The images that the index lists which was to be pushed, where that can still be read: in
+    /// the archive, or where it was to be copied from.
+    async fn parts(&self, digest: &str) -> Vec<String> {
+        let archived = || {
+            let make = self.inputs.get("make")?;
+            let path = self.aws.directory().join(make["archive"].as_str()?);
+            let layout = Layout::open(&path, make["archive_image"].as_str()).ok()?;
+            let is_it = layout.root().digest.as_str() == digest;
+            let bytes = is_it.then(|| layout.read(layout.root()).ok())??;
+            Some(listed(&String::from_utf8_lossy(&bytes)))
+        };
+        if let Some(parts) = archived() {
+            return parts;
+        }
+        match source(self.aws, self.inputs, digest).await {
+            Ok(source) => {
+                let bytes = self.aws.registry().manifest(&source).await.ok().flatten();
+                bytes.map_or_else(Vec::new, |bytes| listed(&String::from_utf8_lossy(&bytes)))
+            }
+            Err(_) => Vec::new(),
+        }
     }
 
     async fn elsewhere(&self) -> Result<(), ProviderError> {
@@ -177,18 +216,6 @@ impl Undo<'_> {
             },
         }
     }
-}
-
-/// The images that the index of an archive lists, while the archive is still what was pushed.
-fn parts(aws: &Aws, inputs: &Properties) -> Option<Vec<String>> {
-    let make = inputs.get("make")?;
-    let path = aws.directory().join(make["archive"].as_str()?);
-    let layout = Layout::open(&path, make["archive_image"].as_str()).ok()?;
-    let is_it = layout.root().digest.as_str() == inputs::text(inputs, "digest")?;
-    if !is_it || !layout.root().is_index() {
-        return None;
-    }
-    Some(listed(&String::from_utf8(layout.read(layout.root()).ok()?).ok()?))
 }
 
 /// The images that an index lists; of an image alone, none.
