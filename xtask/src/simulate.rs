@@ -6,6 +6,8 @@ use crate::{Result, cargo};
 
 /// Seeds that the test command tells the stories of.
 const SEEDS: &str = "2000";
+/// The same of those with images, whose seeds begin at 1,000,000.
+const IMAGE_SEEDS: &str = "500";
 
 /// Runs the laboratory's `simulate` with these arguments.
 pub(crate) fn run(arguments: &[&str]) -> Result<()> {
@@ -22,6 +24,8 @@ pub(crate) fn exhaust(arguments: &[&str]) -> Result<()> {
 /// What the test command runs of it, once everything is built.
 pub(crate) fn in_tests() -> Result<()> {
     lab("simulate", &["--seeds", SEEDS])?;
+    // Stories with images.
+    lab("simulate", &["--start", "1000000", "--seeds", IMAGE_SEEDS])?;
     lab_on_environments(&[])
 }
 
@@ -30,7 +34,8 @@ fn lab_on_environments(arguments: &[&str]) -> Result<()> {
     if arguments.iter().any(is_manifest) {
         return lab("exhaust", arguments);
     }
-    let environments = environments()?;
+    let mut environments = environments()?;
+    environments.push(cargo::root().join("crates/bfd-lab/environments/images.toml"));
     let environments: Vec<&str> = environments.iter().filter_map(|path| path.to_str()).collect();
     lab("exhaust", &[&environments, arguments].concat())
 }
