@@ -24,6 +24,8 @@ pub(crate) fn exhaust(arguments: &[&str]) -> Result<()> {
 /// What the test command runs of it, once everything is built.
 pub(crate) fn in_tests() -> Result<()> {
     lab("simulate", &["--seeds", SEEDS])?;
+    // Where a read that was old was once gone back to.
+    lab("simulate", &["--start", "8782", "--seeds", "1"])?;
     // Stories with images.
     lab("simulate", &["--start", "1000000", "--seeds", IMAGE_SEEDS])?;
     lab_on_environments(&[])

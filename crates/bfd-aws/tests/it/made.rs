@@ -104,6 +104,13 @@ impl World {
         self.aws.restore(&crate::world::address(at), made, prior, &undoing()).await.unwrap();
     }
 
+    /// Somebody takes a tag off that is not the last one.
+    async fn take_off(&self, tag: &str) {
+        let id = aws_sdk_ecr::types::ImageIdentifier::builder().image_tag(tag).build();
+        let request = self.ecr().batch_delete_image().repository_name("web").image_ids(id);
+        request.send().await.unwrap();
+    }
+
     /// What the repository has: digests with their tags.
     fn images(&self) -> BTreeMap<String, BTreeSet<String>> {
         let repository = &self.sandbox.snapshot()["ecr"]["repositories"]["web"];
@@ -221,5 +228,31 @@ async fn the_parts_of_an_index_that_never_came_are_taken_away() {
     assert_eq!(world.images().len(), 2, "both parts, and no index");
     let left = state("image.web", *refused.left.expect("it says what it left"));
     world.undo("image.web", &left).await;
+    assert_eq!(world.images(), BTreeMap::new());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_image_that_is_older_than_the_run_stays_though_no_plan_knew_of_it() {
+    let (world, archive) = (world(false).await, Archive::of("one"));
+    world.create("image.a", &archive.inputs("theirs")).await.unwrap();
+    tokio::time::sleep(Duration::from_mins(1)).await;
+    // Nobody's tag is on it but the one that this run puts there.
+    let made = world.create("image.b", &archive.inputs("ours")).await.unwrap();
+    world.take_off("theirs").await;
+    let began = Context { run_began: "2026-01-01T00:00:30Z".to_owned(), ..undoing() };
+    world.aws.delete(&crate::world::address("image.b"), &made, &began).await.unwrap();
+    assert_eq!(world.images().len(), 1, "it was there before the run");
+    // By a run that began before the image was pushed it is taken away.
+    world.undo("image.b", &made).await;
+    assert_eq!(world.images(), BTreeMap::new());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_no_longer_what_was_planned_is_not_pushed() {
+    let (world, planned, now) = (world(false).await, Archive::of("one"), Archive::of("two"));
+    let inputs = with(planned.inputs("v1"), "make", json!({ "archive": now.path }));
+    let refused = world.create("image.web", &inputs).await.unwrap_err();
+    assert_eq!(refused.class, ErrorClass::Local);
+    assert!(refused.source.to_string().contains("changed since it was planned"));
     assert_eq!(world.images(), BTreeMap::new());
 }

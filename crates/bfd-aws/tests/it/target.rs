@@ -177,3 +177,18 @@ async fn an_image_that_the_next_push_expires_is_said_before() {
     assert!(problem.message.contains("expires it with the next push"), "{}", problem.message);
     assert!(problem.help.as_deref().unwrap().contains("`keep_images`"));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_secret_that_is_about_to_be_deleted_is_as_good_as_gone() {
+    let world = World::new().await;
+    let secrets_manager = world.secrets_manager();
+    let made = secrets_manager.create_secret().name("app").secret_string("{}").send().await;
+    let arn = made.unwrap().arn.unwrap();
+    let recorded = recorded(&["nginx"], &json!({ "A": format!("{arn}:KEY::") }));
+    assert_eq!(check(&world, &recorded).await.0, []);
+    secrets_manager.delete_secret().secret_id(&arn).send().await.unwrap();
+    let (problems, _) = check(&world, &recorded).await;
+    assert_eq!(problems.iter().map(|it| it.undo).collect::<Vec<_>>(), [Some(Undo::None)]);
+    secrets_manager.restore_secret().secret_id(&arn).send().await.unwrap();
+    assert_eq!(check(&world, &recorded).await.0, []);
+}

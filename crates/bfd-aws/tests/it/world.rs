@@ -11,6 +11,24 @@ use bfd_sandbox::{Options, Sandbox};
 use std::{collections::BTreeMap, future::Future, sync::Arc};
 use tokio_util::sync::CancellationToken;
 
+/// A client of somebody else's, for what bfd would not do.
+macro_rules! client {
+    ($sdk:ident, $sandbox:expr) => {
+        $sdk::Client::from_conf(
+            $sdk::Config::builder()
+                .behavior_version($sdk::config::BehaviorVersion::v2026_01_12())
+                .region($sdk::config::Region::new("ap-southeast-1"))
+                .credentials_provider(aws_credential_types::Credentials::new(
+                    "other", "other", None, None, "test",
+                ))
+                .http_client($sandbox.http_client())
+                .time_source($sandbox.time_source())
+                .sleep_impl($sandbox.sleep())
+                .build(),
+        )
+    };
+}
+
 /// The plaintexts of a test, by the variable they would come from.
 #[derive(Debug, Default)]
 pub(crate) struct Plaintexts(BTreeMap<String, String>);
@@ -147,44 +165,23 @@ impl World {
     }
 
     pub(crate) fn ssm(&self) -> aws_sdk_ssm::Client {
-        let config = aws_sdk_ssm::Config::builder()
-            .behavior_version(aws_sdk_ssm::config::BehaviorVersion::v2026_01_12())
-            .region(aws_sdk_ssm::config::Region::new("ap-southeast-1"))
-            .credentials_provider(aws_credential_types::Credentials::new(
-                "other", "other", None, None, "test",
-            ))
-            .http_client(self.sandbox.http_client())
-            .time_source(self.sandbox.time_source())
-            .sleep_impl(self.sandbox.sleep());
-        aws_sdk_ssm::Client::from_conf(config.build())
+        client!(aws_sdk_ssm, self.sandbox)
     }
 
-    /// A client of its own, for what bfd would not do.
     pub(crate) fn ecs(&self) -> aws_sdk_ecs::Client {
-        let config = aws_sdk_ecs::Config::builder()
-            .behavior_version(aws_sdk_ecs::config::BehaviorVersion::v2026_01_12())
-            .region(aws_sdk_ecs::config::Region::new("ap-southeast-1"))
-            .credentials_provider(aws_credential_types::Credentials::new(
-                "other", "other", None, None, "test",
-            ))
-            .http_client(self.sandbox.http_client())
-            .time_source(self.sandbox.time_source())
-            .sleep_impl(self.sandbox.sleep());
-        aws_sdk_ecs::Client::from_conf(config.build())
+        client!(aws_sdk_ecs, self.sandbox)
     }
 
-    /// The same of CloudFormation.
+    pub(crate) fn ecr(&self) -> aws_sdk_ecr::Client {
+        client!(aws_sdk_ecr, self.sandbox)
+    }
+
     pub(crate) fn cloudformation(&self) -> aws_sdk_cloudformation::Client {
-        let config = aws_sdk_cloudformation::Config::builder()
-            .behavior_version(aws_sdk_cloudformation::config::BehaviorVersion::v2026_01_12())
-            .region(aws_sdk_cloudformation::config::Region::new("ap-southeast-1"))
-            .credentials_provider(aws_credential_types::Credentials::new(
-                "other", "other", None, None, "test",
-            ))
-            .http_client(self.sandbox.http_client())
-            .time_source(self.sandbox.time_source())
-            .sleep_impl(self.sandbox.sleep());
-        aws_sdk_cloudformation::Client::from_conf(config.build())
+        client!(aws_sdk_cloudformation, self.sandbox)
+    }
+
+    pub(crate) fn secrets_manager(&self) -> aws_sdk_secretsmanager::Client {
+        client!(aws_sdk_secretsmanager, self.sandbox)
     }
 
     /// The plaintext that SSM holds now.
