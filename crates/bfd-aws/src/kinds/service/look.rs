@@ -7,7 +7,8 @@ use super::{
 };
 use crate::{Aws, error};
 use aws_sdk_ecs::types::{
-    Deployment, DesiredStatus, HealthStatus, Service, ServiceDeploymentBrief, ServiceRevision, Task,
+    Deployment, DeploymentRolloutState, DesiredStatus, HealthStatus, Service,
+    ServiceDeploymentBrief, ServiceRevision, Task,
 };
 use aws_smithy_types::DateTime;
 use bfd_provider::{ErrorClass, ProviderError};
@@ -101,9 +102,9 @@ impl<'a> Watch<'a> {
         if live::is_draining(&service) {
             return Ok((Look { place: Place::Deleted, ..Look::default() }, Some(service)));
         }
-        let place = self.place(&service);
         let ours =
             service.deployments().iter().find(|it| it.id.as_deref() == Some(&self.deployment));
+        let place = self.place(&service, ours);
         let mut look = Look {
             desired: ours.map_or(service.desired_count, |it| it.desired_count),
             running: ours.map_or(0, |it| it.running_count),
@@ -131,7 +132,7 @@ impl<'a> Watch<'a> {
         Ok((look, Some(service)))
     }
 
-    fn place(&mut self, service: &Service) -> Place {
+    fn place(&mut self, service: &Service, ours: Option<&Deployment>) -> Place {
         let Some(primary) = live::primary(service) else {
             return Place::Earlier { looks: 0, reason: "no primary deployment".to_owned() };
         };
@@ -139,7 +140,7 @@ impl<'a> Watch<'a> {
             self.earlier_looks = 0;
             return Place::Primary;
         }
-        let reason = primary.rollout_state_reason.clone().unwrap_or_default();
+        let reason = primary.rollout_state_reason.as_deref().unwrap_or_default();
         let is_later = seconds(primary.created_at.as_ref()) > self.created;
         if is_later && !reason.to_ascii_lowercase().contains("rolling back") {
             let id = primary.id.as_deref().unwrap_or("another deployment");
@@ -147,6 +148,7 @@ impl<'a> Watch<'a> {
             return Place::Superseded { by: format!("{id} ({})", live::short(definition)) };
         }
         self.earlier_looks += 1;
+        let reason = why_it_failed(ours).unwrap_or(reason).to_owned();
         Place::Earlier { looks: self.earlier_looks, reason }
     }
 
@@ -308,6 +310,14 @@ impl<'a> Watch<'a> {
     }
 }
 
+/// What a deployment that ECS went back from says of itself, where it is still listed. The one
+/// in its place tells how the rollback goes.
+fn why_it_failed(deployment: Option<&Deployment>) -> Option<&str> {
+    let failed =
+        deployment.filter(|it| it.rollout_state == Some(DeploymentRolloutState::Failed))?;
+    failed.rollout_state_reason.as_deref().filter(|reason| !reason.is_empty())
+}
+
 /// Servers that lack the call answer in different ways; one that also has no rollout states may
 /// answer with an error page.
 fn lacks_the_api(refused: &ProviderError, rollout: Option<&str>) -> bool {
@@ -382,4 +392,23 @@ pub(super) async fn describe_tasks<'s>(
 
 pub(super) fn seconds(time: Option<&DateTime>) -> f64 {
     time.map_or(0.0, DateTime::as_secs_f64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_deployment_that_failed_says_why_itself() {
+        let deployment = |state, reason| {
+            Deployment::builder().rollout_state(state).rollout_state_reason(reason).build()
+        };
+        let failed = deployment(DeploymentRolloutState::Failed, "no such image");
+        assert_eq!(why_it_failed(Some(&failed)), Some("no such image"));
+        let silent = deployment(DeploymentRolloutState::Failed, "");
+        assert_eq!(why_it_failed(Some(&silent)), None);
+        let replaced = deployment(DeploymentRolloutState::InProgress, "in progress");
+        assert_eq!(why_it_failed(Some(&replaced)), None);
+        assert_eq!(why_it_failed(None), None);
+    }
 }
