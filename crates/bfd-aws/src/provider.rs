@@ -6,7 +6,8 @@ use crate::{
 };
 use async_trait::async_trait;
 use bfd_core::{
-    Address, Kind, Object, Observation, Properties, ResourceState, Value, plan::UndoProblem,
+    Address, Kind, Object, Observation, Properties, ResourceState, Value,
+    plan::{Plan, UndoProblem},
 };
 use bfd_provider::{
     Context, ErrorClass, Identity, Progress, Provider, ProviderError, Secrets, Wanted,
@@ -99,11 +100,11 @@ impl AwsProvider {
         Ok(try_join_all(reads).await?.into_iter().flatten().collect())
     }
 
-    async fn check(&self, targets: &[(&Address, &ResourceState)]) -> Vec<UndoProblem> {
+    async fn check(&self, plan: &Plan, targets: &[(&Address, &ResourceState)]) -> Vec<UndoProblem> {
         let checks = kinds::KINDS.iter().map(|(kind, calls)| async move {
             let of_kind: Vec<_> =
                 targets.iter().copied().filter(|(it, _)| it.kind().as_str() == *kind).collect();
-            calls.check_undo(self.aws(), &of_kind).await
+            calls.check_undo(self.aws(), plan, &of_kind).await
         });
         let mut found: Vec<UndoProblem> = join_all(checks).await.into_iter().flatten().collect();
         found.sort_by(|a, b| a.address.cmp(&b.address));
@@ -156,16 +157,18 @@ impl Provider for AwsProvider {
         Ok(seen)
     }
 
-    async fn check_undo(&self, targets: &[(&Address, &ResourceState)]) -> Vec<UndoProblem> {
-        let found = self.check(targets).await;
+    async fn check_undo(
+        &self,
+        plan: &Plan,
+        targets: &[(&Address, &ResourceState)],
+    ) -> Vec<UndoProblem> {
+        let found = self.check(plan, targets).await;
         if found.iter().all(|problem| problem.undo.is_none()) {
             return found;
         }
         // A read may be older than what was made a moment ago.
         self.aws().sleep(SETTLING).await;
-        let doubted = |address: &Address| found.iter().any(|problem| problem.address == *address);
-        let again: Vec<_> = targets.iter().copied().filter(|(it, _)| doubted(it)).collect();
-        self.check(&again).await
+        self.check(plan, targets).await
     }
 
     async fn create(

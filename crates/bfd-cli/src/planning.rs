@@ -125,11 +125,11 @@ pub async fn plan(
 /// Looks whether what a rollback would go back to is still there. One that is switched off
 /// needs nothing.
 async fn check_undo(plan: &mut Plan, connection: &Connection) {
-    let targets = bfd_plan::undo_targets(plan);
-    if targets.is_empty() || !plan.rollback.on_failure {
+    if plan.steps.is_empty() || !plan.rollback.on_failure {
         return;
     }
-    let problems = connection.provider.check_undo(&targets).await;
+    let targets = bfd_plan::undo_targets(plan);
+    let problems = connection.provider.check_undo(plan, &targets).await;
     bfd_plan::weaken(plan, problems);
 }
 

@@ -1,7 +1,8 @@
 use crate::{Context, ProviderError};
 use async_trait::async_trait;
 use bfd_core::{
-    Address, Inputs, Object, Observation, Properties, ResourceState, Value, plan::UndoProblem,
+    Address, Inputs, Object, Observation, Properties, ResourceState, Value,
+    plan::{Plan, UndoProblem},
 };
 use std::fmt;
 
@@ -21,10 +22,15 @@ pub trait Provider: fmt::Debug + Send + Sync {
     async fn observe(&self, wanted: &[Wanted<'_>]) -> Result<Observation, ProviderError>;
 
     /// Looks whether updates of the `targets` could be undone: whether what they would be put
-    /// back to is still there. Writes nothing, in as few requests as the cloud allows.
+    /// back to is still there, and whether anything that is in use goes because of the `plan`.
+    /// Writes nothing, in as few requests as the cloud allows.
     ///
     /// What cannot be looked at is a problem of its own, and no failure.
-    async fn check_undo(&self, _targets: &[(&Address, &ResourceState)]) -> Vec<UndoProblem> {
+    async fn check_undo(
+        &self,
+        _plan: &Plan,
+        _targets: &[(&Address, &ResourceState)],
+    ) -> Vec<UndoProblem> {
         Vec::new()
     }
 

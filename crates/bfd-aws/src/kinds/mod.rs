@@ -10,7 +10,10 @@ pub(crate) mod stack;
 
 use crate::Aws;
 use async_trait::async_trait;
-use bfd_core::{Address, Object, Observation, Properties, ResourceState, plan::UndoProblem};
+use bfd_core::{
+    Address, Object, Observation, Properties, ResourceState,
+    plan::{Plan, UndoProblem},
+};
 use bfd_provider::{Context, ProviderError, Wanted};
 use std::fmt::Debug;
 
@@ -30,6 +33,7 @@ pub(crate) trait KindCalls: Debug + Send + Sync {
     async fn check_undo(
         &self,
         _aws: &Aws,
+        _plan: &Plan,
         _targets: &[(&Address, &ResourceState)],
     ) -> Vec<UndoProblem> {
         Vec::new()

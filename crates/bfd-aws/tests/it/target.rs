@@ -2,8 +2,8 @@
 
 use crate::world::{World, address};
 use bfd_core::{
-    ResourceState,
-    plan::{Undo, UndoProblem},
+    Address, Environment, Expr, ResourceState, State, StateVersion,
+    plan::{FORMAT_VERSION, Op, Phase, Plan, Rollback, Step, StepId, Undo, UndoProblem},
 };
 use bfd_provider::Provider;
 use bfd_sandbox::Fault;
@@ -38,10 +38,53 @@ fn running(mut recorded: ResourceState, arn: &str) -> ResourceState {
     recorded
 }
 
+/// A plan that creates or changes these.
+fn plan<'a>(changed: impl IntoIterator<Item = (&'a str, Value)>) -> Plan {
+    let step = |(id, (at, inputs)): (u32, (&str, Value))| Step {
+        id: StepId(id),
+        address: address(at),
+        phase: Phase::Deploy,
+        op: Op::Create {
+            inputs: crate::world::properties(&inputs)
+                .into_iter()
+                .map(|(name, value)| (name, Expr::from(value)))
+                .collect(),
+            depends_on: [].into(),
+        },
+        after: [].into(),
+        path_seconds: 0,
+    };
+    Plan {
+        format_version: FORMAT_VERSION,
+        environment: Environment {
+            name: "dev".to_owned(),
+            account: "123456789012".to_owned(),
+            region: "ap-southeast-1".to_owned(),
+        },
+        endpoint: None,
+        base: StateVersion::default(),
+        refreshed: State::default(),
+        missing: [].into(),
+        changes: Vec::new(),
+        unchanged: 0,
+        steps: (0..).zip(changed).map(step).collect(),
+        drift: Vec::new(),
+        warnings: Vec::new(),
+        targets: [].into(),
+        rollback: Rollback::default().into(),
+    }
+}
+
+/// An image of the repository `web` that is pushed.
+fn pushed(tag: &str) -> Value {
+    let content = format!("sha256:{}", "1".repeat(64));
+    json!({ "origin": "archive", "repository": "web", "content": content, "tag": tag })
+}
+
 async fn check(world: &World, recorded: &ResourceState) -> (Vec<UndoProblem>, Vec<String>) {
     let at = address(AT);
     let targets = [(&at, recorded)];
-    world.counting(world.aws.check_undo(&targets)).await
+    world.counting(world.aws.check_undo(&plan([]), &targets)).await
 }
 
 async fn register(world: &World) -> String {
@@ -191,4 +234,57 @@ async fn a_secret_that_is_about_to_be_deleted_is_as_good_as_gone() {
     assert_eq!(problems.iter().map(|it| it.undo).collect::<Vec<_>>(), [Some(Undo::None)]);
     secrets_manager.restore_secret().secret_id(&arn).send().await.unwrap();
     assert_eq!(check(&world, &recorded).await.0, []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn as_many_images_as_the_plan_pushes_are_counted_by_the_policy_that_it_sets() {
+    let world = World::new().await;
+    world.create("repository.web", &json!({ "name": "web", "keep_images": 3 })).await.unwrap();
+    let old = world.sandbox.push_image("web", "v1");
+    tokio::time::sleep(Duration::from_mins(1)).await;
+    world.sandbox.push_image("web", "v2");
+    let at = address(AT);
+    let recorded = recorded(&[&format!("{REGISTRY}/web@{old}")], &json!({}));
+    let is_expiring = async |plan: Plan| {
+        let problems = world.aws.check_undo(&plan, &[(&at, &recorded)]).await;
+        problems.iter().any(|it| it.message.contains("is needed by a rollback"))
+    };
+    assert!(!is_expiring(plan([("image.a", pushed("v3"))])).await);
+    assert!(is_expiring(plan([("image.a", pushed("v3")), ("image.b", pushed("v4"))])).await);
+    let mut there = pushed("v4");
+    there["was_there"] = true.into();
+    assert!(!is_expiring(plan([("image.a", pushed("v3")), ("image.b", there)])).await);
+    let keeping = |keep: u8| ("repository.web", json!({ "name": "web", "keep_images": keep }));
+    assert!(is_expiring(plan([("image.a", pushed("v3")), keeping(2)])).await);
+    assert!(!is_expiring(plan([keeping(9), ("image.a", pushed("v3"))])).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_image_that_another_service_runs_is_not_expired_in_silence() {
+    let world = World::new().await;
+    world.create("repository.web", &json!({ "name": "web", "keep_images": 1 })).await.unwrap();
+    let running = world.sandbox.push_image("web", "v1");
+    let recorded = recorded(&[&format!("{REGISTRY}/web@{running}")], &json!({}));
+    let refreshed = |mut plan: Plan| {
+        plan.refreshed.resources.insert(address("service.other"), recorded.clone());
+        plan
+    };
+    let pushing = refreshed(plan([("image.web", pushed("v2"))]));
+    let problems = world.aws.check_undo(&pushing, &[]).await;
+    let [problem] = problems.as_slice() else { panic!("{problems:?}") };
+    assert_eq!((problem.address.clone(), problem.undo), (address("service.other"), None));
+    assert!(problem.message.contains("is in use, and"), "{}", problem.message);
+
+    // What is deleted needs no image; a plan that pushes elsewhere asks for nothing.
+    let mut deleting = pushing.clone();
+    let at: Address = address("service.other");
+    let delete = Op::Delete { prior: recorded.clone() };
+    let step = Step { address: at, phase: Phase::Cleanup, op: delete, ..deleting.steps[0].clone() };
+    deleting.steps.push(step);
+    assert_eq!(world.aws.check_undo(&deleting, &[]).await, []);
+    let mut elsewhere = pushed("v2");
+    elsewhere["repository"] = "api".into();
+    let elsewhere = refreshed(plan([("image.web", elsewhere)]));
+    let (problems, operations) = world.counting(world.aws.check_undo(&elsewhere, &[])).await;
+    assert_eq!((problems, operations), (vec![], vec![]));
 }

@@ -22,9 +22,9 @@ struct Rule<'a> {
     selection: &'a Value,
 }
 
-/// The digests that the policy would expire once another image with `tag` was pushed `now`.
+/// The digests that the policy would expire once an image for each tag of `next` was pushed `now`.
 /// A policy that cannot be read expires nothing: AWS has taken it, and knows better.
-pub(crate) fn expired(policy: &str, images: &[Aged], tag: &str, now: f64) -> BTreeSet<String> {
+pub(crate) fn expired(policy: &str, images: &[Aged], next: &[&str], now: f64) -> BTreeSet<String> {
     let Ok(policy) = serde_json::from_str::<Value>(policy) else { return BTreeSet::new() };
     let rules = policy["rules"].as_array().into_iter().flatten();
     let mut rules: Vec<Rule<'_>> = rules
@@ -33,8 +33,10 @@ pub(crate) fn expired(policy: &str, images: &[Aged], tag: &str, now: f64) -> BTr
         })
         .collect();
     rules.sort_by_key(|rule| rule.priority);
-    let next = Aged { digest: String::new(), tags: vec![tag.to_owned()], pushed_at: now };
-    let mut open: Vec<&Aged> = images.iter().chain([&next]).collect();
+    let image =
+        |tag: &&str| Aged { digest: String::new(), tags: vec![(*tag).to_owned()], pushed_at: now };
+    let next: Vec<Aged> = next.iter().map(image).collect();
+    let mut open: Vec<&Aged> = images.iter().chain(&next).collect();
     // The newest first; of the same age, in one order.
     open.sort_by(|a, b| b.pushed_at.total_cmp(&a.pushed_at).then(a.digest.cmp(&b.digest)));
     let mut expired = BTreeSet::new();
@@ -122,7 +124,7 @@ mod tests {
 
     fn expire(rules: &[Value], images: &[(&str, &[&str])]) -> Vec<String> {
         let policy = json!({ "rules": rules }).to_string();
-        expired(&policy, &pushed(images), "next", NOW).into_iter().collect()
+        expired(&policy, &pushed(images), &["next"], NOW).into_iter().collect()
     }
 
     #[test]

@@ -9,16 +9,19 @@
 //! | `undo` | takes it away again |
 //! | `tags` | tags and digests by ECR's own API |
 //! | `lifecycle` | what a policy would expire |
+//! | `pushes` | what a plan pushes, and the policies it sets |
 
 mod lifecycle;
 mod look;
 mod made;
 mod observe;
+mod pushes;
 mod recipe;
 mod tags;
 mod undo;
 
 pub(crate) use observe::{expiring, look_up, repository_of};
+pub(crate) use pushes::Pushes;
 pub use recipe::{Content, ContentError, builder, content};
 
 use super::{KindCalls, Reading};

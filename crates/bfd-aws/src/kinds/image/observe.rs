@@ -2,6 +2,7 @@ use super::{
     super::Reading,
     lifecycle::{self, Aged},
     look as made,
+    pushes::Pushes,
     tags::identifier,
 };
 use crate::{
@@ -140,16 +141,17 @@ pub(crate) async fn look_up(
     Ok(found)
 }
 
-/// The digests that the repository's lifecycle policy expires once another image is pushed.
+/// The digests that the repository's lifecycle policy expires once the plan has pushed there: the
+/// policy that the plan sets, else the one that is there. A plan that pushes nothing is asked as
+/// if one more image came.
 pub(crate) async fn expiring(
     aws: &Aws,
     repository: &str,
+    pushes: &Pushes,
 ) -> Result<BTreeSet<String>, ProviderError> {
-    let request = aws.ecr.get_lifecycle_policy().repository_name(repository);
-    let policy = match aws.call("ecr:GetLifecyclePolicy", request.send()).await {
-        Ok(answer) => answer.lifecycle_policy_text,
-        Err(none) if none.class == ErrorClass::NotFound => None,
-        Err(refused) => return Err(refused),
+    let policy = match pushes.policy(repository) {
+        Some(planned) => planned.map(str::to_owned),
+        None => policy(aws, repository).await?,
     };
     let Some(policy) = policy else { return Ok(BTreeSet::new()) };
     let images: Vec<Aged> = describe(aws, repository, None)
@@ -163,11 +165,25 @@ pub(crate) async fn expiring(
             })
         })
         .collect();
-    // The next one has the tag that the newest has, as far as prefixes go.
-    let newest = images.iter().max_by(|a, b| a.pushed_at.total_cmp(&b.pushed_at));
-    let tag = newest.and_then(|image| image.tags.first().cloned()).unwrap_or_default();
+    let next: Vec<&str> = match pushes.tags(repository) {
+        Some(tags) => tags.iter().map(String::as_str).collect(),
+        // The next one has the tag that the newest has, as far as prefixes go.
+        None => {
+            let newest = images.iter().max_by(|a, b| a.pushed_at.total_cmp(&b.pushed_at));
+            vec![newest.and_then(|image| image.tags.first()).map_or("", String::as_str)]
+        }
+    };
     let now = aws.now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-    Ok(lifecycle::expired(&policy, &images, &tag, now.as_secs_f64()))
+    Ok(lifecycle::expired(&policy, &images, &next, now.as_secs_f64()))
+}
+
+async fn policy(aws: &Aws, repository: &str) -> Result<Option<String>, ProviderError> {
+    let request = aws.ecr.get_lifecycle_policy().repository_name(repository);
+    match aws.call("ecr:GetLifecyclePolicy", request.send()).await {
+        Ok(answer) => Ok(answer.lifecycle_policy_text),
+        Err(none) if none.class == ErrorClass::NotFound => Ok(None),
+        Err(refused) => Err(refused),
+    }
 }
 
 async fn describe(

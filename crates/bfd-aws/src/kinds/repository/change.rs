@@ -115,7 +115,7 @@ pub(super) async fn policies(
 }
 
 /// The lifecycle policy that inputs ask for, in either spelling.
-fn lifecycle(inputs: &Properties) -> Option<String> {
+pub(crate) fn lifecycle(inputs: &Properties) -> Option<String> {
     let keep = inputs.get("keep_images").and_then(Value::as_i64);
     keep.map(lifecycle_policy)
         .or_else(|| inputs::text(inputs, "lifecycle_policy").map(str::to_owned))

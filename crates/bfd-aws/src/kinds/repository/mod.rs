@@ -4,6 +4,7 @@ mod change;
 mod listing;
 mod observe;
 
+pub(crate) use change::lifecycle;
 pub(crate) use listing::Listing;
 
 use super::{KindCalls, Reading};

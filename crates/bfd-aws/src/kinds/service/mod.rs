@@ -38,7 +38,10 @@ pub use status::ServiceStatus;
 use super::{KindCalls, Reading};
 use crate::Aws;
 use async_trait::async_trait;
-use bfd_core::{Address, Object, Observation, Properties, ResourceState, Value, plan::UndoProblem};
+use bfd_core::{
+    Address, Object, Observation, Properties, ResourceState, Value,
+    plan::{Plan, UndoProblem},
+};
 use bfd_provider::{Context, ProviderError, Wanted};
 use std::collections::BTreeMap;
 
@@ -58,9 +61,10 @@ impl KindCalls for Service {
     async fn check_undo(
         &self,
         aws: &Aws,
+        plan: &Plan,
         targets: &[(&Address, &ResourceState)],
     ) -> Vec<UndoProblem> {
-        target::check(aws, targets).await
+        target::check(aws, plan, targets).await
     }
 
     fn by_name(&self, inputs: &Properties) -> Option<Object> {

@@ -2,10 +2,13 @@
 //! its secrets. Tasks that still run need none of them; every task that starts does.
 
 use super::{containers, live, revision, text};
-use crate::{Aws, error, kinds::image};
+use crate::{
+    Aws, error,
+    kinds::image::{self, Pushes},
+};
 use bfd_core::{
     Address, ResourceState, Value,
-    plan::{Undo, UndoProblem},
+    plan::{Op, Plan, Undo, UndoProblem},
 };
 use bfd_provider::{ErrorClass, ProviderError};
 use futures_util::future::join_all;
@@ -43,13 +46,22 @@ enum Found {
 
 type Findings = BTreeMap<Need, Found>;
 
-pub(super) async fn check(aws: &Aws, targets: &[(&Address, &ResourceState)]) -> Vec<UndoProblem> {
+/// Looks for what the targets go back to; and, of the other services that are recorded, whether
+/// the plan makes an image expire that they run.
+pub(super) async fn check(
+    aws: &Aws,
+    plan: &Plan,
+    targets: &[(&Address, &ResourceState)],
+) -> Vec<UndoProblem> {
+    let pushes = Pushes::of(plan);
     let needs: Vec<(&Address, BTreeSet<Need>)> =
         targets.iter().map(|(address, prior)| (*address, needs(aws, prior))).collect();
-    let all: BTreeSet<&Need> = needs.iter().flat_map(|(_, needs)| needs).collect();
+    let others = in_use(aws, plan, &pushes, targets);
+    let all = needs.iter().chain(&others).flat_map(|(_, needs)| needs);
+    let all: BTreeSet<&Need> = all.collect();
     let (revisions, images, secrets, parameters) = tokio::join!(
         revisions(aws, &all),
-        images(aws, &all),
+        images(aws, &all, &pushes),
         secrets(aws, &all),
         parameters(aws, &all),
     );
@@ -57,23 +69,55 @@ pub(super) async fn check(aws: &Aws, targets: &[(&Address, &ResourceState)]) -> 
     let problems = needs.iter().flat_map(|(address, needs)| {
         needs.iter().filter_map(|need| problem(address, need, found.get(need)?))
     });
-    problems.collect()
+    let expiring = others.iter().flat_map(|(address, needs)| {
+        let expires = |need: &&Need| found.get(*need) == Some(&Found::Expiring);
+        needs.iter().filter(expires).map(|need| expiring(address, need, "is in use"))
+    });
+    problems.chain(expiring).collect()
+}
+
+/// The images of services that the plan does not restart, in repositories that it pushes to or
+/// sets a policy of: a task that starts later needs them.
+fn in_use<'a>(
+    aws: &Aws,
+    plan: &'a Plan,
+    pushes: &Pushes,
+    targets: &[(&Address, &ResourceState)],
+) -> Vec<(&'a Address, BTreeSet<Need>)> {
+    let deleted = |address: &Address| {
+        let steps = plan.steps.iter().filter(|step| step.address == *address);
+        steps.into_iter().any(|step| matches!(step.op, Op::Delete { .. }))
+    };
+    let others = plan.refreshed.resources.iter().filter(|(address, recorded)| {
+        recorded.kind.as_str() == "service"
+            && !targets.iter().any(|(target, _)| target == address)
+            && !deleted(address)
+    });
+    let needs = others.map(|(address, recorded)| {
+        let mut needs = needs(aws, recorded);
+        needs.retain(|need| matches!(need, Need::Image(repository, _) if pushes.reach(repository)));
+        (address, needs)
+    });
+    needs.filter(|(_, needs)| !needs.is_empty()).collect()
+}
+
+fn expiring(address: &Address, need: &Need, why: &str) -> UndoProblem {
+    let name = need.name();
+    UndoProblem {
+        address: address.clone(),
+        undo: None,
+        message: format!(
+            "{name} {why}, and the repository's lifecycle policy expires it with the next push"
+        ),
+        help: Some("keep more images: raise `keep_images`, or change the policy".to_owned()),
+    }
 }
 
 fn problem(address: &Address, need: &Need, found: &Found) -> Option<UndoProblem> {
     let name = need.name();
     let (undo, message, help) = match found {
         Found::There => return None,
-        Found::Expiring => {
-            let message = format!(
-                "{name} is needed by a rollback, and the repository's lifecycle policy expires it with the next push"
-            );
-            (
-                None,
-                message,
-                Some("keep more images: raise `keep_images`, or change the policy".to_owned()),
-            )
-        }
+        Found::Expiring => return Some(expiring(address, need, "is needed by a rollback")),
         Found::Unknown { why, help } => {
             let message = format!("a rollback needs {name}, and nobody could look for it: {why}");
             (None, message, help.clone())
@@ -204,7 +248,7 @@ async fn revisions(aws: &Aws, needs: &BTreeSet<&Need>) -> Findings {
     join_all(reads).await.into_iter().collect()
 }
 
-async fn images(aws: &Aws, needs: &BTreeSet<&Need>) -> Findings {
+async fn images(aws: &Aws, needs: &BTreeSet<&Need>, pushes: &Pushes) -> Findings {
     let mut wanted: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
     for need in needs {
         if let Need::Image(repository, reference) = need {
@@ -214,7 +258,9 @@ async fn images(aws: &Aws, needs: &BTreeSet<&Need>) -> Findings {
     let reads = wanted.iter().map(|(repository, references)| async move {
         let found = image::look_up(aws, repository, references).await;
         let expiring = match &found {
-            Ok(found) if !found.digests.is_empty() => image::expiring(aws, repository).await,
+            Ok(found) if !found.digests.is_empty() => {
+                image::expiring(aws, repository, pushes).await
+            }
             _ => Ok(BTreeSet::new()),
         };
         let of = |reference: &String| match (&found, &expiring) {
