@@ -12,7 +12,8 @@ use bfd_core::{
     plan::{Op, Plan, Step},
 };
 use bfd_plan::Graph;
-use std::path::Path;
+use futures_util::future::join_all;
+use std::{collections::BTreeMap, path::Path};
 
 /// Whether the state of other environments is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,30 +32,72 @@ pub async fn read(
     // As people write paths: without a `./` before them.
     let directory = host::directory_of(&loaded.path);
     let directory = directory.strip_prefix(".").map_or(directory.clone(), Path::to_owned);
-    let mut problems = Vec::new();
-    for resource in &mut loaded.manifest.resources {
-        if resource.address.kind().as_str() != "image" {
-            continue;
-        }
-        if resource.inputs.contains_key("promoted") {
-            if promotions == Promotions::Skipped {
-                continue;
-            }
-            match promoted(resource, &directory, args).await {
-                Ok(image) => take(resource, image),
-                Err(problem) => problems.push(problem),
-            }
-        } else if let Err(problem) = content(resource, &directory).await {
-            problems.push(problem);
-        }
-    }
+    let images = loaded.manifest.resources.iter_mut();
+    let images = images.filter(|resource| resource.address.kind().as_str() == "image");
+    let read = join_all(images.map(|image| one(image, &directory, args, promotions))).await;
+    let mut problems: Vec<Problem> = read.into_iter().filter_map(Result::err).collect();
     problems.extend(crate::platforms::check(&loaded.manifest.resources));
+    problems.extend(crate::same_tags::check(&loaded.manifest.resources));
     if !problems.is_empty() {
         return Err(in_manifest(&loaded.manifest, problems));
     }
     loaded.graph = Graph::build(loaded.manifest.resources.clone())
         .map_err(|problems| in_manifest(&loaded.manifest, problems))?;
     Ok(())
+}
+
+async fn one(
+    image: &mut Resource,
+    directory: &Path,
+    args: &ManifestArgs,
+    promotions: Promotions,
+) -> Result<(), Problem> {
+    if !image.inputs.contains_key("promoted") {
+        return content(image, directory).await;
+    }
+    if promotions == Promotions::Read {
+        let found = promoted(image, directory, args).await?;
+        take(image, found);
+    }
+    Ok(())
+}
+
+/// Refuses to begin what would fail on this machine: each image that the plan builds needs its
+/// builder.
+pub async fn check_builders(loaded: &Loaded, plan: &Plan) -> Result<(), CommandError> {
+    let builds = plan.steps.iter().filter_map(|step| {
+        let (Op::Create { inputs, .. } | Op::Update { inputs, .. }) = &step.op else { return None };
+        let inputs = known_inputs(inputs);
+        let is = |name: &str, value: Value| inputs.get(name) == Some(&value);
+        let is_built = step.address.kind().as_str() == "image"
+            && is("origin", "context".into())
+            && !is("was_there", true.into())
+            && is("fallback_active", false.into());
+        is_built.then_some((&step.address, inputs))
+    });
+    // Most images name the same one, or none: each is asked once.
+    let mut builders: BTreeMap<String, (Properties, Vec<&Address>)> = BTreeMap::new();
+    for (address, inputs) in builds {
+        let named = inputs.get("make").map(|make| make["builder"].to_string());
+        let (_, images) =
+            builders.entry(named.unwrap_or_default()).or_insert_with(|| (inputs, Vec::new()));
+        images.push(address);
+    }
+    let asked = builders.values().map(|(inputs, images)| async move {
+        bfd_aws::image_builder(inputs).await.err().map(|why| (why, images))
+    });
+    let without = join_all(asked).await.into_iter().flatten();
+    let problem = |address: &Address, why: &str| {
+        let place = loaded.graph.get(address).map(|image| image.span_of("context"));
+        let problem = Problem::error("image::no_builder", "an image cannot be built here");
+        problem
+            .at(place.unwrap_or_default(), why.to_owned())
+            .help("install Docker Buildx, Buildah or Podman; or apply where one is")
+    };
+    let problems: Vec<Problem> = without
+        .flat_map(|(why, images)| images.iter().map(move |image| problem(image, &why)))
+        .collect();
+    if problems.is_empty() { Ok(()) } else { Err(in_manifest(&loaded.manifest, problems)) }
 }
 
 /// Refuses a plan whose images would be made of something else than what was reviewed. What is
@@ -215,7 +258,6 @@ fn take(resource: &mut Resource, Promoted { uri, digest, platforms }: Promoted) 
 mod tests {
     use super::*;
     use bfd_core::Span;
-    use std::collections::BTreeMap;
 
     fn image(inputs: &[(&str, &str)]) -> Resource {
         let inputs = inputs.iter().map(|(name, value)| ((*name).to_owned(), (*value).into()));

@@ -23,6 +23,7 @@ mod platforms;
 pub mod resuming;
 mod run;
 pub mod running;
+mod same_tags;
 pub mod saved;
 pub mod screen;
 mod spelling;

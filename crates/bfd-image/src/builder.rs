@@ -83,11 +83,36 @@ async fn check(kind: BuilderKind, tools: &Tools) -> Result<String, String> {
         ask(tools, kind, &["version", "--format={{.Server.Version}}"])
             .await
             .map_err(|reason| format!("{reason} (is the daemon running?)"))?;
+        check_driver(tools).await?;
     }
     Ok(version)
 }
 
+/// Buildx's `docker` driver writes images to files only with the containerd image store.
+///
+/// Source: "Docker driver" and "containerd image store" in Docker's manual.
+async fn check_driver(tools: &Tools) -> Result<(), String> {
+    let builder = answer(tools, BuilderKind::Docker, &["buildx", "inspect"]).await?;
+    let driver = builder.iter().find_map(|line| line.strip_prefix("Driver:"));
+    if driver.map(str::trim) != Some("docker") {
+        return Ok(());
+    }
+    let store = ["info", "--format={{.DriverStatus}}"];
+    let store = ask(tools, BuilderKind::Docker, &store).await?;
+    if store.contains("io.containerd.snapshotter") {
+        return Ok(());
+    }
+    Err(ImageError::Driver { output: Vec::new() }.to_string())
+}
+
+/// The first line of an answer.
 async fn ask(tools: &Tools, kind: BuilderKind, args: &[&str]) -> Result<String, String> {
+    let mut lines = answer(tools, kind, args).await?;
+    Ok(lines.swap_remove(0))
+}
+
+/// The lines of an answer; there is at least one.
+async fn answer(tools: &Tools, kind: BuilderKind, args: &[&str]) -> Result<Vec<String>, String> {
     let command = format!("{kind} {}", args.join(" "));
     let job = Job::new(tools, kind.as_str(), args);
     let none = Secrets::default();
@@ -96,7 +121,7 @@ async fn ask(tools: &Tools, kind: BuilderKind, args: &[&str]) -> Result<String, 
     let run = job.run(&none, &mut ignore, never);
     match tokio::time::timeout(ANSWER, run).await {
         Ok(Ok(output)) if output.lines.is_empty() => Err(format!("`{command}` says nothing")),
-        Ok(Ok(output)) => Ok(output.lines[0].clone()),
+        Ok(Ok(output)) => Ok(output.lines),
         Ok(Err(ImageError::Start { source, .. }))
             if source.kind() == std::io::ErrorKind::NotFound =>
         {

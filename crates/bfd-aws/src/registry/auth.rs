@@ -168,7 +168,10 @@ impl Registry<'_> {
         if self.known(access).is_none()
             && let Some(ecr) = &access.host.ecr
         {
-            self.ask_ecr(access, ecr).await?;
+            let _asking = self.aws.registries.asking.lock().await;
+            if self.known(access).is_none() {
+                self.ask_ecr(access, ecr).await?;
+            }
         }
         if let Some(header) = self.known(access) {
             // The headers keep a copy that is not wiped; it lives as long as the request.

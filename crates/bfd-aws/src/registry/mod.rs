@@ -71,6 +71,8 @@ pub(crate) struct Registries {
     time: SharedTimeSource,
     connector: OnceLock<SharedHttpConnector>,
     kept: Mutex<BTreeMap<(String, String), auth::Authorization>>,
+    /// Held while ECR is asked for a token: who comes meanwhile waits for it.
+    asking: tokio::sync::Mutex<()>,
 }
 
 impl Registries {
@@ -79,7 +81,14 @@ impl Registries {
         sleep: SharedAsyncSleep,
         time: SharedTimeSource,
     ) -> Self {
-        Self { client, sleep, time, connector: OnceLock::new(), kept: Mutex::default() }
+        Self {
+            client,
+            sleep,
+            time,
+            connector: OnceLock::new(),
+            kept: Mutex::default(),
+            asking: tokio::sync::Mutex::default(),
+        }
     }
 
     /// The connections, made when the first registry is asked.

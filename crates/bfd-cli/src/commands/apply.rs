@@ -72,6 +72,7 @@ pub(super) async fn run(args: &ApplyArgs, screen: Screen) -> Result<Exit, Comman
     }
     planning::check_place(&loaded, &connection, &plan)?;
     check_guards(&loaded, &plan)?;
+    contents::check_builders(&loaded, &plan).await?;
     let state = guard.snapshot().version.clone();
     if plan.base != state {
         return Err(ApplyError::StalePlan { plan: plan.base, state }.into());

@@ -50,6 +50,7 @@ const DOCKER: &str = r#"
 case "$1 $2" in
 "buildx version") echo github.com/docker/buildx v0.17.1; exit;;
 "version --format={{.Server.Version}}") echo 27.0; exit;;
+"buildx inspect") echo Name: mine; echo "Driver:        docker-container"; exit;;
 esac
 for arg in "$@"; do
   case $arg in --output=*) dest=${arg##*dest=};; esac
@@ -95,6 +96,27 @@ async fn a_driver_that_cannot_is_told_with_a_way_out() {
     assert!(matches!(error, ImageError::Driver { .. }), "{error}");
     assert!(error.to_string().contains("docker buildx create --use --driver docker-container"));
     assert_eq!(scene.left(), Vec::<String>::new());
+}
+
+/// Found before a build, so that another builder or a fallback is taken.
+#[tokio::test]
+async fn a_driver_that_cannot_write_files_is_no_builder() {
+    let driver = |store: &str| {
+        let own = "docker-container\"; exit;;";
+        let info = format!(
+            "docker\"; exit;;\n\"info --format={{{{.DriverStatus}}}}\") echo '{store}'; exit;;"
+        );
+        DOCKER.replace(own, &info)
+    };
+    let scene_of = |store: &str| scene(BuilderKind::Docker, &driver(store));
+    let detected = async |store: &str| {
+        let scene = scene_of(store);
+        builder::detect(Some(BuilderKind::Docker), &scene.tools).await
+    };
+    let error = detected("[[Backing Filesystem extfs]]").await.unwrap_err();
+    assert!(matches!(error, ImageError::NoBuilder { .. }), "{error}");
+    assert!(error.to_string().contains("turn on the containerd image store"), "{error}");
+    detected("[[driver-type io.containerd.snapshotter.v1]]").await.unwrap();
 }
 
 #[tokio::test]

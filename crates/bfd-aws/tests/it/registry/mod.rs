@@ -166,6 +166,18 @@ async fn a_token_of_ecr_is_not_used_in_its_last_half_hour() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_asks_meanwhile_waits_for_the_same_token() {
+    let place = Place::ecr().await;
+    let names = ["web", "api", "worker"].map(|name| format!("{ECR}/{name}:v1").parse().unwrap());
+    let registry = place.aws.aws().registry();
+    let [one, two, three] = &names;
+    let (one, two, three) =
+        tokio::join!(registry.digest(one), registry.digest(two), registry.digest(three));
+    assert!([one, two, three].iter().all(Result::is_ok));
+    assert_eq!(place.fake.count("POST api.ecr."), 1);
+}
+
+#[tokio::test(start_paused = true)]
 async fn after_a_cut_ecr_gets_the_blob_from_its_beginning() {
     let place = Place::ecr().await;
     place.fake.inject(&format!("PATCH {ECR}/v2/web/blobs/uploads/"), Fault::Cut(300_000));
