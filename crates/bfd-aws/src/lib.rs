@@ -31,6 +31,7 @@ mod shapes;
 mod tags;
 mod transport;
 
+pub use bfd_image::ImageError;
 pub use client::Aws;
 pub use kinds::{
     image::{

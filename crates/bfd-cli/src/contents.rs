@@ -7,6 +7,7 @@ use crate::{
     host,
     load::{Loaded, SecretUse, in_manifest, load},
 };
+use bfd_aws::{ContentError, ImageError};
 use bfd_core::{
     Address, Expr, Inputs, Problem, Properties, Resource, Value,
     plan::{Op, Plan, Step},
@@ -84,18 +85,22 @@ pub async fn check_builders(loaded: &Loaded, plan: &Plan) -> Result<(), CommandE
         images.push(address);
     }
     let asked = builders.values().map(|(inputs, images)| async move {
-        bfd_aws::image_builder(inputs).await.err().map(|why| (why, images))
+        let is_chosen = inputs.get("make").is_some_and(|make| make["builder"].is_string());
+        bfd_aws::image_builder(inputs).await.err().map(|why| (why, is_chosen, images))
     });
     let without = join_all(asked).await.into_iter().flatten();
-    let problem = |address: &Address, why: &str| {
-        let place = loaded.graph.get(address).map(|image| image.span_of("context"));
+    let problem = |address: &Address, is_chosen: bool, why: &str| {
+        let field = if is_chosen { "builder" } else { "context" };
+        let place = loaded.graph.get(address).map(|image| image.span_of(field));
         let problem = Problem::error("image::no_builder", "an image cannot be built here");
-        problem
-            .at(place.unwrap_or_default(), why.to_owned())
-            .help("install Docker Buildx, Buildah or Podman; or apply where one is")
+        problem.at(place.unwrap_or_default(), why.to_owned()).help(if is_chosen {
+            "install it, or choose another `builder`, or none; or apply where it is"
+        } else {
+            "install Docker Buildx, Buildah or Podman; or apply where one is"
+        })
     };
     let problems: Vec<Problem> = without
-        .flat_map(|(why, images)| images.iter().map(move |image| problem(image, &why)))
+        .flat_map(|(why, chosen, images)| images.iter().map(move |it| problem(it, chosen, &why)))
         .collect();
     if problems.is_empty() { Ok(()) } else { Err(in_manifest(&loaded.manifest, problems)) }
 }
@@ -145,10 +150,9 @@ async fn content(resource: &mut Resource, directory: &Path) -> Result<(), Proble
     let read = tokio::task::spawn_blocking(move || bfd_aws::image_content(&inputs, &from)).await;
     let read = read.unwrap_or_else(|panicked| std::panic::resume_unwind(panicked.into_panic()));
     let content = read.map_err(|error| {
-        let (label, help) = explained(&error);
         let problem =
             Problem::error("image::unreadable", "what the image is made of cannot be read");
-        problem.at(place, label).help(help)
+        problem.at(place, explained(&error)).help(way_out(&error, &origin))
     })?;
     let Some(content) = content else { return Ok(()) };
     resource.inputs.insert("content".to_owned(), content.hash.into());
@@ -171,16 +175,30 @@ async fn content(resource: &mut Resource, directory: &Path) -> Result<(), Proble
     Ok(())
 }
 
-/// The error and its causes in a line, and what to do.
-fn explained(error: &dyn std::error::Error) -> (String, String) {
+fn way_out(error: &ContentError, origin: &str) -> &'static str {
+    match (error, origin) {
+        (ContentError::Image(ImageError::State { .. }), "context") => {
+            "list `.bfd` in `.dockerignore`"
+        }
+        (ContentError::Image(ImageError::State { .. }), _) => {
+            "name the files one by one, or keep them in a directory of their own"
+        }
+        (ContentError::Image(ImageError::Broken { .. }), "archive") => {
+            "an archive is an OCI layout, as a directory or in a tar file: `skopeo copy SOURCE oci-archive:FILE` writes one"
+        }
+        _ => "paths are relative to the manifest, that of `dockerfile` to the context",
+    }
+}
+
+/// The error and its causes in a line.
+fn explained(error: &dyn std::error::Error) -> String {
     let mut label = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
         label = format!("{label}: {error}");
         cause = error.source();
     }
-    let help = "paths are relative to the manifest, that of `dockerfile` to the context".to_owned();
-    (label, help)
+    label
 }
 
 /// An image as another environment has it.
@@ -210,7 +228,7 @@ async fn promoted(
     let loaded = load(&other, SecretUse::Ignored)
         .or_else(|_| load(&ManifestArgs { vars: Vec::new(), ..other.clone() }, SecretUse::Ignored));
     let loaded = loaded.map_err(|error| {
-        let (label, _) = explained(&error);
+        let label = explained(&error);
         wrong(format!("{shown}: {label}"), format!("`bfd validate {shown}` says what is wrong"))
     })?;
     let address = Address::new("image", &image).map_err(|error| {
@@ -222,7 +240,8 @@ async fn promoted(
     }
     // Not what a run there is still trying out.
     let snapshot = loaded.store.load().await.map_err(|error| {
-        let (label, help) = explained(&error);
+        let label = explained(&error);
+        let help = format!("`bfd status {shown}` looks at it by itself");
         wrong(format!("the state of {shown}: {label}"), help)
     })?;
     let not_yet = || {
@@ -319,5 +338,13 @@ mod tests {
         std::fs::write(app.join("file"), "").unwrap();
         content(&mut built, directory.path()).await.unwrap();
         assert_ne!(built.inputs["content"].as_str(), Some(hash.as_str()));
+
+        // What changes with every run.
+        std::fs::create_dir(app.join(".bfd")).unwrap();
+        let problem = content(&mut built, directory.path()).await.unwrap_err();
+        assert!(problem.labels[0].text.contains("app/.bfd is where bfd keeps its state"));
+        assert_eq!(problem.help.as_deref(), Some("list `.bfd` in `.dockerignore`"));
+        std::fs::write(app.join(".dockerignore"), ".bfd").unwrap();
+        content(&mut built, directory.path()).await.unwrap();
     }
 }

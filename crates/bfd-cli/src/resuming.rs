@@ -154,7 +154,7 @@ pub async fn finish(
         // Before the driver begins, so that it starts nothing that would be undone at once.
         let asked = running::append(guard, connection, None, Event::Canceled).await?;
         if let Some(entry) = asked {
-            bfd_apply::Reporter::on_entry(&mut reporter, None, &entry);
+            reporter.note(&entry);
         }
     }
     let session = running::session(guard, &mut reporter, connection, options, stop);

@@ -285,11 +285,23 @@ impl Reports {
     }
 }
 
-impl Reporter for Reports {
-    fn on_entry(&mut self, step: Option<&Step>, entry: &Entry) {
+impl Reports {
+    /// Takes note of what was asked for before anything was begun.
+    pub(crate) fn note(&mut self, entry: &Entry) {
+        self.record(None, entry);
+        self.screen.note(entry);
+    }
+
+    fn record(&mut self, step: Option<&Step>, entry: &Entry) {
         if let Some(Err(err)) = self.events.as_mut().map(|events| events.on_entry(step, entry)) {
             self.broken.get_or_insert(err);
         }
+    }
+}
+
+impl Reporter for Reports {
+    fn on_entry(&mut self, step: Option<&Step>, entry: &Entry) {
+        self.record(step, entry);
         self.screen.on_entry(step, entry);
     }
 }

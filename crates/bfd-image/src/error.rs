@@ -14,6 +14,9 @@ pub enum ImageError {
     /// There is nothing to build from.
     #[error("there is no Dockerfile at {}", .path.display())]
     NoDockerfile { path: PathBuf },
+    /// It changes with every run, and is nobody else's business.
+    #[error("{} is where bfd keeps its state", .path.display())]
+    State { path: PathBuf },
     /// What was asked for cannot be, whatever is on disk.
     #[error("{what}")]
     Invalid { what: String },

@@ -30,7 +30,11 @@ pub(crate) enum Node {
 /// By path, relative to the root, with `/` between its parts. Bytes, as names on disk are.
 pub(crate) type Tree = BTreeMap<Vec<u8>, Node>;
 
-/// Lists a directory. What is ignored is left out, and need not be readable.
+/// The directory beside a manifest that bfd keeps its state in.
+const STATE: &str = ".bfd";
+
+/// Lists a directory. What is ignored is left out, and need not be readable. bfd's own state is
+/// refused: what an image is made of would change with every run.
 pub(crate) fn list(root: &Path, ignore: &Ignore) -> Result<Tree, ImageError> {
     let mut tree = Tree::new();
     let all = Above { ignored: Vec::new(), matched: Matched::default() };
@@ -63,6 +67,9 @@ fn list_into(
         let is_directory = entry.file_type().map_err(ImageError::reading(&path))?.is_dir();
         if ignored && !(is_directory && ignore.may_include_under(&text)) {
             continue;
+        }
+        if !ignored && is_directory && entry.file_name() == STATE {
+            return Err(ImageError::State { path });
         }
         let mut hidden = above.ignored.clone();
         if ignored {

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use crate::world::World;
+use crate::{json, world::World};
 
 /// How the containers of an image behave. Durations are virtual, counted from their start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -130,6 +130,24 @@ pub(crate) fn behaviour(world: &World, image: &str) -> Behaviour {
     world.behaviours.find(&names(world, image)).unwrap_or(Behaviour::Healthy)
 }
 
+/// With what a container exits at once whose command says so: `false`, or `exit 3` in a shell.
+pub(crate) fn exits(declared: &Value) -> Option<i32> {
+    let words = [json::strings(declared, "entryPoint"), json::strings(declared, "command")];
+    let words = words.concat();
+    let words = match words.as_slice() {
+        ["sh" | "/bin/sh" | "bash" | "/bin/bash", "-c", script] => {
+            script.split_whitespace().collect()
+        }
+        _ => words,
+    };
+    match words.as_slice() {
+        ["true"] => Some(0),
+        ["false"] => Some(1),
+        ["exit", code] => code.parse().ok(),
+        _ => None,
+    }
+}
+
 /// Every name of an image: services pin digests, scripts name tags.
 pub(crate) fn names(world: &World, image: &str) -> Vec<String> {
     let mut names = vec![image.to_owned()];
@@ -251,6 +269,19 @@ pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn commands_that_only_end() {
+        let code = |entry_point: &[&str], command: &[&str]| {
+            exits(&serde_json::json!({ "entryPoint": entry_point, "command": command }))
+        };
+        assert_eq!(code(&[], &["false"]), Some(1));
+        assert_eq!(code(&[], &["sh", "-c", "exit 3"]), Some(3));
+        assert_eq!(code(&["/bin/sh", "-c"], &["exit 0"]), Some(0));
+        assert_eq!(code(&[], &["sh", "-c", "serve || exit 3"]), None);
+        assert_eq!(code(&["exit"], &["late"]), None);
+        assert_eq!(exits(&Value::Null), None);
+    }
 
     #[test]
     fn targets() {

@@ -133,6 +133,7 @@ fn a_held_lock_is_respected_and_its_holder_named() {
     project.apply().run().exits(exit::LOCKED).says("alice@laptop").says("4711");
     project.destroy().run().exits(exit::LOCKED);
     project.bfd("unlock").run().exits(exit::LOCKED).says("alice@laptop");
+    project.bfd("sandbox reset").run().exits(exit::LOCKED).says("alice@laptop");
     // Reading waits for nobody.
     project.plan().run().exits(exit::CHANGES);
 

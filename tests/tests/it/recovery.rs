@@ -109,7 +109,7 @@ fn a_run_that_was_killed_before_its_pivot_can_be_taken_back() {
 
     let back = harbor.project.bfd("recover").arg("--back").run().exits(exit::ROLLED_BACK);
 
-    back.says("harbor is as it was before");
+    back.says("harbor is as it was before").never_mentions("once more (Ctrl-C)");
     assert_eq!(harbor.objects(), before.0);
     for (address, resource) in before.1.as_object().expect("resources") {
         let now = &harbor.project.state()["resources"][address];
@@ -202,6 +202,7 @@ fn whoever_looks_at_an_open_run_is_told_what_its_process_does() {
         let killed = running.kill_when(|_| {
             if proxy.is_holding() {
                 shown = Some(harbor.project.bfd("show").run().succeeds());
+                harbor.project.plan().run().exits(exit::LOCKED);
             }
             shown.is_some()
         });

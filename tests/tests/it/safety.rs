@@ -84,6 +84,8 @@ fn a_saved_plan_goes_where_it_was_made_for() {
 
     let apply = project.workspace().bfd(["apply", "plan.json"]).account("123456789012");
     apply.run().exits(exit::WRONG_ACCOUNT).says("the embedded sandbox");
+    let other = project.workspace().bfd(["apply", "plan.json", "--var", "a=b"]).run();
+    other.exits(exit::REFUSED).says("a saved plan has its variables");
 
     assert_eq!(existing(&project), Vec::<String>::new());
 }

@@ -261,15 +261,14 @@ fn actions(operation: &str) -> &'static str {
 
 pub(super) fn unreachable(operation: &'static str, origin: &str, why: &str) -> ProviderError {
     let what = format!("the connection to {origin} failed: {why}");
-    ProviderError::new(operation, ErrorClass::NetworkFailure, NoAnswer(what)).hint(
-        "check the network and the proxy settings, and repeat: what arrived is not sent again",
-    )
+    ProviderError::new(operation, ErrorClass::NetworkFailure, NoAnswer(what))
+        .hint("check the name of the registry, the network and the proxy settings, and repeat")
 }
 
 pub(super) fn silent(operation: &'static str, origin: &str, after: Duration) -> ProviderError {
     let what = format!("nothing moved between here and {origin} for {} s", after.as_secs());
     ProviderError::new(operation, ErrorClass::NetworkFailure, NoAnswer(what))
-        .hint("check the network, and repeat: what arrived is not sent again")
+        .hint("check the network, and repeat")
 }
 
 /// An answer that is none of those that the protocol knows.

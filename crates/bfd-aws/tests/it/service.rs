@@ -314,6 +314,10 @@ async fn autoscaling_takes_the_count_over_and_gives_it_back() {
     world.assert_quiet(AT, &back).await;
     assert_eq!(world.observe(AT, &changed).await.unwrap().object.inputs.get("autoscaling"), None);
     world.delete(AT, &changed).await.expect("deregistering twice is no error");
+    let arn = changed.outputs["task_definition"].as_str().unwrap().replace("web:", "never:");
+    let mut gone = changed.clone();
+    gone.outputs.insert("task_definition".to_owned(), arn.into());
+    world.delete(AT, &gone).await.expect("what was never there is gone");
 }
 
 #[tokio::test(start_paused = true)]

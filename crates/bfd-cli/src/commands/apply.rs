@@ -24,12 +24,15 @@ pub(super) async fn run(args: &ApplyArgs, screen: Screen) -> Result<Exit, Comman
     let reviewed = saved::read(&args.input.path)?;
     let path = reviewed.as_ref().map_or(&args.input.path, |saved| &saved.manifest);
     let saved_vars = reviewed.iter().flat_map(|saved| saved.vars.clone());
-    let vars = saved_vars.chain(args.input.vars.iter().cloned()).collect();
+    let vars: Vec<_> = saved_vars.chain(args.input.vars.iter().cloned()).collect();
     let manifest = ManifestArgs { manifest: path.clone(), vars };
     if reviewed.is_some() && !args.targets.is_empty() {
         return Err(CommandError::refused(
             "a saved plan has its targets; `--target` is for `plan`",
         ));
+    }
+    if reviewed.is_some() && !args.input.vars.is_empty() {
+        return Err(CommandError::refused("a saved plan has its variables; `--var` is for `plan`"));
     }
     let mut loaded = load(&manifest, SecretUse::Compared)?;
     contents::read(&mut loaded, &manifest, Promotions::Read).await?;

@@ -9,6 +9,7 @@ use crate::{
     screen::Screen,
     views,
 };
+use bfd_store::StoreError;
 
 /// Shows what apply would do. Writes nothing but the file it was asked for.
 pub(super) async fn run(args: &PlanArgs, screen: Screen) -> Result<Exit, CommandError> {
@@ -16,6 +17,9 @@ pub(super) async fn run(args: &PlanArgs, screen: Screen) -> Result<Exit, Command
     contents::read(&mut loaded, &args.manifest, Promotions::Read).await?;
     if let Some(open) = loaded.store.unfinished().await? {
         // What it is about to change, or has changed, is not recorded yet.
+        if let Some(holder) = loaded.store.holder().await? {
+            return Err(StoreError::Locked { holder: Box::new(holder) }.into());
+        }
         let about = about(&loaded, &open).await?;
         return Err(CommandError::refused_with(about, "plan again when that run has ended"));
     }

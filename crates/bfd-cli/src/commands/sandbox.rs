@@ -2,7 +2,7 @@ use crate::{
     cli::{ManifestArgs, SandboxCommand},
     connect::open_sandbox,
     exit::{CommandError, Exit},
-    load::{SecretUse, load},
+    load::{self, Loaded, SecretUse, load},
     running::Stop,
     screen::Screen,
 };
@@ -15,7 +15,12 @@ pub(super) async fn run(command: &SandboxCommand, screen: Screen) -> Result<Exit
     match command {
         SandboxCommand::Serve { manifest, port } => serve(manifest, *port, screen).await,
         SandboxCommand::Reset { manifest } => {
-            open(manifest)?.reset().map_err(|err| CommandError::refused(err.to_string()))?;
+            let loaded = of_sandbox(manifest)?;
+            // Not under the hands of a run.
+            let guard = loaded.store.lock(load::holder("bfd sandbox reset")).await?;
+            let sandbox = open_sandbox(&loaded.manifest)?;
+            sandbox.reset().map_err(|err| CommandError::refused(err.to_string()))?;
+            drop(guard);
             screen.data("the sandbox is empty; what bfd recorded of it stays: the next plan creates it anew\n");
             Ok(Exit::Done)
         }
@@ -23,7 +28,7 @@ pub(super) async fn run(command: &SandboxCommand, screen: Screen) -> Result<Exit
 }
 
 async fn serve(manifest: &Path, port: u16, screen: Screen) -> Result<Exit, CommandError> {
-    let sandbox = open(manifest)?;
+    let sandbox = open_sandbox(&of_sandbox(manifest)?.manifest)?;
     let refused = |err: std::io::Error| {
         CommandError::refused_with(
             format!("127.0.0.1:{port}: {err}"),
@@ -40,7 +45,7 @@ async fn serve(manifest: &Path, port: u16, screen: Screen) -> Result<Exit, Comma
     Ok(Exit::Done)
 }
 
-fn open(manifest: &Path) -> Result<bfd_sandbox::Sandbox, CommandError> {
+fn of_sandbox(manifest: &Path) -> Result<Loaded, CommandError> {
     let loaded = load(
         &ManifestArgs { manifest: manifest.to_owned(), vars: Vec::new() },
         SecretUse::Ignored,
@@ -51,5 +56,5 @@ fn open(manifest: &Path) -> Result<bfd_sandbox::Sandbox, CommandError> {
             "name a manifest with `provider.kind = \"sandbox\"`",
         ));
     }
-    open_sandbox(&loaded.manifest)
+    Ok(loaded)
 }

@@ -16,8 +16,8 @@ pub(super) async fn run(args: &ManifestArgs, screen: Screen) -> Result<Exit, Com
     let loaded = load(args, SecretUse::Known)?;
     let connection = connect(&loaded).await?;
     let (snapshot, open) = known(&loaded).await?;
-    if let Some(open) = open {
-        screen.say(&format!("{}\n", about(&loaded, &open).await?));
+    if let Some(open) = &open {
+        screen.say(&format!("{}\n", about(&loaded, open).await?));
     }
     let services: Vec<_> = snapshot
         .state
@@ -26,7 +26,9 @@ pub(super) async fn run(args: &ManifestArgs, screen: Screen) -> Result<Exit, Com
         .filter(|(address, _)| address.kind().as_str() == "service")
         .collect();
     if services.is_empty() {
-        screen.data(&format!("no service of {} is recorded\n", loaded.manifest.environment.name));
+        let yet = if open.is_some() { " yet" } else { "" };
+        let name = &loaded.manifest.environment.name;
+        screen.data(&format!("no service of {name} is recorded{yet}\n"));
         return Ok(Exit::Done);
     }
     let found = connection.provider.service_status(&services).await?;

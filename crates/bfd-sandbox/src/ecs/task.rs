@@ -24,6 +24,8 @@ const READING_SECRETS: f64 = 5.0;
 const SETTLING: f64 = 10.0;
 /// Seconds until a container that uses too much memory is killed.
 const FILLING_MEMORY: f64 = 2.0;
+/// How long a command runs that only ends.
+const ENDING: f64 = 1.0;
 /// Seconds of a load balancer's deregistration delay, by AWS's default.
 const DEREGISTERING: f64 = 300.0;
 /// Seconds for the containers to end, for the network interface to go, and for the record.
@@ -410,6 +412,9 @@ fn fate(world: &World, at: usize, image: &str, declared: &Value, now: f64) -> Op
         let reason = reason.map(str::to_owned);
         Some((now + after, Due::Exit { container: at, code, reason }))
     };
+    if let Some(code) = image::exits(declared) {
+        return exit(ENDING, code, None);
+    }
     let behaviour = image::behaviour(world, image);
     let ready = match behaviour {
         Behaviour::Crash { exit_code, after } => return exit(after.as_secs_f64(), exit_code, None),

@@ -180,7 +180,9 @@ fn is_missing(refused: &ProviderError) -> bool {
         || (error::code(refused) == Some("ClientException")
             && error::message(refused).is_some_and(|message| {
                 let message = message.to_ascii_lowercase();
-                message.contains("unable to describe") || message.contains("not found")
+                message.contains("unable to describe")
+                    || message.contains("not found")
+                    || message.contains("specified task definition does not exist")
             }))
 }
 

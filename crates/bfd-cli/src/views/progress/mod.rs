@@ -86,6 +86,12 @@ impl Reporter {
         self
     }
 
+    /// Takes note of what was asked for before anything was begun.
+    pub fn note(&mut self, entry: &Entry) {
+        self.tally.count(None, entry);
+        self.keep(entry);
+    }
+
     /// Everything that happened, but for progress: what an outcome is told from.
     pub fn entries(&self) -> &[Entry] {
         &self.entries
