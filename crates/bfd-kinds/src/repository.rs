@@ -141,7 +141,7 @@ fn undo(action: Action, fields: &[FieldChange]) -> (Undo, Option<&'static str>) 
         }
         Action::Create | Action::Update | Action::Adopt => (Undo::Exact, None),
         Action::Replace | Action::Delete => {
-            let why = "its images are lost with it; with images in it and without `force_delete`, AWS refuses";
+            let why = "its images are lost with it; with images in it, and unless `force_delete` was applied before, AWS refuses";
             (Undo::None, Some(why))
         }
     }

@@ -47,9 +47,15 @@ fn looked_up(settle: &mut Settle<'_>) {
     let absence = Absence {
         place: "source",
         why: format!("the repository {was}"),
-        help: format!("push `{reference}` to `{repository}`"),
+        help: if missing {
+            format!(
+                "create the repository first: apply with `--target` and its address, push `{reference}` to it"
+            )
+        } else {
+            format!("push `{reference}` to `{repository}`")
+        },
         first: format!(
-            "create the repository first with `bfd apply M --target repository.X`, push `{reference}` to it, and apply again; or declare a `fallback`"
+            "create the repository first: apply with `--target` and its address, push `{reference}` to it, and apply again; or declare a `fallback`"
         ),
     };
     stand_in(settle, &absence, awaited);
@@ -179,7 +185,7 @@ fn stand_in(settle: &mut Settle<'_>, absence: &Absence, awaited: Option<Expr>) {
     };
     if recorded_real(settle) {
         let label = format!("{why}, and a fallback never replaces an image that was deployed");
-        let help = format!("{help} again");
+        let help = format!("{help} again, and plan again");
         refuse(settle, "image::not_found", place, &label, &help);
         return;
     }

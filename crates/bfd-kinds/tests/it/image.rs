@@ -154,6 +154,9 @@ fn a_missing_image_without_a_fallback_says_what_to_do_first() {
     for sight in absences() {
         let (_, problems) = settle(&lower(&json!({ "source": "${repository.web}:v1" })), &sight);
         assert_eq!(problems[0].code, "image::not_found");
-        assert!(problems[0].help.contains("--target repository.X"), "{problems:?}");
+        assert!(
+            problems[0].help.contains("apply with `--target` and its address, push `v1`"),
+            "{problems:?}"
+        );
     }
 }

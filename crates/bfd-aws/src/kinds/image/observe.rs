@@ -149,9 +149,10 @@ pub(crate) async fn expiring(
     repository: &str,
     pushes: &Pushes,
 ) -> Result<BTreeSet<String>, ProviderError> {
-    let policy = match pushes.policy(repository) {
-        Some(planned) => planned.map(str::to_owned),
-        None => policy(aws, repository).await?,
+    let policy = if pushes.knows_policy(repository) {
+        pushes.policy(repository).map(str::to_owned)
+    } else {
+        policy(aws, repository).await?
     };
     let Some(policy) = policy else { return Ok(BTreeSet::new()) };
     let images: Vec<Aged> = describe(aws, repository, None)
@@ -165,13 +166,12 @@ pub(crate) async fn expiring(
             })
         })
         .collect();
-    let next: Vec<&str> = match pushes.tags(repository) {
-        Some(tags) => tags.iter().map(String::as_str).collect(),
+    let next: Vec<&str> = if let Some(tags) = pushes.tags(repository) {
+        tags.iter().map(String::as_str).collect()
+    } else {
         // The next one has the tag that the newest has, as far as prefixes go.
-        None => {
-            let newest = images.iter().max_by(|a, b| a.pushed_at.total_cmp(&b.pushed_at));
-            vec![newest.and_then(|image| image.tags.first()).map_or("", String::as_str)]
-        }
+        let newest = images.iter().max_by(|a, b| a.pushed_at.total_cmp(&b.pushed_at));
+        vec![newest.and_then(|image| image.tags.first()).map_or("", String::as_str)]
     };
     let now = aws.now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     Ok(lifecycle::expired(&policy, &images, &next, now.as_secs_f64()))

@@ -43,9 +43,14 @@ impl Pushes {
         self.tags.get(repository)
     }
 
-    /// The policy that the plan sets there, or that it removes one.
-    pub(super) fn policy(&self, repository: &str) -> Option<Option<&str>> {
-        self.policies.get(repository).map(Option::as_deref)
+    /// Whether the plan says which policy the repository has.
+    pub(super) fn knows_policy(&self, repository: &str) -> bool {
+        self.policies.contains_key(repository)
+    }
+
+    /// The policy that the plan leaves there, if it leaves one.
+    pub(super) fn policy(&self, repository: &str) -> Option<&str> {
+        self.policies.get(repository)?.as_deref()
     }
 
     fn image(&mut self, inputs: &Properties) {

@@ -116,7 +116,7 @@ impl KindCalls for Repository {
                 let hint = if context.undo {
                     "somebody pushed to it meanwhile: delete those images, then `bfd recover`"
                 } else {
-                    "delete the images first, or set `force_delete = true` and apply that"
+                    "delete the images first; or set `force_delete = true` in its table, and apply that alone with `--target`, before it is deleted"
                 };
                 Err(refused.hint(hint))
             }
