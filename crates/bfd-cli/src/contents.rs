@@ -6,6 +6,7 @@ use crate::{
     exit::CommandError,
     host,
     load::{Loaded, SecretUse, in_manifest, load},
+    platforms, same_tags,
 };
 use bfd_aws::{ContentError, ImageError};
 use bfd_core::{
@@ -37,8 +38,9 @@ pub async fn read(
     let images = images.filter(|resource| resource.address.kind().as_str() == "image");
     let read = join_all(images.map(|image| one(image, &directory, args, promotions))).await;
     let mut problems: Vec<Problem> = read.into_iter().filter_map(Result::err).collect();
-    problems.extend(crate::platforms::check(&loaded.manifest.resources));
-    problems.extend(crate::same_tags::check(&loaded.manifest.resources));
+    let resources = &loaded.manifest.resources;
+    problems.extend(platforms::check(resources, &platforms::declared_platforms(resources)));
+    problems.extend(same_tags::check(resources));
     if !problems.is_empty() {
         return Err(in_manifest(&loaded.manifest, problems));
     }

@@ -5,6 +5,7 @@ use crate::{
     contents::known_inputs,
     exit::CommandError,
     load::{Loaded, in_manifest},
+    platforms,
 };
 use bfd_core::{
     Address, Environment, Observation, Problem, Properties, Severity, Snapshot, Value,
@@ -101,6 +102,9 @@ pub async fn plan(
             plan
         }
     };
+    if let Some(connection) = connection {
+        check_platforms(loaded, &plan, connection).await?;
+    }
     let warnings = manifest.warnings.iter().filter(|p| p.severity == Severity::Warning);
     plan.warnings.extend(warnings.map(warning));
     plan.warnings.extend(stand_ins(&plan));
@@ -120,6 +124,32 @@ pub async fn plan(
         plan.warnings.push(Warning { address: None, message: message.to_owned(), help: None });
     }
     Ok(plan)
+}
+
+/// Looks what images run on that are to be copied, and whether their services do.
+async fn check_platforms(
+    loaded: &Loaded,
+    plan: &Plan,
+    connection: &Connection,
+) -> Result<(), CommandError> {
+    let copied = plan.steps.iter().filter_map(|step| match &step.op {
+        Op::Create { inputs, .. } | Op::Update { inputs, .. }
+            if step.address.kind().as_str() == "image" =>
+        {
+            let inputs = known_inputs(inputs);
+            // Of a promoted image they are known from the other environment.
+            let is_asked = !inputs.contains_key("platforms")
+                && inputs.get("fallback_active") == Some(&Value::Bool(false));
+            is_asked.then(|| (step.address.clone(), inputs))
+        }
+        _ => None,
+    });
+    let copied: BTreeMap<Address, Properties> = copied.collect();
+    let manifest = &loaded.manifest;
+    let registry = bfd_kinds::image::registry(&manifest.environment);
+    let found = connection.provider.platforms_of_copies(&registry, &copied).await;
+    let problems = platforms::check(&manifest.resources, &found);
+    if problems.is_empty() { Ok(()) } else { Err(in_manifest(manifest, problems)) }
 }
 
 /// Looks whether what a rollback would go back to is still there. One that is switched off

@@ -7,19 +7,25 @@ use std::collections::BTreeMap;
 /// What Fargate and ECS take for granted.
 const ARCHITECTURE: &str = "X86_64";
 
-/// Compares the platforms of images, where they are known, with those that services run on.
-pub(crate) fn check(resources: &[Resource]) -> Vec<Problem> {
-    let images: BTreeMap<&Address, Vec<&str>> = resources
-        .iter()
-        .filter_map(|image| {
-            let platforms = image.inputs.get("platforms")?.as_list()?;
-            Some((&image.address, platforms.iter().filter_map(Expr::as_str).collect()))
-        })
-        .collect();
-    resources.iter().flat_map(|resource| of_service(resource, &images)).collect()
+/// By image.
+pub(crate) type Platforms = BTreeMap<Address, Vec<String>>;
+
+/// The platforms that are known before anything is looked at.
+pub(crate) fn declared_platforms(resources: &[Resource]) -> Platforms {
+    let known = resources.iter().filter_map(|image| {
+        let platforms = image.inputs.get("platforms")?.as_list()?;
+        let platforms = platforms.iter().filter_map(Expr::as_str).map(str::to_owned);
+        Some((image.address.clone(), platforms.collect()))
+    });
+    known.collect()
 }
 
-fn of_service(resource: &Resource, images: &BTreeMap<&Address, Vec<&str>>) -> Vec<Problem> {
+/// Compares the platforms of images with those that services run on.
+pub(crate) fn check(resources: &[Resource], images: &Platforms) -> Vec<Problem> {
+    resources.iter().flat_map(|resource| of_service(resource, images)).collect()
+}
+
+fn of_service(resource: &Resource, images: &Platforms) -> Vec<Problem> {
     let task = resource.inputs.get("task_definition").and_then(Expr::as_map);
     let Some(task) = task else { return Vec::new() };
     let Some(wanted) = platform(task) else { return Vec::new() };
@@ -27,8 +33,8 @@ fn of_service(resource: &Resource, images: &BTreeMap<&Address, Vec<&str>>) -> Ve
     let wrong = containers.filter_map(|(name, container)| {
         let image = declared(container.as_map()?.get("image")?)?;
         let has = images.get(image)?;
-        let fits = |one: &&str| {
-            **one == wanted || one.strip_prefix(&wanted).is_some_and(|rest| rest.starts_with('/'))
+        let fits = |one: &String| {
+            *one == wanted || one.strip_prefix(&wanted).is_some_and(|rest| rest.starts_with('/'))
         };
         if has.iter().any(fits) {
             return None;
@@ -84,7 +90,8 @@ mod tests {
         let containers = Expr::Map(BTreeMap::from([("web".to_owned(), container)]));
         task.insert("containers".to_owned(), containers);
         let service = resource("service", "task_definition", Expr::Map(task));
-        let problems = check(&[image, service]);
+        let all = [image, service];
+        let problems = check(&all, &declared_platforms(&all));
         problems.first().map(|problem| problem.labels[0].text.clone())
     }
 

@@ -53,6 +53,12 @@ fn an_image_for_another_platform_is_refused_when_planning() {
     other.image_is(&format!("repository = \"web\"\narchive = \"{}\"", from.display()));
     let refused = other.project.plan().run().exits(exit::REFUSED);
     refused.says("the service runs on linux/amd64").says("image = \"${image.web}\"");
+
+    // What a copy is for is read from its registry.
+    other.image_is(&format!("repository = \"web\"\nsource = \"{}\"", dock.runs("web")));
+    let refused = other.project.plan().run().exits(exit::REFUSED);
+    tell(&format!("{refused}"));
+    refused.says("`image.web` is for linux/arm64").says("the service runs on linux/amd64");
 }
 
 #[test]

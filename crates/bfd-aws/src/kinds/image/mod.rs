@@ -6,6 +6,7 @@
 //! | `look` | looks whether what bfd pushed is there |
 //! | `recipe` | what an image is made of on this machine, and its hash |
 //! | `made` | makes it and pushes it |
+//! | `platforms` | what copies run on |
 //! | `undo` | takes it away again |
 //! | `tags` | tags and digests by ECR's own API |
 //! | `lifecycle` | what a policy would expire |
@@ -15,6 +16,7 @@ mod lifecycle;
 mod look;
 mod made;
 mod observe;
+mod platforms;
 mod pushes;
 mod recipe;
 mod tags;
