@@ -8,6 +8,7 @@ use bfd_provider::{Progress, Provider};
 use bfd_store::{RunHeader, StateGuard, Unfinished};
 use std::{
     collections::{BTreeMap, BTreeSet},
+    mem,
     pin::Pin,
     sync::Arc,
     time::Duration,
@@ -77,6 +78,17 @@ struct Driver<'a> {
     turn_back: CancellationToken,
 }
 
+/// What is believed and not durable yet, and the calls that wait for it.
+#[derive(Default)]
+struct Batch {
+    entries: Vec<Entry>,
+    calls: Vec<(Task, Call)>,
+    /// Whether any of it is more than progress.
+    is_durable: bool,
+    /// Whether any of it turns the run around.
+    is_urgent: bool,
+}
+
 impl<'a> Driver<'a> {
     fn new(run: Run, header: &RunHeader, seq: u64, session: Session<'a>) -> Self {
         let (progress, heard) = mpsc::unbounded_channel();
@@ -103,54 +115,90 @@ impl<'a> Driver<'a> {
         let clock = self.clock.clone();
         let mut deadline: Option<Pin<Box<dyn Future<Output = ()> + Send + '_>>> = None;
         let mut canceled = false;
-        self.start(self.run.interrupted(), true).await?;
+        let mut batch = Batch::default();
+        self.announce(self.run.interrupted(), true, &mut batch)?;
         loop {
+            // What has happened makes the next steps possible: both go into one write.
+            let room = self.parallelism.saturating_sub(self.running.len() + batch.calls.len());
+            self.announce(self.run.next_tasks(room), false, &mut batch)?;
+            self.settle(mem::take(&mut batch)).await?;
             if self.run.unwinding() && deadline.is_none() {
                 self.turn_back.cancel();
                 deadline =
                     Some(clock.sleep(Duration::from_secs(self.run.plan().rollback.deadline)));
             }
-            let room = self.parallelism.saturating_sub(self.running.len());
-            self.start(self.run.next_tasks(room), false).await?;
             if self.running.is_empty() {
                 return self.end().await;
             }
-            tokio::select! {
-                biased;
-                Some((step, message)) = self.heard.recv() => {
-                    self.record(vec![(Some(step), Event::Progress { message })]).await?;
+            let mut linger: Option<Pin<Box<dyn Future<Output = ()> + Send + '_>>> = None;
+            loop {
+                tokio::select! {
+                    biased;
+                    Some((step, message)) = self.heard.recv() => {
+                        self.believe(Some(step), Event::Progress { message }, &mut batch)?;
+                    }
+                    Some(finished) = self.running.join_next_with_id() => {
+                        self.finish(finished, &mut batch)?;
+                    }
+                    () = self.abort.cancelled() => {
+                        self.settle(batch).await?;
+                        return Ok(self.leave(Unended::Aborted));
+                    }
+                    () = self.cancel.cancelled(), if !canceled => {
+                        canceled = true;
+                        self.believe(None, Event::Canceled, &mut batch)?;
+                    }
+                    () = async { deadline.as_mut().expect("checked by the guard").await }, if deadline.is_some() => {
+                        self.settle(batch).await?;
+                        return Ok(self.leave(Unended::Deadline));
+                    }
+                    () = async { linger.as_mut().expect("checked by the guard").await }, if linger.is_some() => break,
                 }
-                Some(finished) = self.running.join_next_with_id() => self.finish(finished).await?,
-                () = self.abort.cancelled() => return Ok(self.leave(Unended::Aborted)),
-                () = self.cancel.cancelled(), if !canceled => {
-                    canceled = true;
-                    self.record(vec![(None, Event::Canceled)]).await?;
+                self.gather(&mut batch)?;
+                // What went wrong waits for nothing, and neither does the last one.
+                if batch.is_urgent || self.running.is_empty() {
+                    break;
                 }
-                () = async { deadline.as_mut().expect("checked by the guard").await }, if deadline.is_some() => {
-                    return Ok(self.leave(Unended::Deadline));
+                let wait = if batch.is_durable { self.guard.linger() } else { Duration::ZERO };
+                if wait.is_zero() {
+                    break;
                 }
+                linger.get_or_insert_with(|| clock.sleep(wait));
             }
         }
     }
 
-    /// Announces tasks in one durable write, then lets them run.
-    async fn start(&mut self, tasks: Vec<Task>, repeated: bool) -> Result<(), ApplyError> {
-        if tasks.is_empty() {
-            return Ok(());
+    /// Takes what else has happened in the meantime, without waiting for more.
+    fn gather(&mut self, batch: &mut Batch) -> Result<(), ApplyError> {
+        let mut ended = Vec::new();
+        while let Some(finished) = self.running.try_join_next_with_id() {
+            ended.push(finished);
         }
+        // What a call has told it told before its end.
+        while let Ok((step, message)) = self.heard.try_recv() {
+            self.believe(Some(step), Event::Progress { message }, batch)?;
+        }
+        ended.into_iter().try_for_each(|finished| self.finish(finished, batch))
+    }
+
+    /// Announces tasks; they run when that is durable.
+    fn announce(
+        &mut self,
+        tasks: Vec<Task>,
+        repeated: bool,
+        batch: &mut Batch,
+    ) -> Result<(), ApplyError> {
         // Resolve before the entry exists, while every dependency is still in the state.
         let calls: Vec<(Task, Call)> =
             tasks.into_iter().map(|task| (task, self.call(task, repeated))).collect();
-        let announced = calls.iter().map(|(task, _)| match task {
-            Task::Do(step) => (Some(*step), Event::Started),
-            Task::Undo(step) => (Some(*step), Event::UndoStarted),
-        });
-        self.record(announced.collect()).await?;
-        for (task, call) in calls {
-            let provider = self.provider.clone();
-            let handle = self.running.spawn(async move { call.perform(&*provider).await });
-            self.tasks.insert(handle.id(), task);
+        for (task, _) in &calls {
+            let event = match task {
+                Task::Do(_) => Event::Started,
+                Task::Undo(_) => Event::UndoStarted,
+            };
+            self.believe(Some(task.step()), event, batch)?;
         }
+        batch.calls.extend(calls);
         Ok(())
     }
 
@@ -160,14 +208,18 @@ impl<'a> Driver<'a> {
         Call::new(&self.run, task, &self.header, repeated, progress, self.turn_back.clone())
     }
 
-    async fn finish(&mut self, finished: Result<(Id, Event), JoinError>) -> Result<(), ApplyError> {
+    fn finish(
+        &mut self,
+        finished: Result<(Id, Event), JoinError>,
+        batch: &mut Batch,
+    ) -> Result<(), ApplyError> {
         let (id, event) = match finished {
             Ok((id, event)) => (id, Some(event)),
             Err(error) => (error.id(), None),
         };
         let task = self.tasks.remove(&id).expect("every call has its task");
         let event = event.unwrap_or_else(|| self.panicked(task));
-        self.record(vec![(Some(task.step()), event)]).await
+        self.believe(Some(task.step()), event, batch)
     }
 
     /// A call that panicked may have done anything: what it was about is undone.
@@ -188,18 +240,36 @@ impl<'a> Driver<'a> {
         }
     }
 
-    /// Makes events durable, then believes them, then shows them. In that order.
-    async fn record(&mut self, events: Vec<(Option<StepId>, Event)>) -> Result<(), ApplyError> {
-        let at = self.clock.now();
-        let numbered = events.into_iter().zip(self.seq..);
-        let entries: Vec<Entry> = numbered
-            .map(|((step, event), seq)| Entry { seq, at: at.clone(), step, event })
-            .collect();
+    /// Believes an event. Nobody acts on it, and nobody is shown it, before it is durable.
+    fn believe(
+        &mut self,
+        step: Option<StepId>,
+        event: Event,
+        batch: &mut Batch,
+    ) -> Result<(), ApplyError> {
+        self.run.record(step, &event)?;
+        batch.is_durable |= event.must_be_durable();
+        batch.is_urgent |=
+            matches!(event, Event::Failed { .. } | Event::UndoFailed { .. } | Event::Canceled);
+        batch.entries.push(Entry { seq: self.seq, at: self.clock.now(), step, event });
+        self.seq += 1;
+        Ok(())
+    }
+
+    /// Makes what is believed durable, then shows it, then lets its calls run. In that order.
+    async fn settle(&mut self, batch: Batch) -> Result<(), ApplyError> {
+        let Batch { entries, calls, .. } = batch;
+        if entries.is_empty() {
+            return Ok(());
+        }
         self.guard.append(&entries).await?;
-        self.seq += entries.len() as u64;
         for entry in &entries {
-            self.run.record(entry.step, &entry.event)?;
             self.reporter.on_entry(entry.step.map(|id| self.run.plan().step(id)), entry);
+        }
+        for (task, call) in calls {
+            let provider = self.provider.clone();
+            let handle = self.running.spawn(async move { call.perform(&*provider).await });
+            self.tasks.insert(handle.id(), task);
         }
         Ok(())
     }

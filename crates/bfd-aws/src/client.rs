@@ -12,7 +12,6 @@ use aws_smithy_async::{
     rt::sleep::{AsyncSleep, SharedAsyncSleep, TokioSleep},
     time::{SharedTimeSource, SystemTimeSource},
 };
-use aws_smithy_runtime::client::retries::{RetryPartition, TokenBucket};
 use aws_smithy_runtime_api::client::{
     http::SharedHttpClient, orchestrator::HttpResponse, result::SdkError,
     stalled_stream_protection::StalledStreamProtectionConfig,
@@ -76,33 +75,45 @@ pub(crate) enum Made<T> {
 /// Configures a client whose retries share no budget with other connections of the process.
 macro_rules! client {
     ($sdk:ident, $config:expr) => {
+        client!($sdk, $config, |config: $sdk::config::Builder| config)
+    };
+    ($sdk:ident, $config:expr, $more:expr) => {
         $sdk::Client::from_conf(
-            $sdk::config::Builder::from($config)
+            $more($sdk::config::Builder::from($config))
                 .retry_partition(
-                    RetryPartition::custom(stringify!($sdk))
-                        .token_bucket(TokenBucket::default())
+                    aws_smithy_runtime::client::retries::RetryPartition::custom(stringify!($sdk))
+                        .token_bucket(aws_smithy_runtime::client::retries::TokenBucket::default())
                         .build(),
                 )
                 .build(),
         )
     };
 }
+pub(crate) use client;
+
+/// The SDK's configuration, and the clock that goes with it.
+pub(crate) async fn configured(
+    settings: &Settings,
+    count: &RequestCount,
+) -> (SdkConfig, SharedAsyncSleep, SharedTimeSource) {
+    match &settings.transport {
+        Some(transport) => (
+            injected(settings, transport, count),
+            transport.sleep.clone(),
+            transport.time_source.clone(),
+        ),
+        None => (
+            chained(settings, count).await,
+            SharedAsyncSleep::new(TokioSleep::new()),
+            SharedTimeSource::new(SystemTimeSource::new()),
+        ),
+    }
+}
 
 impl Aws {
     pub(crate) async fn connect(settings: Settings, secrets: Arc<dyn Secrets>) -> Self {
         let count = RequestCount::default();
-        let (config, sleep, time) = match &settings.transport {
-            Some(transport) => (
-                injected(&settings, transport, &count),
-                transport.sleep.clone(),
-                transport.time_source.clone(),
-            ),
-            None => (
-                chained(&settings, &count).await,
-                SharedAsyncSleep::new(TokioSleep::new()),
-                SharedTimeSource::new(SystemTimeSource::new()),
-            ),
-        };
+        let (config, sleep, time) = configured(&settings, &count).await;
         Self {
             autoscaling: client!(aws_sdk_applicationautoscaling, &config),
             cloudformation: client!(aws_sdk_cloudformation, &config),

@@ -59,7 +59,18 @@ where
     E: Error + ProvideErrorMetadata + Send + Sync + 'static,
 {
     let service = operation.split(':').next().unwrap_or_default();
-    let endpoint = aws.endpoint(service);
+    translate_at(operation, &aws.endpoint(service), error)
+}
+
+/// The same, of a request that went to `endpoint`.
+pub(crate) fn translate_at<E>(
+    operation: &'static str,
+    endpoint: &str,
+    error: &SdkError<E, HttpResponse>,
+) -> ProviderError
+where
+    E: Error + ProvideErrorMetadata + Send + Sync + 'static,
+{
     if let Some(credentials) = find::<CredentialsError>(error) {
         return no_credentials(operation, credentials);
     }
@@ -175,7 +186,8 @@ fn classify(code: &str, message: &str, status: u16) -> ErrorClass {
         | "AlreadyExists" => ErrorClass::AlreadyExists,
         // CloudFormation has one code for everything; its words tell.
         "ValidationError" if message.contains("does not exist") => ErrorClass::NotFound,
-        "ParameterNotFound"
+        "NoSuchBucket"
+        | "ParameterNotFound"
         | "ParameterVersionNotFound"
         | "RepositoryNotFoundException"
         | "ImageNotFoundException"

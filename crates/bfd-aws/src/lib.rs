@@ -12,6 +12,7 @@
 //! | `error` | from the SDK's errors to the engine's |
 //! | [`registry`] | images in registries: the OCI distribution protocol |
 //! | `json` | services of which a single call is made, without their SDK crates |
+//! | [`S3Objects`] | the bucket of a state |
 //! | `logs`, `secrets` | CloudWatch Logs and Secrets Manager, by that |
 //! | `inputs`, `tags` | reading canonical properties |
 //! | `shapes` | AWS's own JSON to and from the SDK's types |
@@ -22,6 +23,7 @@ mod inputs;
 mod json;
 mod kinds;
 mod logs;
+mod objects;
 mod provider;
 mod rate;
 pub mod registry;
@@ -39,5 +41,6 @@ pub use kinds::{
     },
     service::ServiceStatus,
 };
+pub use objects::{Bucket, S3Objects};
 pub use provider::AwsProvider;
 pub use settings::{Settings, Transport};

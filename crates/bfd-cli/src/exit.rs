@@ -4,7 +4,7 @@ use bfd_apply::{ApplyError, Ended};
 use bfd_core::{Environment, Outcome, Problem};
 use bfd_manifest::Sources;
 use bfd_provider::{ErrorClass, ProviderError};
-use bfd_store::StoreError;
+use bfd_store::{ObjectError, StoreError};
 use thiserror::Error;
 
 /// What the process ends with. The table is in `docs/commands.md`.
@@ -79,8 +79,12 @@ impl CommandError {
 
     pub fn exit(&self) -> Exit {
         match self {
-            Self::Store(StoreError::Locked { .. })
-            | Self::Apply(ApplyError::Store(StoreError::Locked { .. })) => Exit::Locked,
+            // What was under way goes on in the hands of the lock's new owner.
+            Self::Store(StoreError::Locked { .. } | StoreError::TakenOver { .. })
+            | Self::Apply(
+                ApplyError::NotBegun(StoreError::TakenOver { .. })
+                | ApplyError::Store(StoreError::Locked { .. } | StoreError::TakenOver { .. }),
+            ) => Exit::Locked,
             Self::Apply(ApplyError::StalePlan { .. }) => Exit::Stale,
             Self::Apply(ApplyError::Journal(_)) => Exit::Bug,
             // A run was under way when its journal could not be written.
@@ -102,6 +106,9 @@ impl CommandError {
             Self::Refused { help, .. } => help.clone(),
             Self::Provider(error) => error.hint.clone().or_else(|| hint(error.class)),
             Self::Store(error) | Self::Apply(ApplyError::NotBegun(error)) => {
+                Some(store_help(error, manifest))
+            }
+            Self::Apply(ApplyError::Store(error @ StoreError::TakenOver { .. })) => {
                 Some(store_help(error, manifest))
             }
             // A run was under way: what was announced is in its journal.
@@ -151,6 +158,19 @@ fn store_help(error: &StoreError, manifest: &str) -> String {
             "wait for its end; `bfd unlock {manifest}` tells whether it is alive, \
              `bfd show {manifest} --run` what it does"
         ),
+        StoreError::TakenOver { .. } => format!(
+            "this process was away for longer than its lease, and records nothing any more; \
+             what it had begun is the new owner's: `bfd show {manifest} --run` shows what became \
+             of it"
+        ),
+        StoreError::Unreachable { source, .. } => match &**source {
+            ObjectError::Refused(failure) | ObjectError::Unanswered(failure) => {
+                failure.hint.clone().unwrap_or_else(|| "see docs/state.md".to_owned())
+            }
+            ObjectError::Changed | ObjectError::Conflict => {
+                "others write to it all the time; try again".to_owned()
+            }
+        },
         StoreError::NewerFormat { .. } => "use the bfd that wrote it, or a newer one".to_owned(),
         StoreError::Damaged { .. } => {
             "nothing was changed; restore the file from a backup, see docs/recovery.md".to_owned()

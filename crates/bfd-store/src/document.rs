@@ -19,6 +19,9 @@ pub struct StateDocument {
     pub resources: BTreeMap<Address, ResourceState>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub deposed: BTreeMap<Address, Vec<ResourceState>>,
+    /// In a bucket: which owner of the lock wrote it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fence: Option<u64>,
 }
 
 impl StateDocument {
@@ -30,6 +33,7 @@ impl StateDocument {
             environment: environment.clone(),
             resources: state.resources.clone(),
             deposed: state.deposed.clone(),
+            fence: None,
         }
     }
 
@@ -67,6 +71,19 @@ pub(crate) struct JournalHead {
     #[serde(flatten)]
     pub header: RunHeader,
     pub plan: Plan,
+}
+
+/// A journal with all that was written to it so far.
+pub(crate) fn journal_text(run: &Unfinished) -> String {
+    let Unfinished { header, plan, entries } = run;
+    let head = JournalHead { format: FORMAT, header: header.clone(), plan: plan.clone() };
+    let mut text = serde_json::to_string(&head).expect("a plan is plain data");
+    text.push('\n');
+    for entry in entries {
+        text.push_str(&serde_json::to_string(entry).expect("an entry is plain data"));
+        text.push('\n');
+    }
+    text
 }
 
 /// Reads a journal. A torn last line was never announced to anyone, so it is dropped.

@@ -1,10 +1,13 @@
-use crate::LockHolder;
+use crate::{LockHolder, ObjectError, Objects};
 use thiserror::Error;
 
 #[derive(Debug, Error)]
 pub enum StoreError {
     #[error("the state is locked by {} (process {}, `{}`, since {})", holder.who, holder.process, holder.command, holder.since)]
     Locked { holder: Box<LockHolder> },
+    /// Whoever finds this out has held the lock before, and writes nothing any more.
+    #[error("the lock was taken over by {} (process {}, `{}`, since {})", by.who, by.process, by.command, by.since)]
+    TakenOver { by: Box<LockHolder> },
     #[error("{place} has format {found}; this bfd reads up to {known}")]
     NewerFormat { place: String, found: u64, known: u64 },
     #[error("{place} is damaged: {reason}")]
@@ -21,4 +24,14 @@ pub enum StoreError {
         #[source]
         source: std::io::Error,
     },
+    #[error("{place} cannot be read or written")]
+    Unreachable {
+        place: String,
+        #[source]
+        source: Box<ObjectError>,
+    },
+}
+
+pub(crate) fn unreachable(objects: &dyn Objects, key: &str, source: ObjectError) -> StoreError {
+    StoreError::Unreachable { place: objects.place(key), source: Box::new(source) }
 }

@@ -1,7 +1,7 @@
 use crate::{
     Disk, FileDisk, FinishedRun, Hold, LockHolder, RunHeader, StateDocument, StateGuard,
     StateStore, StoreError, Unfinished,
-    document::{FORMAT, JournalHead, parse_journal},
+    document::{journal_text, parse_journal},
     runs,
 };
 use async_trait::async_trait;
@@ -15,9 +15,6 @@ use std::{
     path::{Path, PathBuf},
     sync::Arc,
 };
-
-/// How many finished runs are kept: each holds a whole plan.
-const RUNS_KEPT: usize = 100;
 
 /// State in a directory of its own: `state.json`, `journal.jsonl`, `lock`, `runs/`.
 ///
@@ -120,7 +117,7 @@ impl StateStore for LocalStore {
         let path = self.path("lock");
         let name = serde_json::to_string(&holder).expect("a holder is plain data");
         let Some(lock) = self.disk.lock(&path, &name).map_err(|err| writing(&path, err))? else {
-            let held = self.read_holder(&path)?.unwrap_or_else(unknown_holder);
+            let held = self.read_holder(&path)?.unwrap_or_else(LockHolder::unknown);
             return Err(StoreError::Locked { holder: Box::new(held) });
         };
         let snapshot = self.read_state()?;
@@ -137,7 +134,7 @@ impl StateStore for LocalStore {
     async fn holder(&self) -> Result<Option<LockHolder>, StoreError> {
         let path = self.path("lock");
         if self.disk.is_locked(&path).map_err(|err| reading(&path, err))? {
-            Ok(Some(self.read_holder(&path)?.unwrap_or_else(unknown_holder)))
+            Ok(Some(self.read_holder(&path)?.unwrap_or_else(LockHolder::unknown)))
         } else {
             Ok(None)
         }
@@ -206,7 +203,7 @@ impl LocalGuard {
             disk.rename(&path, &runs.join(name))?;
             // Their names sort by time.
             let kept = disk.list(&runs)?;
-            let surplus = kept.len().saturating_sub(RUNS_KEPT);
+            let surplus = kept.len().saturating_sub(runs::RUNS_KEPT);
             kept.iter().take(surplus).try_for_each(|oldest| disk.remove(oldest))
         };
         close().map_err(|err| writing(&path, err))
@@ -225,13 +222,10 @@ impl StateGuard for LocalGuard {
 
     async fn begin(&mut self, header: &RunHeader, plan: &Plan) -> Result<(), StoreError> {
         let path = self.store.path("journal.jsonl");
-        let head = JournalHead { format: FORMAT, header: header.clone(), plan: plan.clone() };
-        let mut line = serde_json::to_string(&head).expect("a plan is plain data");
-        line.push('\n');
-        let begin = self.store.disk.replace(&path, line.as_bytes());
+        let run = Unfinished { header: header.clone(), plan: plan.clone(), entries: Vec::new() };
+        let begin = self.store.disk.replace(&path, journal_text(&run).as_bytes());
         begin.map_err(|err| writing(&path, err))?;
-        self.unfinished =
-            Some(Unfinished { header: header.clone(), plan: plan.clone(), entries: Vec::new() });
+        self.unfinished = Some(run);
         Ok(())
     }
 
@@ -257,14 +251,24 @@ impl StateGuard for LocalGuard {
             _ => self.snapshot.version.lineage.clone(),
         };
         let version = StateVersion { lineage, serial: self.snapshot.version.serial + 1 };
+        self.replace(environment, version, next).await?;
+        if self.unfinished.take().is_some() {
+            self.close_journal()?;
+        }
+        Ok(())
+    }
+
+    async fn replace(
+        &mut self,
+        environment: &Environment,
+        version: StateVersion,
+        next: State,
+    ) -> Result<(), StoreError> {
         let document = StateDocument::new(&version, environment, &next);
         let path = self.store.path("state.json");
         let replace = self.store.disk.replace(&path, document.to_text().as_bytes());
         replace.map_err(|err| writing(&path, err))?;
         self.snapshot = Snapshot { version, environment: Some(environment.clone()), state: next };
-        if self.unfinished.take().is_some() {
-            self.close_journal()?;
-        }
         Ok(())
     }
 }
@@ -279,12 +283,6 @@ fn to_text(path: &Path, bytes: Vec<u8>) -> Result<String, StoreError> {
         place: path.display().to_string(),
         reason: err.to_string(),
     })
-}
-
-/// The holder has the lock and has not written its name yet.
-fn unknown_holder() -> LockHolder {
-    let unknown = || "unknown".to_owned();
-    LockHolder { who: unknown(), command: unknown(), process: 0, since: unknown() }
 }
 
 fn writing(path: &Path, source: io::Error) -> StoreError {

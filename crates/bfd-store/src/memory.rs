@@ -129,4 +129,14 @@ impl StateGuard for MemoryGuard {
         self.unfinished = None;
         Ok(())
     }
+    async fn replace(
+        &mut self,
+        environment: &Environment,
+        version: StateVersion,
+        next: State,
+    ) -> Result<(), StoreError> {
+        self.snapshot = Snapshot { version, environment: Some(environment.clone()), state: next };
+        self.store.contents().snapshot = self.snapshot.clone();
+        Ok(())
+    }
 }

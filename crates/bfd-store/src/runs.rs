@@ -18,6 +18,9 @@ impl From<Unfinished> for FinishedRun {
     }
 }
 
+/// How many finished runs are kept: each holds a whole plan.
+pub(crate) const RUNS_KEPT: usize = 100;
+
 /// What the journal of a run is called.
 pub(crate) fn file_name(run: &str) -> String {
     format!("{run}.jsonl")
@@ -31,6 +34,11 @@ pub(crate) fn list(disk: &dyn Disk, directory: &Path) -> Result<Vec<String>, Sto
     let mut runs: Vec<String> = files.iter().filter_map(|path| run_of(path)).collect();
     runs.sort_unstable_by(|one, other| other.cmp(one));
     Ok(runs)
+}
+
+/// The run that an object under `runs/` is the journal of.
+pub(crate) fn id_of(key: &str) -> Option<String> {
+    run_of(Path::new(key))
 }
 
 /// Other files have no business there, and are no runs.

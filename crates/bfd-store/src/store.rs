@@ -1,8 +1,8 @@
 use crate::{FinishedRun, StoreError};
 use async_trait::async_trait;
-use bfd_core::{Environment, Snapshot, State, journal::Entry, plan::Plan};
+use bfd_core::{Environment, Snapshot, State, StateVersion, journal::Entry, plan::Plan};
 use serde::{Deserialize, Serialize};
-use std::fmt;
+use std::{fmt, time::Duration};
 
 /// One environment's state, wherever it is kept.
 #[async_trait]
@@ -13,8 +13,19 @@ pub trait StateStore: fmt::Debug + Send + Sync {
     /// Takes the lock. All writing goes through the guard.
     async fn lock(&self, holder: LockHolder) -> Result<Box<dyn StateGuard>, StoreError>;
 
+    /// Takes the lock from whoever has it, where that can be done without two owners: what the
+    /// earlier one still writes is refused. Otherwise the same as [`StateStore::lock`].
+    async fn take_over(&self, holder: LockHolder) -> Result<Box<dyn StateGuard>, StoreError> {
+        self.lock(holder).await
+    }
+
     /// Who holds the lock now, if anyone does.
     async fn holder(&self) -> Result<Option<LockHolder>, StoreError>;
+
+    /// What holds the lock where it is no process of this machine, also when it has run out.
+    async fn lease(&self) -> Result<Option<Lease>, StoreError> {
+        Ok(None)
+    }
 
     /// A run that was begun and never finished, for commands that only look.
     async fn unfinished(&self) -> Result<Option<Unfinished>, StoreError>;
@@ -43,8 +54,35 @@ pub trait StateGuard: fmt::Debug + Send {
     /// Appends entries in order. Those that must be durable are when this returns.
     async fn append(&mut self, entries: &[Entry]) -> Result<(), StoreError>;
 
+    /// How long what has happened may wait for more to happen before it is written: some where
+    /// a write is dear.
+    fn linger(&self) -> Duration {
+        Duration::ZERO
+    }
+
     /// Replaces the state, increments the serial, and closes the journal.
     async fn commit(&mut self, environment: &Environment, next: State) -> Result<(), StoreError>;
+
+    /// Replaces the state with one that was made elsewhere, under its own version. No run may
+    /// be open.
+    async fn replace(
+        &mut self,
+        environment: &Environment,
+        version: StateVersion,
+        next: State,
+    ) -> Result<(), StoreError>;
+}
+
+/// A lock that ends by itself.
+#[derive(Clone, Debug)]
+pub struct Lease {
+    pub holder: LockHolder,
+    /// How long it lasts after it was last renewed.
+    pub length: Duration,
+    /// How long ago it was renewed.
+    pub age: Duration,
+    /// The run that is open.
+    pub run: Option<String>,
 }
 
 /// A journal without an end.
@@ -78,4 +116,12 @@ pub struct LockHolder {
     pub process: u32,
     /// RFC 3339.
     pub since: String,
+}
+
+impl LockHolder {
+    /// Somebody holds the lock who has not written its name, or not where we see it.
+    pub(crate) fn unknown() -> Self {
+        let unknown = || "unknown".to_owned();
+        Self { who: unknown(), command: unknown(), process: 0, since: unknown() }
+    }
 }

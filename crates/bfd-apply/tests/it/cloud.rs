@@ -6,6 +6,7 @@ use bfd_provider::{Context, ErrorClass, Identity, Provider, ProviderError, Wante
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard},
+    time::Duration,
 };
 
 #[derive(Clone, Debug, Default)]
@@ -28,6 +29,9 @@ pub(crate) struct Inner {
     /// Calls that never answer.
     pub(crate) hang_from: Option<usize>,
     pub(crate) panic_at: Option<usize>,
+    /// How long a call takes, by how many have begun before it.
+    pub(crate) pace: Option<fn(u32) -> Duration>,
+    begun: u32,
 }
 
 impl Inner {
@@ -61,6 +65,14 @@ impl FakeCloud {
         effect: impl FnOnce(&mut Inner) -> Object + Send,
     ) -> Result<Object, ProviderError> {
         tokio::task::yield_now().await;
+        let pace = {
+            let mut inner = self.inner();
+            inner.begun += 1;
+            inner.pace.map(|pace| pace(inner.begun))
+        };
+        if let Some(pace) = pace {
+            tokio::time::sleep(pace).await;
+        }
         let (hangs, panics) = {
             let inner = self.inner();
             let this = inner.calls;

@@ -1,6 +1,7 @@
 //! Whatever fails, and wherever the process dies, state and cloud agree.
 
 mod cloud;
+mod requests;
 mod world;
 
 use bfd_apply::{

@@ -174,3 +174,16 @@ pub(crate) async fn planned(desired: &[Resource], current: &Snapshot, cloud: &Fa
     })
     .unwrap()
 }
+
+/// Nothing before, and so many things that wait for nothing.
+pub(crate) fn wide(count: usize) -> World {
+    let desired = (0..count).map(|index| wanted(index, (0, 0, 0), BTreeSet::new())).collect();
+    World { before: Snapshot::default(), desired }
+}
+
+/// Nothing before, and things each of which waits for the one before it.
+pub(crate) fn line(count: usize) -> World {
+    let before = |index: usize| index.checked_sub(1).map(address).into_iter().collect();
+    let desired = (0..count).map(|index| wanted(index, (0, 0, 0), before(index))).collect();
+    World { before: Snapshot::default(), desired }
+}

@@ -1,0 +1,143 @@
+//! What every store promises.
+
+use crate::{
+    common::{entry, environment, header, holder, plan, progress, state_of, who},
+    objects::Bucket,
+};
+use bfd_core::{State, StateVersion};
+use bfd_store::{LocalStore, StateGuard, StateStore, StoreError};
+use std::sync::Arc;
+
+/// One place for a state; each call of `open` is another process.
+enum Backend {
+    Local(tempfile::TempDir),
+    Objects(Bucket),
+}
+
+impl Backend {
+    fn open(&self) -> Arc<dyn StateStore> {
+        match self {
+            Self::Local(directory) => Arc::new(LocalStore::new(directory.path())),
+            Self::Objects(bucket) => Arc::new(bucket.open().store),
+        }
+    }
+
+    /// Lets go of a lock, and waits until that is known to all.
+    async fn let_go(&self, guard: Box<dyn StateGuard>) {
+        drop(guard);
+        if let Self::Objects(bucket) = self {
+            bucket.settle().await;
+        }
+    }
+}
+
+async fn on_each<F: Future<Output = ()>>(check: impl Fn(Arc<Backend>) -> F) {
+    check(Arc::new(Backend::Local(tempfile::tempdir().unwrap()))).await;
+    check(Arc::new(Backend::Objects(Bucket::default()))).await;
+}
+
+async fn one_run(guard: &mut dyn StateGuard, run: &str) {
+    let plan = plan(guard.snapshot().version.clone());
+    guard.begin(&header(run), &plan).await.unwrap();
+    guard.append(&[entry(0), progress(1)]).await.unwrap();
+    guard.append(&[progress(2)]).await.unwrap();
+    guard.commit(&environment(), state_of(run)).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_committed_is_read_back() {
+    on_each(|backend| async move {
+        let store = backend.open();
+        assert_eq!(store.load().await.unwrap(), bfd_core::Snapshot::default());
+        let mut guard = store.lock(holder()).await.unwrap();
+        for (serial, run) in [(1, "run1"), (2, "run2"), (3, "run3")] {
+            one_run(&mut *guard, run).await;
+            let snapshot = backend.open().load().await.unwrap();
+            assert_eq!(snapshot.version, StateVersion { lineage: "lineage1".into(), serial });
+            assert_eq!(snapshot.state, state_of(run));
+            assert_eq!(&snapshot, guard.snapshot());
+            assert!(store.unfinished().await.unwrap().is_none());
+        }
+        backend.let_go(guard).await;
+        assert_eq!(store.finished().await.unwrap(), ["run3", "run2", "run1"]);
+        let first = store.finished_run("run1").await.unwrap().unwrap();
+        assert_eq!(first.entries, [entry(0), progress(1), progress(2)]);
+        assert_eq!(first.header, header("run1"));
+        assert_eq!(store.finished_run("run4").await.unwrap(), None);
+        assert_eq!(store.finished_run("../state").await.unwrap(), None);
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_second_writer_is_told_who_holds_the_lock() {
+    on_each(|backend| async move {
+        let guard = backend.open().lock(holder()).await.unwrap();
+        let err = backend.open().lock(who("bob@desk")).await.unwrap_err();
+        assert!(matches!(&err, StoreError::Locked { holder } if holder.who == "ana@host"), "{err}");
+        assert_eq!(backend.open().holder().await.unwrap(), Some(holder()));
+        backend.let_go(guard).await;
+        assert_eq!(backend.open().holder().await.unwrap(), None);
+        backend.open().lock(who("bob@desk")).await.unwrap();
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_open_run_is_found_by_the_next_process() {
+    on_each(|backend| async move {
+        let mut guard = backend.open().lock(holder()).await.unwrap();
+        let plan = plan(guard.snapshot().version.clone());
+        guard.begin(&header("run1"), &plan).await.unwrap();
+        guard.append(&[entry(0)]).await.unwrap();
+        guard.append(&[entry(1), entry(2)]).await.unwrap();
+        // No write follows this one: letting go of the lock takes it along.
+        guard.append(&[progress(3)]).await.unwrap();
+        backend.let_go(guard).await;
+
+        let seen = backend.open().unfinished().await.unwrap().unwrap();
+        let mut guard = backend.open().lock(holder()).await.unwrap();
+        let run = guard.unfinished().unwrap();
+        assert_eq!(run, &seen);
+        assert_eq!((&run.header, &run.plan), (&header("run1"), &plan));
+        assert_eq!(run.entries, [entry(0), entry(1), entry(2), progress(3)]);
+        guard.append(&[entry(4)]).await.unwrap();
+        assert_eq!(backend.open().finished().await.unwrap(), Vec::<String>::new());
+        guard.commit(&environment(), State::default()).await.unwrap();
+        assert!(backend.open().unfinished().await.unwrap().is_none());
+        let kept = backend.open().finished_run("run1").await.unwrap().unwrap();
+        assert_eq!(kept.entries.len(), 5);
+        assert_eq!(guard.snapshot().version.serial, 1);
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_state_made_elsewhere_keeps_its_version() {
+    on_each(|backend| async move {
+        let version = StateVersion { lineage: "elsewhere".into(), serial: 41 };
+        let mut guard = backend.open().lock(holder()).await.unwrap();
+        let made = state_of("moved");
+        guard.replace(&environment(), version.clone(), made.clone()).await.unwrap();
+        assert_eq!(backend.open().load().await.unwrap().version, version);
+        one_run(&mut *guard, "run1").await;
+        let after = backend.open().load().await.unwrap();
+        assert_eq!(after.version, StateVersion { serial: 42, ..version });
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_hundred_runs_leave_the_latest_hundred_or_a_few_more() {
+    on_each(|backend| async move {
+        let mut guard = backend.open().lock(holder()).await.unwrap();
+        for run in 0..200 {
+            one_run(&mut *guard, &format!("run{run:03}")).await;
+        }
+        let kept = backend.open().finished().await.unwrap();
+        assert!((100..116).contains(&kept.len()), "{}", kept.len());
+        assert_eq!(kept[0], "run199");
+        assert_eq!(guard.snapshot().version.serial, 200);
+    })
+    .await;
+}
