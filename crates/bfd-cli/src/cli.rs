@@ -49,8 +49,8 @@ pub enum Command {
     /// Look at and mend the recorded state.
     #[command(subcommand)]
     State(StateCommand),
-    /// Tell who holds the lock, and whether that process is alive.
-    Unlock(ManifestArgs),
+    /// Tell who holds the lock, and whether that process is alive; break it if need be.
+    Unlock(UnlockArgs),
     /// The embedded AWS.
     #[command(subcommand)]
     Sandbox(SandboxCommand),
@@ -64,7 +64,8 @@ impl Command {
     /// The manifest it was given, or the saved plan.
     pub fn input(&self) -> Option<&Path> {
         match self {
-            Self::Validate(args) | Self::Status(args) | Self::Unlock(args) => Some(&args.manifest),
+            Self::Validate(args) | Self::Status(args) => Some(&args.manifest),
+            Self::Unlock(args) => Some(&args.manifest.manifest),
             Self::Plan(args) => Some(&args.manifest.manifest),
             Self::Apply(args) => Some(&args.input.path),
             Self::Destroy(args) => Some(&args.manifest.manifest),
@@ -74,6 +75,8 @@ impl Command {
             Self::State(
                 StateCommand::List(manifest)
                 | StateCommand::Show { manifest, .. }
+                | StateCommand::Pull(manifest)
+                | StateCommand::Push { manifest, .. }
                 | StateCommand::Rm { manifest, .. }
                 | StateCommand::Mv { manifest, .. },
             ) => Some(&manifest.manifest),
@@ -244,6 +247,27 @@ pub enum StateCommand {
         /// Its new address, of the same kind.
         to: Address,
     },
+    /// Print the state as it is stored.
+    Pull(ManifestArgs),
+    /// Store a state that was pulled, here or elsewhere.
+    Push {
+        #[command(flatten)]
+        manifest: ManifestArgs,
+        /// The file; `-` is the standard input.
+        file: PathBuf,
+        /// Also over a state of another lineage, or a newer one.
+        #[arg(long)]
+        force: bool,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct UnlockArgs {
+    #[command(flatten)]
+    pub manifest: ManifestArgs,
+    /// Take a lock in S3 from its owner, who is refused from then on.
+    #[arg(long)]
+    pub force: bool,
 }
 
 #[derive(Debug, Subcommand)]

@@ -26,35 +26,17 @@ pub struct Connection {
 pub async fn connect(loaded: &Loaded) -> Result<Connection, CommandError> {
     let manifest = &loaded.manifest;
     let environment = &manifest.environment;
-    let (transport, clock, endpoint): (_, Arc<dyn Clock>, _) = match manifest.provider.kind {
+    let mut settings = settings(manifest);
+    let clock: Arc<dyn Clock> = match manifest.provider.kind {
         ProviderKind::Sandbox => {
             let sandbox = open_sandbox(manifest)?;
-            let transport =
-                Transport::new(sandbox.http_client(), sandbox.time_source(), sandbox.sleep());
-            (Some(transport), Arc::new(SandboxClock(sandbox)), None)
+            settings.transport =
+                Some(Transport::new(sandbox.http_client(), sandbox.time_source(), sandbox.sleep()));
+            Arc::new(SandboxClock(sandbox))
         }
-        ProviderKind::Aws => {
-            let declared = manifest.provider.endpoint_url.clone();
-            let endpoint = declared.or_else(|| host::variable("AWS_ENDPOINT_URL"));
-            (None, Arc::new(host::WallClock), endpoint)
-        }
+        ProviderKind::Aws => Arc::new(host::WallClock),
     };
-    let docker_config = match manifest.provider.kind {
-        // No password is told to a registry that is not there.
-        ProviderKind::Sandbox => None,
-        ProviderKind::Aws => host::docker_config(),
-    };
-    let settings = Settings {
-        account: environment.account.clone(),
-        region: environment.region.clone(),
-        endpoint_url: endpoint.clone(),
-        profile: manifest.provider.profile.clone(),
-        transport,
-        log_lines: manifest.log_lines,
-        docker_config,
-        directory: host::directory_of(&manifest.path),
-        scratch: std::env::temp_dir(),
-    };
+    let endpoint = settings.endpoint_url.clone();
     let provider = Arc::new(AwsProvider::connect(settings, loaded.secrets.clone()).await?);
     check_account(&*provider, environment).await?;
     let endpoint = match manifest.provider.kind {
@@ -62,6 +44,30 @@ pub async fn connect(loaded: &Loaded) -> Result<Connection, CommandError> {
         ProviderKind::Aws => endpoint,
     };
     Ok(Connection { provider, clock, endpoint })
+}
+
+/// How requests of a manifest are sent, unless they stay in the sandbox.
+pub(crate) fn settings(manifest: &Manifest) -> Settings {
+    let environment = &manifest.environment;
+    let (endpoint_url, docker_config) = match manifest.provider.kind {
+        // No password is told to a registry that is not there.
+        ProviderKind::Sandbox => (None, None),
+        ProviderKind::Aws => {
+            let declared = manifest.provider.endpoint_url.clone();
+            (declared.or_else(|| host::variable("AWS_ENDPOINT_URL")), host::docker_config())
+        }
+    };
+    Settings {
+        account: environment.account.clone(),
+        region: environment.region.clone(),
+        endpoint_url,
+        profile: manifest.provider.profile.clone(),
+        transport: None,
+        log_lines: manifest.log_lines,
+        docker_config,
+        directory: host::directory_of(&manifest.path),
+        scratch: std::env::temp_dir(),
+    }
 }
 
 async fn check_account(

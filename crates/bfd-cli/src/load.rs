@@ -2,22 +2,26 @@
 
 use crate::{
     cli::ManifestArgs,
+    connect,
     exit::CommandError,
     git::WorkTree,
     host::{self, HostSecrets},
     views::{self, Style},
 };
 use bfd_apply::ApplyError;
+use bfd_aws::{Bucket, S3Objects, Settings};
 use bfd_core::{Address, Environment, Problem, Run, SecretSource, Snapshot};
 use bfd_manifest::{Backend, Manifest, Sources};
 use bfd_plan::Graph;
-use bfd_store::{LocalStore, LockHolder, StateStore, Unfinished};
+use bfd_store::{LeaseOptions, LocalStore, LockHolder, ObjectStore, StateStore, Unfinished};
 use std::{
     collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, LazyLock},
+    time::Duration,
 };
+use tokio_util::task::TaskTracker;
 
 /// A manifest without mistakes, its graph, and where its state is.
 #[derive(Debug)]
@@ -71,13 +75,36 @@ pub fn load(args: &ManifestArgs, secret_use: SecretUse) -> Result<Loaded, Comman
     })?;
     let graph = Graph::build(manifest.resources.clone())
         .map_err(|problems| in_manifest(&manifest, problems))?;
-    let store: Arc<dyn StateStore> = match &manifest.state.backend {
-        Backend::Local { directory: state } => Arc::new(LocalStore::new(state)),
-        Backend::S3 { .. } => {
-            return Err(CommandError::refused("state in S3 is not available in this version"));
-        }
-    };
+    let store = store(&manifest);
     Ok(Loaded { path: args.manifest.clone(), manifest, graph, secrets, store, work_tree })
+}
+
+/// Locks that are being let go of.
+static LETTING_GO: LazyLock<TaskTracker> = LazyLock::new(TaskTracker::new);
+
+/// Waits until every lock that was dropped is free. One that cannot be reached runs out.
+pub async fn locks_are_free() {
+    LETTING_GO.close();
+    // The process has ended for whoever watches it: nobody should wait for a dead network.
+    let _ = tokio::time::timeout(Duration::from_secs(10), LETTING_GO.wait()).await;
+}
+
+/// Where the state of a manifest is. Sends nothing.
+fn store(manifest: &Manifest) -> Arc<dyn StateStore> {
+    match &manifest.state.backend {
+        Backend::Local { directory } => Arc::new(LocalStore::new(directory)),
+        Backend::S3 { bucket, prefix, region, kms_key, lease } => {
+            let bucket = Bucket { name: bucket.clone(), kms_key: kms_key.clone() };
+            let settings = Settings { region: region.clone(), ..connect::settings(manifest) };
+            let options = LeaseOptions {
+                length: *lease,
+                nonce: Arc::new(host::new_id),
+                tasks: LETTING_GO.clone(),
+            };
+            let objects = Arc::new(S3Objects::new(settings, bucket));
+            Arc::new(ObjectStore::new(objects, prefix, options))
+        }
+    }
 }
 
 /// A saved plan is an easy thing to give by mistake, and no TOML at all.

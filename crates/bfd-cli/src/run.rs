@@ -2,7 +2,7 @@ use crate::{
     cli::Cli,
     commands,
     exit::{CommandError, Exit, help_after_a_bug},
-    load::show,
+    load::{locks_are_free, show},
     saved,
     screen::Screen,
     views::Style,
@@ -23,7 +23,9 @@ pub fn run(cli: &Cli) -> Exit {
     };
     let command =
         panic::AssertUnwindSafe(|| runtime.block_on(commands::dispatch(&cli.command, screen)));
-    let exit = match panic::catch_unwind(command) {
+    let ended = panic::catch_unwind(command);
+    runtime.block_on(locks_are_free());
+    let exit = match ended {
         Ok(Ok(exit)) => exit,
         Ok(Err(error)) => {
             screen.say(&explain(&error, &manifest(cli), &screen.stderr_style()));

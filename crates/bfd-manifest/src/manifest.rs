@@ -1,6 +1,6 @@
 use crate::sources::Sources;
 use bfd_core::{Environment, Problem, Resource, plan::Rollback};
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 /// A manifest without mistakes.
 #[derive(Clone, Debug)]
@@ -47,12 +47,17 @@ pub struct StateSettings {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Backend {
     /// By default `.bfd/<name>` beside the manifest.
-    Local {
-        directory: PathBuf,
-    },
+    Local { directory: PathBuf },
     S3 {
         bucket: String,
+        /// What keys begin with: the declared prefix and the environment's name.
         prefix: String,
+        /// The bucket's.
+        region: String,
+        /// Instead of the bucket's own encryption.
+        kms_key: Option<String>,
+        /// How long a lock lasts without a sign of life.
+        lease: Duration,
     },
 }
 

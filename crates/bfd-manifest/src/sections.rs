@@ -89,7 +89,7 @@ pub(crate) const STATE: Section = Section {
         Field::new(
             "backend",
             Type::OneOf(&["local", "s3"]),
-            "A directory, or a bucket. `s3` is not available in this version.",
+            "A directory, or a bucket of S3 that a team and its CI share.",
         )
         .default("\"local\""),
         Field::new(
@@ -99,14 +99,30 @@ pub(crate) const STATE: Section = Section {
         ),
         Field::new(
             "bucket",
-            Type::Name { min: 3, max: 63, pattern: ANYTHING },
-            "For `s3`: the bucket.",
+            Type::Name { min: 3, max: 63, pattern: BUCKET },
+            "For `s3`: the bucket. It exists already, and should keep versions.",
         ),
         Field::new(
             "prefix",
             Type::Name { min: 0, max: 512, pattern: ANYTHING },
-            "For `s3`: what the names of the objects begin with.",
+            "For `s3`: what the keys begin with, before the name of the environment.",
         ),
+        Field::new(
+            "region",
+            Type::Name { min: 1, max: 32, pattern: REGION },
+            "For `s3`: the region of the bucket, where it is not the environment's.",
+        ),
+        Field::new(
+            "kms_key",
+            Type::Name { min: 1, max: 2048, pattern: ANYTHING },
+            "For `s3`: the id, ARN or alias of a KMS key that every object is encrypted with. Without it the bucket's default applies.",
+        ),
+        Field::new(
+            "lease",
+            Type::Duration { min: 5, max: 3600 },
+            "For `s3`: how long the lock outlives the last sign of life of its process. A dead process holds up others as long.",
+        )
+        .default("\"1m\""),
     ],
 };
 
@@ -199,6 +215,17 @@ const URL: Pattern = Pattern {
         rest.is_some_and(|host| {
             !host.is_empty() && !host.starts_with('/') && !host.contains(char::is_whitespace)
         })
+    },
+};
+
+const BUCKET: Pattern = Pattern {
+    says: "lower-case letters, digits, `-` and `.`, beginning and ending with a letter or digit",
+    regex: "^[a-z0-9][a-z0-9.-]*[a-z0-9]$",
+    matches: |bucket| {
+        let inner =
+            |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, b'-' | b'.');
+        let edge = |c: Option<u8>| c.is_some_and(|c| c.is_ascii_lowercase() || c.is_ascii_digit());
+        bucket.bytes().all(inner) && edge(bucket.bytes().next()) && edge(bucket.bytes().last())
     },
 };
 

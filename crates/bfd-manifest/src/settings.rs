@@ -8,7 +8,7 @@ use crate::{
     sources, words,
 };
 use bfd_core::{Environment, Expr, Inputs, Problem, Span, plan::Rollback};
-use std::{collections::BTreeMap, path::Path};
+use std::{collections::BTreeMap, path::Path, time::Duration};
 
 const TAGS: &str = "tags";
 
@@ -24,6 +24,8 @@ pub(crate) struct Settings {
 
 /// The default of `[rollback] log_lines`.
 const LOG_LINES: usize = 20;
+/// The default of `[state] lease`.
+const LEASE: Duration = Duration::from_secs(60);
 
 /// Reads `[environment]`. What is missing in it is replaced by something of the
 /// right shape, so that the rest can be checked.
@@ -67,6 +69,10 @@ pub(crate) fn settings(tree: &Table, scope: &Scope<'_>, problems: &mut Vec<Probl
     let late = Section { fields: sections::TAGS, ..sections::ENVIRONMENT };
     let tags = section(entry, |name| name == TAGS, &late, scope, problems).0;
     let default = Rollback::default();
+    let kind = match text(&provider, "kind") {
+        Some("sandbox") => ProviderKind::Sandbox,
+        _ => ProviderKind::Aws,
+    };
     Settings {
         tags: tags
             .get(TAGS)
@@ -76,14 +82,11 @@ pub(crate) fn settings(tree: &Table, scope: &Scope<'_>, problems: &mut Vec<Probl
             .filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned())))
             .collect(),
         provider: ProviderSettings {
-            kind: match text(&provider, "kind") {
-                Some("sandbox") => ProviderKind::Sandbox,
-                _ => ProviderKind::Aws,
-            },
+            kind,
             endpoint_url: text(&provider, "endpoint_url").map(str::to_owned),
             profile: text(&provider, "profile").map(str::to_owned),
         },
-        state: self::state(&state, &places, scope, problems),
+        state: self::state(&state, kind, &places, scope, problems),
         rollback: Rollback {
             on_failure: flag(&rollback, "on_failure").unwrap_or(default.on_failure),
             deadline: rollback
@@ -153,26 +156,57 @@ fn flag(inputs: &Inputs, name: &str) -> Option<bool> {
     inputs.get(name).and_then(Expr::as_bool)
 }
 
+/// What only one of the backends has.
+const LOCAL: &[&str] = &["directory"];
+const S3: &[&str] = &["bucket", "prefix", "region", "kms_key", "lease"];
+
 fn state(
     fields: &Inputs,
+    provider: ProviderKind,
     places: &BTreeMap<String, Span>,
     scope: &Scope<'_>,
     problems: &mut Vec<Problem>,
 ) -> StateSettings {
     let place = |name: &str| places.get(name).cloned().unwrap_or_default();
-    if text(fields, "backend") == Some("s3") {
-        let problem = Problem::error("manifest::not_available", "not available in this version")
-            .at(place("backend"), "state in S3 is not available in this version")
-            .help("leave it out: state is then kept in `.bfd/<name>` beside the manifest");
+    let is_s3 = text(fields, "backend") == Some("s3");
+    let (own, others) = if is_s3 { ("s3", LOCAL) } else { ("local", S3) };
+    for name in others.iter().filter(|name| fields.contains_key(**name)) {
+        let other = if is_s3 { "local" } else { "s3" };
+        let problem = Problem::error("manifest::not_for_backend", "a field of another backend")
+            .at(place(name), format!("only for `backend = \"{other}\"`"))
+            .help(format!("remove it; this state is `{own}`"));
         problems.push(problem);
-        let field = |name| text(fields, name).unwrap_or_default().to_owned();
-        return StateSettings {
-            backend: Backend::S3 { bucket: field("bucket"), prefix: field("prefix") },
-        };
     }
-    for name in ["bucket", "prefix"].into_iter().filter(|name| fields.contains_key(*name)) {
-        let problem = Problem::error("manifest::not_for_backend", "a field of another backend");
-        problems.push(problem.at(place(name), "only for `backend = \"s3\"`").help("remove it"));
+    if is_s3 {
+        if provider == ProviderKind::Sandbox {
+            let problem = Problem::error("manifest::sandbox_state", "state of a sandbox in S3")
+                .at(
+                    place("backend"),
+                    "the sandbox has no buckets, and its world is on this machine",
+                )
+                .help("leave it out: state is then kept in `.bfd/<name>` beside the manifest");
+            problems.push(problem);
+        }
+        if !fields.contains_key("bucket") && !places.contains_key("bucket") {
+            let problem = Problem::error("manifest::missing_field", "missing field")
+                .at(place("backend"), "needs `bucket`")
+                .help("add `bucket = \"…\"`: the bucket that the team shares");
+            problems.push(problem);
+        }
+        let environment = &scope.environment;
+        let prefix = text(fields, "prefix").unwrap_or_default().trim_matches('/');
+        let seconds = fields.get("lease").and_then(Expr::as_i64);
+        return StateSettings {
+            backend: Backend::S3 {
+                bucket: text(fields, "bucket").unwrap_or_default().to_owned(),
+                prefix: format!("{prefix}/{}", environment.name).trim_matches('/').to_owned(),
+                region: text(fields, "region").unwrap_or(&environment.region).to_owned(),
+                kms_key: text(fields, "kms_key").map(str::to_owned),
+                lease: seconds
+                    .and_then(|seconds| seconds.try_into().ok())
+                    .map_or(LEASE, Duration::from_secs),
+            },
+        };
     }
     let directory = match text(fields, "directory") {
         Some(path) => scope.seen_from_manifest(path, &place("directory")),

@@ -6,8 +6,9 @@ use crate::{
     screen::Screen,
     views,
 };
-use bfd_core::{Address, State};
-use bfd_store::StateGuard;
+use bfd_core::{Address, State, StateVersion};
+use bfd_store::{StateDocument, StateGuard};
+use std::{fs, io, path::Path};
 
 /// Looks at and mends the recorded state. Objects are never touched.
 pub(super) async fn run(command: &StateCommand, screen: Screen) -> Result<Exit, CommandError> {
@@ -16,6 +17,8 @@ pub(super) async fn run(command: &StateCommand, screen: Screen) -> Result<Exit, 
         StateCommand::Show { manifest, address } => show(manifest, address, screen).await,
         StateCommand::Rm { manifest, address } => remove(manifest, address, screen).await,
         StateCommand::Mv { manifest, from, to } => rename(manifest, from, to, screen).await,
+        StateCommand::Pull(manifest) => pull(manifest, screen).await,
+        StateCommand::Push { manifest, file, force } => push(manifest, file, *force, screen).await,
     }
 }
 
@@ -86,6 +89,67 @@ async fn rename(
     }
     guard.commit(&loaded.manifest.environment, state).await?;
     screen.data(&format!("`{from}` is now recorded as `{to}`\n"));
+    Ok(Exit::Done)
+}
+
+async fn pull(manifest: &ManifestArgs, screen: Screen) -> Result<Exit, CommandError> {
+    let loaded = load(manifest, SecretUse::Ignored)?;
+    let snapshot = loaded.store.load().await?;
+    let Some(environment) = &snapshot.environment else {
+        return Err(CommandError::refused_with(
+            format!("nothing is recorded in {}", loaded.store.place()),
+            "there is no state to pull before the first run",
+        ));
+    };
+    if let Some(open) = loaded.store.unfinished().await? {
+        // A journal belongs to its backend: what it knows would stay behind.
+        screen.say(&format!("warning: {}\n", about(&loaded, &open).await?));
+    }
+    let document = StateDocument::new(&snapshot.version, environment, &snapshot.state);
+    screen.data(&document.to_text());
+    Ok(Exit::Done)
+}
+
+async fn push(
+    manifest: &ManifestArgs,
+    file: &Path,
+    force: bool,
+    screen: Screen,
+) -> Result<Exit, CommandError> {
+    let loaded = load(manifest, SecretUse::Ignored)?;
+    let name = file.display().to_string();
+    let text = if name == "-" { io::read_to_string(io::stdin()) } else { fs::read_to_string(file) };
+    let text = text.map_err(|err| CommandError::refused(format!("{name}: {err}")))?;
+    let pushed = StateDocument::parse(&name, &text)?;
+    planning::check_environment(&loaded, &pushed)?;
+    let environment = &loaded.manifest.environment;
+    let (mut guard, _) = open(&loaded).await?;
+    let (there, new) = (guard.snapshot().version.clone(), pushed.version);
+    if guard.snapshot().state == pushed.state && there == new {
+        screen.data(&format!("serial {} is there already\n", there.serial));
+        return Ok(Exit::Done);
+    }
+    let refusal = if there.serial == 0 {
+        None
+    } else if there.lineage != new.lineage {
+        Some(format!("{name} is of another lineage: `{}`, not `{}`", new.lineage, there.lineage))
+    } else if new.serial <= there.serial {
+        Some(format!("{name} has serial {}, the state is at {}", new.serial, there.serial))
+    } else {
+        None
+    };
+    if let Some(refusal) = refusal.filter(|_| !force) {
+        return Err(CommandError::refused_with(
+            refusal,
+            "look at both with `bfd state pull`; `--force` takes the file all the same",
+        ));
+    }
+    // A plan that was made from what is replaced must turn out stale.
+    let serial =
+        if there.lineage == new.lineage { new.serial.max(there.serial + 1) } else { new.serial };
+    let version = StateVersion { lineage: new.lineage, serial };
+    guard.replace(environment, version, pushed.state).await?;
+    screen.data(&format!("{} is at serial {serial}\n", loaded.store.place()));
     Ok(Exit::Done)
 }
 

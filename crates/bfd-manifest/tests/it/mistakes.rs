@@ -227,3 +227,15 @@ value = "${var.shaa}"
         .bad()
     );
 }
+
+#[test]
+fn each_backend_has_its_own_fields() {
+    let code = "manifest::not_for_backend";
+    assert_eq!(codes("[state]\nbucket = \"team\"\nlease = \"30s\"\n"), [code, code]);
+    let s3 = "[state]\nbackend = \"s3\"\n";
+    assert_eq!(codes(s3), ["manifest::missing_field"]);
+    assert_eq!(codes(&format!("{s3}bucket = \"team\"\ndirectory = \"state\"\n")), [code]);
+    let sandbox = format!("{s3}bucket = \"team\"\n[provider]\nkind = \"sandbox\"\n");
+    assert_eq!(codes(&sandbox), ["manifest::sandbox_state"]);
+    assert_snapshot!(World::with(&sandbox).bad());
+}

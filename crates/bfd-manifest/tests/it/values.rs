@@ -2,7 +2,7 @@ use crate::world::{World, input};
 use bfd_core::{Expr, Value, plan::Rollback};
 use bfd_manifest::{Approval, Backend, Deletes, ProviderKind};
 use serde_json::json;
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 #[test]
 fn what_is_not_written_has_its_default() {
@@ -59,6 +59,27 @@ name = "main"
     let directory = PathBuf::from("state/qa");
     assert_eq!(manifest.state.backend, Backend::Local { directory });
     assert_eq!(input(&manifest, "cluster.main", "tags.Stage"), &Expr::from("qa"));
+}
+
+#[test]
+fn a_bucket_has_its_defaults_from_the_environment() {
+    let backend = |more: &str| {
+        let state = format!("[state]\nbackend = \"s3\"\nbucket = \"team-state\"\n{more}");
+        World::with(&state).good().state.backend
+    };
+    let bucket = "team-state".to_owned();
+    let region = "ap-southeast-1".to_owned();
+    let lease = Duration::from_secs(60);
+    assert_eq!(
+        backend(""),
+        Backend::S3 { bucket: bucket.clone(), prefix: "dev".into(), region, kms_key: None, lease }
+    );
+    let declared = "prefix = \"/bfd/web/\"\nregion = \"eu-west-1\"\nkms_key = \"alias/bfd\"\n\
+                    lease = \"30s\"\n";
+    let kms_key = Some("alias/bfd".into());
+    let (prefix, region) = ("bfd/web/dev".into(), "eu-west-1".into());
+    let lease = Duration::from_secs(30);
+    assert_eq!(backend(declared), Backend::S3 { bucket, prefix, region, kms_key, lease });
 }
 
 const VARS: &str = r#"
