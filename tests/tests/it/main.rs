@@ -15,6 +15,7 @@ mod recovery;
 mod registry;
 mod requests;
 mod rollouts;
+mod s3_state;
 mod safety;
 mod sandbox_registry;
 mod screens;
