@@ -25,7 +25,7 @@ pub(crate) struct Settings {
 /// The default of `[rollback] log_lines`.
 const LOG_LINES: usize = 20;
 /// The default of `[state] lease`.
-const LEASE: Duration = Duration::from_secs(60);
+const LEASE: Duration = Duration::from_mins(1);
 
 /// Reads `[environment]`. What is missing in it is replaced by something of the
 /// right shape, so that the rest can be checked.

@@ -174,7 +174,7 @@ impl ObjectGuard {
         let key = self.store.run_key(&id);
         self.put_once(&key, document::journal_text(&run)).await?;
         self.live.lock().await.write(|live| live.run = None).await?;
-        if self.snapshot.version.serial % COMMITS_PER_CLEARANCE == 0 {
+        if self.snapshot.version.serial.is_multiple_of(COMMITS_PER_CLEARANCE) {
             self.clear().await;
         }
         Ok(())
@@ -224,7 +224,7 @@ async fn keep(live: Arc<Mutex<Live>>, length: Duration, held: CancellationToken)
         let mut live = live.lock().await;
         let since = live.renewed.elapsed();
         if since < length / 3 {
-            wait = length / 3 - since;
+            wait = (length / 3).saturating_sub(since);
             continue;
         }
         wait = match live.write(|_| {}).await {

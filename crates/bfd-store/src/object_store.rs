@@ -40,17 +40,13 @@ pub struct ObjectStore {
 /// How a lock is held.
 #[derive(Clone)]
 pub struct LeaseOptions {
-    /// How long a lock outlives its last renewal. Renewed after a third of it at the latest.
+    /// How long a lock outlives its last renewal, whole seconds. Renewed after a third of it at
+    /// the latest. A dead process holds up others as long.
     pub length: Duration,
     /// Makes texts that nobody has made before.
     pub nonce: Arc<dyn Fn() -> String + Send + Sync>,
     /// Where locks are renewed and let go of. A process waits for it before it ends.
     pub tasks: TaskTracker,
-}
-
-impl LeaseOptions {
-    /// Longer than the retries of a write take as a rule; a dead process holds up others as long.
-    pub const LENGTH: Duration = Duration::from_secs(60);
 }
 
 impl fmt::Debug for LeaseOptions {

@@ -10,7 +10,7 @@ use bfd_tests::{AwsCli, Fault, FaultProxy, Ministack, Moto, Output, Project, exi
 use serde_json::Value;
 
 /// How long nobody waits for a lock that is held.
-const PATIENCE: Duration = Duration::from_secs(240);
+const PATIENCE: Duration = Duration::from_mins(4);
 
 /// An environment whose state is in a bucket of its own.
 struct Shared {

@@ -48,7 +48,7 @@ async fn cost(world: &World, cloud: &FakeCloud, parallelism: usize) -> Cost {
     objects.set_latency(LATENCY);
     let tasks = TaskTracker::new();
     let nonce = || "nonce".to_owned();
-    let length = Duration::from_secs(60);
+    let length = Duration::from_mins(1);
     let options = LeaseOptions { length, nonce: Arc::new(nonce), tasks: tasks.clone() };
     let store = ObjectStore::new(Arc::new(objects.clone()), "wide", options);
     let plan = planned(&world.desired, &world.before, cloud).await;

@@ -69,7 +69,7 @@ fn a_bucket_has_its_defaults_from_the_environment() {
     };
     let bucket = "team-state".to_owned();
     let region = "ap-southeast-1".to_owned();
-    let lease = Duration::from_secs(60);
+    let lease = Duration::from_mins(1);
     assert_eq!(
         backend(""),
         Backend::S3 { bucket: bucket.clone(), prefix: "dev".into(), region, kms_key: None, lease }

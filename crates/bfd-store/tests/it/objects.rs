@@ -17,7 +17,7 @@ use std::{
 use tokio::time::{Instant, sleep};
 use tokio_util::task::TaskTracker;
 
-const LENGTH: Duration = Duration::from_secs(60);
+const LENGTH: Duration = Duration::from_mins(1);
 
 /// A bucket, and the processes that use it.
 #[derive(Default)]
