@@ -13,6 +13,7 @@ use aws_sdk_s3::{
         ConfigBag, Intercept, RuntimeComponents,
         interceptors::BeforeDeserializationInterceptorContextRef,
     },
+    operation::get_object::GetObjectError,
     primitives::{ByteStream, DateTime, DateTimeFormat},
     types::ServerSideEncryption,
 };
@@ -73,6 +74,8 @@ impl S3Objects {
                 .force_path_style(is_other));
             S3Client(client)
         };
+        // Large, and only of use once.
+        let connect = Box::pin(connect);
         &self.client.get_or_init(|| connect).await.0
     }
 
@@ -207,7 +210,7 @@ impl Objects for S3Objects {
         tracing::debug!(target: "bfd", "{GET} {key}: {}", outcome(&answer));
         let object = match answer {
             Ok(object) => object,
-            Err(error) if error.as_service_error().is_some_and(|it| it.is_no_such_key()) => {
+            Err(error) if error.as_service_error().is_some_and(GetObjectError::is_no_such_key) => {
                 return Ok(None);
             }
             Err(error) => return Err(self.translate(GET, &error)),
