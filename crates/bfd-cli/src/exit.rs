@@ -105,12 +105,11 @@ impl CommandError {
         match self {
             Self::Refused { help, .. } => help.clone(),
             Self::Provider(error) => error.hint.clone().or_else(|| hint(error.class)),
-            Self::Store(error) | Self::Apply(ApplyError::NotBegun(error)) => {
-                Some(store_help(error, manifest))
-            }
-            Self::Apply(ApplyError::Store(error @ StoreError::TakenOver { .. })) => {
-                Some(store_help(error, manifest))
-            }
+            Self::Store(error)
+            | Self::Apply(
+                ApplyError::NotBegun(error)
+                | ApplyError::Store(error @ StoreError::TakenOver { .. }),
+            ) => Some(store_help(error, manifest)),
             // A run was under way: what was announced is in its journal.
             Self::Apply(ApplyError::Store(error)) => {
                 let help = store_help(error, manifest);

@@ -1,5 +1,6 @@
 //! State in a bucket, on two servers that were not written here.
 
+use std::fmt::Write as _;
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
@@ -37,9 +38,11 @@ value = "first"
 "#
     );
     for number in 0..count {
-        text += &format!(
-            "\n[parameter.p{number}]\nname = \"/{bucket}/p{number}\"\nvalue = \"${{var.value}}\"\n"
-        );
+        writeln!(
+            text,
+            "\n[parameter.p{number}]\nname = \"/{bucket}/p{number}\"\nvalue = \"${{var.value}}\""
+        )
+        .expect("a string takes text");
     }
     text
 }
