@@ -97,7 +97,6 @@ fn a_hundred_parallel_steps_cost_a_quarter_of_a_request_each_at_most() {
             assert_eq!(cost.ended.outcome, Outcome::Applied);
             let count = cost.requests.len();
             assert!(count <= at_most, "{parallelism}: {count}, {:#?}", cost.requests);
-            println!("{parallelism} at once: {count} requests, {:?}", cost.took);
         });
     }
 }
