@@ -4,7 +4,7 @@ use crate::{
     rate::Rates,
     registry::Registries,
     secrets::SecretsManager,
-    transport::{Counting, RequestCount, https, with_attempts},
+    transport::{Traffic, Watched, https, with_attempts},
 };
 use aws_config::{BehaviorVersion, Region, SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
 use aws_credential_types::provider::SharedCredentialsProvider;
@@ -18,6 +18,7 @@ use aws_smithy_runtime_api::client::{
 };
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use bfd_provider::{Context, ErrorClass, ProviderError, Secrets};
+use bfd_store::Tenure;
 use std::{
     fmt,
     future::Future,
@@ -54,7 +55,7 @@ pub struct Aws {
     sleep: SharedAsyncSleep,
     time: SharedTimeSource,
     rates: Rates,
-    count: RequestCount,
+    traffic: Traffic,
 }
 
 impl fmt::Debug for Aws {
@@ -94,16 +95,16 @@ pub(crate) use client;
 /// The SDK's configuration, and the clock that goes with it.
 pub(crate) async fn configured(
     settings: &Settings,
-    count: &RequestCount,
+    traffic: &Traffic,
 ) -> (SdkConfig, SharedAsyncSleep, SharedTimeSource) {
     match &settings.transport {
         Some(transport) => (
-            injected(settings, transport, count),
+            injected(settings, transport, traffic),
             transport.sleep.clone(),
             transport.time_source.clone(),
         ),
         None => (
-            chained(settings, count).await,
+            chained(settings, traffic).await,
             SharedAsyncSleep::new(TokioSleep::new()),
             SharedTimeSource::new(SystemTimeSource::new()),
         ),
@@ -112,8 +113,8 @@ pub(crate) async fn configured(
 
 impl Aws {
     pub(crate) async fn connect(settings: Settings, secrets: Arc<dyn Secrets>) -> Self {
-        let count = RequestCount::default();
-        let (config, sleep, time) = configured(&settings, &count).await;
+        let traffic = Traffic::default();
+        let (config, sleep, time) = configured(&settings, &traffic).await;
         Self {
             autoscaling: client!(aws_sdk_applicationautoscaling, &config),
             cloudformation: client!(aws_sdk_cloudformation, &config),
@@ -129,7 +130,7 @@ impl Aws {
             sleep,
             time,
             rates: Rates::default(),
-            count,
+            traffic,
         }
     }
 
@@ -316,7 +317,12 @@ impl Aws {
 
     /// How many HTTP requests left since the connection was made, retries included.
     pub fn request_count(&self) -> u64 {
-        self.count.get()
+        self.traffic.count()
+    }
+
+    /// From here on nothing is sent unless the lock is still held.
+    pub(crate) fn only_under(&self, tenure: Arc<dyn Tenure>) {
+        self.traffic.only_under(tenure);
     }
 }
 
@@ -339,10 +345,10 @@ fn timeouts() -> TimeoutConfig {
 }
 
 /// The configuration of AWS itself: credentials from the SDK's chain.
-async fn chained(settings: &Settings, count: &RequestCount) -> SdkConfig {
+async fn chained(settings: &Settings, traffic: &Traffic) -> SdkConfig {
     let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
         .region(Region::new(settings.region.clone()))
-        .http_client(SharedHttpClient::new(Counting::new(https(), count)))
+        .http_client(SharedHttpClient::new(Watched::new(https(), traffic)))
         .retry_config(retries())
         .timeout_config(timeouts());
     if let Some(profile) = &settings.profile {
@@ -355,8 +361,8 @@ async fn chained(settings: &Settings, count: &RequestCount) -> SdkConfig {
 }
 
 /// The configuration of another world: nothing of it comes from the machine.
-fn injected(settings: &Settings, transport: &Transport, count: &RequestCount) -> SdkConfig {
-    let http_client = Counting::new(transport.http_client.clone(), count);
+fn injected(settings: &Settings, transport: &Transport, traffic: &Traffic) -> SdkConfig {
+    let http_client = Watched::new(transport.http_client.clone(), traffic);
     let mut builder = SdkConfig::builder()
         .behavior_version(BehaviorVersion::v2026_01_12())
         .region(Region::new(settings.region.clone()))

@@ -1,6 +1,6 @@
 //! From the SDK's errors to the engine's.
 
-use crate::Aws;
+use crate::{Aws, transport::NotSent};
 use aws_credential_types::provider::error::CredentialsError;
 use aws_smithy_runtime_api::client::{orchestrator::HttpResponse, result::SdkError};
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
@@ -73,6 +73,11 @@ where
 {
     if let Some(credentials) = find::<CredentialsError>(error) {
         return no_credentials(operation, credentials);
+    }
+    if let Some(unsent) = find::<NotSent>(error) {
+        // Nothing has arrived: of no class that leaves a doubt.
+        let unsent = NoAnswer(unsent.to_string());
+        return ProviderError::new(operation, ErrorClass::InvalidRequest, unsent);
     }
     match error {
         SdkError::ServiceError(answer) => {

@@ -7,7 +7,7 @@
 //! | [`AwsProvider`] | the trait's implementation: dispatch to kinds |
 //! | `settings` | what a connection is made from |
 //! | `client` | the SDK's clients, the one way to send a request |
-//! | `transport` | HTTP, and the count of requests |
+//! | `transport` | HTTP, the count of requests, and the leave to send them |
 //! | `rate` | client-side rate limits, on the connection's own clock |
 //! | `error` | from the SDK's errors to the engine's |
 //! | [`registry`] | images in registries: the OCI distribution protocol |

@@ -4,7 +4,7 @@ use crate::{
     Settings,
     client::{client, configured},
     error::{self, Refusal},
-    transport::RequestCount,
+    transport::Traffic,
 };
 use async_trait::async_trait;
 use aws_sdk_s3::{
@@ -67,7 +67,7 @@ impl S3Objects {
 
     async fn client(&self) -> &Client {
         let connect = async {
-            let (config, _, _) = configured(&self.settings, &RequestCount::default()).await;
+            let (config, _, _) = configured(&self.settings, &Traffic::default()).await;
             // Other servers have no host name for each bucket.
             let is_other = self.settings.endpoint_url.is_some();
             let client = client!(aws_sdk_s3, &config, |config: aws_sdk_s3::config::Builder| config

@@ -12,6 +12,7 @@ use bfd_core::{
 use bfd_provider::{
     Context, ErrorClass, Identity, Progress, Provider, ProviderError, Secrets, Wanted,
 };
+use bfd_store::Tenure;
 use futures_util::future::{join_all, try_join_all};
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -79,6 +80,12 @@ impl AwsProvider {
     /// How many HTTP requests left since the connection was made, retries included.
     pub fn request_count(&self) -> u64 {
         self.0.request_count()
+    }
+
+    /// From here on nothing is sent unless the lock is still held: a process that was frozen,
+    /// and whose lock went to somebody else, does not go on where it was.
+    pub fn only_under(&self, tenure: Arc<dyn Tenure>) {
+        self.0.only_under(tenure);
     }
 
     pub fn aws(&self) -> &Aws {

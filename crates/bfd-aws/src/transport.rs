@@ -1,3 +1,4 @@
+use crate::error;
 use aws_smithy_async::{rt::sleep::SharedAsyncSleep, time::SharedTimeSource};
 use aws_smithy_http_client::{
     Builder, Connector,
@@ -19,17 +20,20 @@ use aws_smithy_runtime_api::client::{
     },
     identity::SharedIdentityResolver,
     orchestrator::HttpRequest,
+    result::ConnectorError,
     runtime_components::RuntimeComponents,
 };
+use bfd_store::{StoreError, Tenure};
 use std::{
     cell::Cell,
     future::Future,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
 };
+use thiserror::Error;
 
 tokio::task_local! {
     /// Attempts of the request under way.
@@ -91,38 +95,66 @@ pub(crate) fn connector(
     client.http_connector(&settings, &components)
 }
 
-/// How many HTTP requests left, attempts counted one by one.
+/// What leaves through a connection: how many HTTP requests, attempts counted one by one, and
+/// by whose leave.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct RequestCount(Arc<AtomicU64>);
+pub(crate) struct Traffic(Arc<Left>);
 
-impl RequestCount {
-    pub(crate) fn get(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
+#[derive(Debug, Default)]
+struct Left {
+    count: AtomicU64,
+    tenure: OnceLock<Arc<dyn Tenure>>,
+}
+
+impl Traffic {
+    pub(crate) fn count(&self) -> u64 {
+        self.0.count.load(Ordering::Relaxed)
+    }
+
+    /// From here on nothing leaves unless the lock is still held.
+    pub(crate) fn only_under(&self, tenure: Arc<dyn Tenure>) {
+        // A process holds one lock; a second one of the same process would be the same state's.
+        let _ = self.0.tenure.set(tenure);
+    }
+
+    fn pass(&self) {
+        self.0.count.fetch_add(1, Ordering::Relaxed);
+        // The SDK polls its connector inside the request's own future. Requests
+        // for credentials come from elsewhere, and are nobody's attempts.
+        let _ = ATTEMPTS.try_with(|attempts| attempts.set(attempts.get() + 1));
     }
 }
 
-/// An HTTP client that counts.
+/// A request that did not leave, because the lock was lost or nobody could say.
+#[derive(Debug, Error)]
+#[error("not sent: {}", error::chain(.0))]
+pub(crate) struct NotSent(StoreError);
+
+/// An HTTP client that counts, and asks for leave.
+///
+/// At the very end of the way: a process that was frozen goes on wherever it was, and so do the
+/// SDK's own repeats.
 #[derive(Debug)]
-pub(crate) struct Counting<C> {
+pub(crate) struct Watched<C> {
     inner: C,
-    count: RequestCount,
+    traffic: Traffic,
 }
 
-impl<C> Counting<C> {
-    pub(crate) fn new(inner: C, count: &RequestCount) -> Self {
-        Self { inner, count: count.clone() }
+impl<C> Watched<C> {
+    pub(crate) fn new(inner: C, traffic: &Traffic) -> Self {
+        Self { inner, traffic: traffic.clone() }
     }
 }
 
-impl HttpClient for Counting<SharedHttpClient> {
+impl HttpClient for Watched<SharedHttpClient> {
     fn http_connector(
         &self,
         settings: &HttpConnectorSettings,
         components: &RuntimeComponents,
     ) -> SharedHttpConnector {
-        SharedHttpConnector::new(Counting {
+        SharedHttpConnector::new(Watched {
             inner: self.inner.http_connector(settings, components),
-            count: self.count.clone(),
+            traffic: self.traffic.clone(),
         })
     }
 
@@ -131,12 +163,18 @@ impl HttpClient for Counting<SharedHttpClient> {
     }
 }
 
-impl HttpConnector for Counting<SharedHttpConnector> {
+impl HttpConnector for Watched<SharedHttpConnector> {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        self.count.0.fetch_add(1, Ordering::Relaxed);
-        // The SDK polls its connector inside the request's own future. Requests
-        // for credentials come from elsewhere, and are nobody's attempts.
-        let _ = ATTEMPTS.try_with(|attempts| attempts.set(attempts.get() + 1));
-        self.inner.call(request)
+        let Some(tenure) = self.traffic.0.tenure.get().cloned() else {
+            self.traffic.pass();
+            return self.inner.call(request);
+        };
+        let (inner, traffic) = (self.inner.clone(), self.traffic.clone());
+        HttpConnectorFuture::new(async move {
+            // Not worth a repeat: nothing left, and nothing will.
+            tenure.confirm().await.map_err(|lost| ConnectorError::user(NotSent(lost).into()))?;
+            traffic.pass();
+            inner.call(request).await
+        })
     }
 }

@@ -8,6 +8,7 @@ use bfd_core::Environment;
 use bfd_manifest::{Manifest, ProviderKind};
 use bfd_provider::Provider;
 use bfd_sandbox::Sandbox;
+use bfd_store::StateGuard;
 use std::{io, path::PathBuf, pin::Pin, sync::Arc, time::Duration};
 
 /// Virtual seconds per second on the command line: a rollout is worth watching, not waiting for.
@@ -20,6 +21,15 @@ pub struct Connection {
     pub clock: Arc<dyn Clock>,
     /// Named in plans when it is not AWS's own.
     pub endpoint: Option<String>,
+}
+
+impl Connection {
+    /// From here on nothing is sent unless the lock is still held.
+    pub fn only_under(&self, guard: &dyn StateGuard) {
+        if let Some(tenure) = guard.tenure() {
+            self.provider.only_under(tenure);
+        }
+    }
 }
 
 /// Connects, and refuses credentials of another account.

@@ -45,6 +45,12 @@ pub fn who() -> String {
     format!("{user}@{host}")
 }
 
+/// The machine's clock, which goes on while the machine sleeps. For differences only.
+pub fn clock() -> Duration {
+    let now = jiff::Timestamp::now().as_millisecond();
+    Duration::from_millis(u64::try_from(now).unwrap_or(0))
+}
+
 /// A new identifier in lower case: 26 characters, sorted by time.
 pub fn new_id() -> String {
     let now = jiff::Timestamp::now().as_millisecond();

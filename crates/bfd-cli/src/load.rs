@@ -99,6 +99,7 @@ fn store(manifest: &Manifest) -> Arc<dyn StateStore> {
             let options = LeaseOptions {
                 length: *lease,
                 nonce: Arc::new(host::new_id),
+                machine: Arc::new(host::clock),
                 tasks: LETTING_GO.clone(),
             };
             let objects = Arc::new(S3Objects::new(settings, bucket));

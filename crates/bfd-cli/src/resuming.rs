@@ -106,6 +106,7 @@ pub async fn lock_and_recover(
     screen: Screen,
 ) -> Result<Result<(Box<dyn StateGuard>, Option<Stop>), Exit>, CommandError> {
     let mut guard = loaded.store.lock(load::holder(options.command)).await?;
+    connection.only_under(&*guard);
     running::prepare_events(loaded, options.events)?;
     let Some(open) = guard.unfinished() else { return Ok(Ok((guard, None))) };
     planning::check_place(loaded, connection, &open.plan)?;

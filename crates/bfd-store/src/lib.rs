@@ -6,6 +6,7 @@
 //! | `document` | the formats that they share |
 //! | [`LocalStore`] | the directory beside the manifest, on any [`Disk`] |
 //! | [`ObjectStore`] | a bucket, as any [`Objects`]: `live` is its lock and journal, `object_guard` its owner |
+//! | [`Tenure`] | whether a lock that may be lost is still ours |
 //! | [`MemoryStore`], [`MemoryObjects`] | for tests, with what goes wrong |
 mod disk;
 mod document;
@@ -19,6 +20,7 @@ mod object_store;
 mod objects;
 mod runs;
 mod store;
+mod tenure;
 
 pub use disk::{Disk, FileDisk, Hold};
 pub use document::{FORMAT, StateDocument};
@@ -30,3 +32,4 @@ pub use object_store::{LeaseOptions, ObjectStore};
 pub use objects::{Condition, ETag, Found, ObjectError, ObjectFailure, Objects};
 pub use runs::FinishedRun;
 pub use store::{Lease, LockHolder, RunHeader, StateGuard, StateStore, Unfinished};
+pub use tenure::Tenure;

@@ -4,12 +4,13 @@ use crate::{
     LockHolder, RunHeader, StoreError,
     error::unreachable,
     objects::{Condition, ETag, Found, ObjectError, Objects},
+    tenure::Certainty,
 };
 use bfd_core::{StateVersion, journal::Entry};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::{sync::Arc, time::Duration};
-use tokio::time::{Instant, sleep};
+use tokio::time::sleep;
 
 /// The newest format of `live.json` that this version reads, and the one it writes.
 const FORMAT: u64 = 1;
@@ -88,8 +89,8 @@ pub(crate) struct Live {
     /// As it was last written for certain.
     pub(crate) document: LiveDocument,
     pub(crate) etag: ETag,
-    /// When the last write that renewed the lease began.
-    pub(crate) renewed: Instant,
+    /// Since when the lease is certain: the last write that renewed it.
+    pub(crate) certainty: Certainty,
     /// Progress that no write has taken along yet. Nothing depends on it.
     pub(crate) pending: Vec<Entry>,
     pub(crate) nonce: String,
@@ -116,7 +117,7 @@ impl Live {
             run.entries.extend_from_slice(&self.pending);
         }
         change(&mut next);
-        let began = Instant::now();
+        let began = self.certainty.now();
         let result = self.swap(&next).await;
         if let Err(StoreError::Unreachable { .. }) = &result {
             self.doubtful = true;
@@ -125,7 +126,7 @@ impl Live {
         self.doubtful = false;
         self.document = next;
         self.pending.clear();
-        self.renewed = began;
+        self.certainty.renewed(began);
         Ok(())
     }
 
@@ -173,6 +174,7 @@ impl Live {
     pub(crate) fn lose(&mut self, by: Option<LockHolder>) -> StoreError {
         let by = Box::new(by.unwrap_or_else(LockHolder::unknown));
         self.lost = Some(by.clone());
+        self.certainty.lost();
         StoreError::TakenOver { by }
     }
 

@@ -1,11 +1,12 @@
 use crate::{
     LockHolder, ObjectError, ObjectStore, RunHeader, StateDocument, StateGuard, StateStore,
-    StoreError, Unfinished,
+    StoreError, Tenure, Unfinished,
     document::{self, FORMAT},
     live::{Live, LiveRun},
     object_store::{StoredState, begun},
     objects::{Condition, ETag},
     runs::{self, RUNS_KEPT},
+    tenure::{Certainty, LeaseTenure},
 };
 use async_trait::async_trait;
 use bfd_core::{
@@ -37,6 +38,7 @@ pub(crate) struct ObjectGuard {
     /// Of the state object that `snapshot` was read from or written to.
     etag: Option<ETag>,
     unfinished: Option<Unfinished>,
+    certainty: Certainty,
     /// Dropping it lets go of the lock.
     _held: DropGuard,
 }
@@ -49,6 +51,7 @@ impl ObjectGuard {
         fence_off: bool,
     ) -> Result<Self, StoreError> {
         let (fence, run) = (live.document.fence, live.document.run.clone());
+        let certainty = live.certainty.clone();
         let live = Arc::new(Mutex::new(live));
         let held = CancellationToken::new();
         store.options.tasks.spawn(keep(live.clone(), store.options.length, held.clone()));
@@ -59,6 +62,7 @@ impl ObjectGuard {
             snapshot: Snapshot::default(),
             etag: None,
             unfinished: None,
+            certainty,
             _held: held.drop_guard(),
         };
         if fence_off {
@@ -222,9 +226,8 @@ async fn keep(live: Arc<Mutex<Live>>, length: Duration, held: CancellationToken)
     let mut wait = length / 3;
     while held.run_until_cancelled(sleep(wait)).await.is_some() {
         let mut live = live.lock().await;
-        let since = live.renewed.elapsed();
-        if since < length / 3 {
-            wait = (length / 3).saturating_sub(since);
+        if let Some(since) = live.certainty.age().filter(|since| *since < length / 3) {
+            wait = length / 3 - since;
             continue;
         }
         wait = match live.write(|_| {}).await {
@@ -254,6 +257,11 @@ impl StateGuard for ObjectGuard {
 
     fn linger(&self) -> Duration {
         LINGER
+    }
+
+    fn tenure(&self) -> Option<Arc<dyn Tenure>> {
+        let (live, certainty) = (self.live.clone(), self.certainty.clone());
+        Some(Arc::new(LeaseTenure { live, certainty }))
     }
 
     async fn begin(&mut self, header: &RunHeader, plan: &Plan) -> Result<(), StoreError> {

@@ -7,12 +7,13 @@ use crate::{
     object_guard::ObjectGuard,
     objects::{Condition, ETag, Found},
     runs,
+    tenure::Certainty,
 };
 use async_trait::async_trait;
 use bfd_core::{Snapshot, StateVersion, plan::Plan};
 use serde_json::Value;
 use std::{fmt, sync::Arc, time::Duration};
-use tokio::time::{Instant, sleep};
+use tokio::time::sleep;
 use tokio_util::task::TaskTracker;
 
 /// How often a lock is tried for that others take and let go of at the same time.
@@ -45,6 +46,8 @@ pub struct LeaseOptions {
     pub length: Duration,
     /// Makes texts that nobody has made before.
     pub nonce: Arc<dyn Fn() -> String + Send + Sync>,
+    /// Tells how long the machine is on, the time that it sleeps included.
+    pub machine: Arc<dyn Fn() -> Duration + Send + Sync>,
     /// Where locks are renewed and let go of. A process waits for it before it ends.
     pub tasks: TaskTracker,
 }
@@ -192,6 +195,7 @@ impl ObjectStore {
             seconds: self.options.length.as_secs().max(1),
         };
         let written = Written { by: nonce.clone(), number: 0 };
+        let certainty = Certainty::new(self.options.length, self.options.machine.clone());
         let mut attempt = 1;
         loop {
             let (document, found) = match self.read_live().await? {
@@ -212,14 +216,21 @@ impl ObjectStore {
                 next.lease = Some(lease.clone());
                 next.written = written.clone();
             }
-            let began = Instant::now();
+            let began = certainty.now();
             let when = match &found {
                 Some(found) => Condition::Unchanged(found.etag.clone()),
                 None => Condition::Absent,
             };
             let etag = match found.filter(|_| is_ours) {
-                Some(found) => Ok(found.etag),
-                None => self.objects.put(&key, next.to_bytes(), when).await,
+                Some(found) => {
+                    // It counts from then, however long its answer was waited for.
+                    certainty.renewed(began.before(found.age + GRAIN));
+                    Ok(found.etag)
+                }
+                None => {
+                    certainty.renewed(began);
+                    self.objects.put(&key, next.to_bytes(), when).await
+                }
             };
             let refused = match etag {
                 Ok(etag) => {
@@ -230,7 +241,7 @@ impl ObjectStore {
                         key,
                         document: next,
                         etag,
-                        renewed: began,
+                        certainty,
                         pending: Vec::new(),
                         nonce,
                         number: 0,

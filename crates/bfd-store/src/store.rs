@@ -1,8 +1,8 @@
-use crate::{FinishedRun, StoreError};
+use crate::{FinishedRun, StoreError, Tenure};
 use async_trait::async_trait;
 use bfd_core::{Environment, Snapshot, State, StateVersion, journal::Entry, plan::Plan};
 use serde::{Deserialize, Serialize};
-use std::{fmt, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 /// One environment's state, wherever it is kept.
 #[async_trait]
@@ -58,6 +58,12 @@ pub trait StateGuard: fmt::Debug + Send {
     /// a write is dear.
     fn linger(&self) -> Duration {
         Duration::ZERO
+    }
+
+    /// What may be lost while it is held, for whoever acts in its name. `None` where the lock
+    /// goes with the process.
+    fn tenure(&self) -> Option<Arc<dyn Tenure>> {
+        None
     }
 
     /// Replaces the state, increments the serial, and closes the journal.

@@ -49,7 +49,8 @@ async fn cost(world: &World, cloud: &FakeCloud, parallelism: usize) -> Cost {
     let tasks = TaskTracker::new();
     let nonce = || "nonce".to_owned();
     let length = Duration::from_mins(1);
-    let options = LeaseOptions { length, nonce: Arc::new(nonce), tasks: tasks.clone() };
+    let (nonce, machine) = (Arc::new(nonce), Arc::new(|| Duration::ZERO));
+    let options = LeaseOptions { length, nonce, machine, tasks: tasks.clone() };
     let store = ObjectStore::new(Arc::new(objects.clone()), "wide", options);
     let plan = planned(&world.desired, &world.before, cloud).await;
     let began = Instant::now();

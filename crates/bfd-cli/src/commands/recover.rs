@@ -39,6 +39,7 @@ pub(super) async fn run(args: &RecoverArgs, screen: Screen) -> Result<Exit, Comm
     }
     running::prepare_events(&loaded, args.events.as_deref())?;
     let connection = connect(&loaded).await?;
+    connection.only_under(&*guard);
     planning::check_place(&loaded, &connection, &open.plan)?;
     let stop = Stop::on_signals()?;
     let events = args.events.as_deref();

@@ -24,6 +24,8 @@ const LENGTH: Duration = Duration::from_mins(1);
 pub(crate) struct Bucket {
     pub(crate) objects: MemoryObjects,
     nonces: Arc<AtomicU64>,
+    /// Seconds that the machine has slept, which no timer knows of.
+    slept: Arc<AtomicU64>,
     trackers: Mutex<Vec<TaskTracker>>,
 }
 
@@ -40,7 +42,10 @@ impl Bucket {
         self.trackers.lock().unwrap().push(tasks.clone());
         let nonces = self.nonces.clone();
         let nonce = move || format!("nonce-{}", nonces.fetch_add(1, Ordering::Relaxed));
-        let options = LeaseOptions { length: LENGTH, nonce: Arc::new(nonce), tasks };
+        let slept = self.slept.clone();
+        let machine = move || Duration::from_secs(slept.load(Ordering::Relaxed));
+        let (nonce, machine) = (Arc::new(nonce), Arc::new(machine));
+        let options = LeaseOptions { length: LENGTH, nonce, machine, tasks };
         let store = ObjectStore::new(Arc::new(objects.clone()), "team/dev", options);
         Process { store, objects }
     }
@@ -482,4 +487,70 @@ async fn progress_alone_is_no_request() {
     let seen = bucket.open().store.unfinished().await.unwrap().unwrap();
     let order: Vec<u64> = seen.entries.iter().map(|entry| entry.seq).collect();
     assert_eq!(order, (0..=50).collect::<Vec<_>>());
+}
+
+/// A process is in the middle of a call when it is stopped, and makes the next one of the same
+/// step as soon as it goes on. No write of the journal is between the two.
+#[tokio::test(start_paused = true)]
+async fn whoever_was_stopped_in_the_middle_of_a_step_learns_before_its_next_request() {
+    let bucket = Bucket::default();
+    let stopped = bucket.open();
+    let guard = stopped.under_way("run1").await;
+    let tenure = guard.tenure().unwrap();
+    stopped.objects.freeze();
+    let before = bucket.requests();
+    tenure.confirm().await.unwrap();
+    assert_eq!(bucket.requests(), before, "a lease that is certain needs no request");
+    // Its heartbeat has begun when time goes on, and waits.
+    sleep(LENGTH * 2).await;
+    let next = bucket.open().store.lock(who("bob@desk")).await.unwrap();
+    stopped.objects.thaw();
+    for _ in 0..2 {
+        let err = tenure.confirm().await.unwrap_err();
+        assert!(is_taken_over(&err, "bob@desk"), "{err}");
+    }
+    drop((guard, next));
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_was_stopped_and_has_still_the_lock_goes_on() {
+    let bucket = Bucket::default();
+    let stopped = bucket.open();
+    let mut guard = stopped.under_way("run1").await;
+    let tenure = guard.tenure().unwrap();
+    stopped.objects.freeze();
+    sleep(LENGTH * 2).await;
+    stopped.objects.thaw();
+    tenure.confirm().await.unwrap();
+    guard.append(&[entry(1)]).await.unwrap();
+}
+
+/// Timers stand still while a machine sleeps, and leases go on.
+#[tokio::test(start_paused = true)]
+async fn a_machine_that_slept_is_not_certain_of_its_lock() {
+    let bucket = Bucket::default();
+    let asleep = bucket.open();
+    let guard = asleep.under_way("run1").await;
+    let tenure = guard.tenure().unwrap();
+    let next = bucket.open().store.take_over(who("bob@desk")).await.unwrap();
+    tenure.confirm().await.expect("nothing says that time has passed");
+    bucket.slept.store(LENGTH.as_secs(), Ordering::Relaxed);
+    let err = tenure.confirm().await.unwrap_err();
+    assert!(is_taken_over(&err, "bob@desk"), "{err}");
+    drop((guard, next));
+}
+
+/// A lock whose answer was lost counts from when it was taken, not from when that was found.
+#[tokio::test(start_paused = true)]
+async fn a_lock_that_was_long_in_coming_is_certain_for_less() {
+    let bucket = Bucket::default();
+    let process = bucket.open();
+    bucket.objects.inject("PUT live.json", Fault::LostAnswer);
+    bucket.objects.set_latency(Duration::from_secs(20));
+    let guard = process.store.lock(holder()).await.unwrap();
+    bucket.objects.set_latency(Duration::ZERO);
+    let before = bucket.requests();
+    guard.tenure().unwrap().confirm().await.unwrap();
+    assert_eq!(bucket.requests(), before + 1);
+    drop(guard);
 }
