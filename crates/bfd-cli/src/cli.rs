@@ -2,7 +2,10 @@
 
 use bfd_core::Address;
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 /// Deploys an environment of container services to AWS from one TOML manifest.
 ///
@@ -107,6 +110,14 @@ pub struct InputArgs {
     pub vars: Vec<(String, String)>,
 }
 
+/// Of every command that takes the lock.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct LockArgs {
+    /// How long to wait for a lock that somebody else holds, such as `30s` or `10m`.
+    #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = duration)]
+    pub lock_timeout: Duration,
+}
+
 #[derive(Debug, Args)]
 pub struct PlanArgs {
     #[command(flatten)]
@@ -144,6 +155,8 @@ pub struct ApplyArgs {
     /// Leave a failed run where it stopped.
     #[arg(long)]
     pub no_rollback: bool,
+    #[command(flatten)]
+    pub lock: LockArgs,
     /// How many steps may run at once.
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=256))]
     pub parallelism: u16,
@@ -162,6 +175,8 @@ pub struct DestroyArgs {
     /// Do not ask.
     #[arg(long)]
     pub yes: bool,
+    #[command(flatten)]
+    pub lock: LockArgs,
     /// How many steps may run at once.
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=256))]
     pub parallelism: u16,
@@ -180,6 +195,8 @@ pub struct RecoverArgs {
     /// Roll the run back, also when nothing had failed.
     #[arg(long, conflicts_with = "abandon")]
     pub back: bool,
+    #[command(flatten)]
+    pub lock: LockArgs,
     /// Write every event as a line of JSON.
     #[arg(long, value_name = "FILE")]
     pub events: Option<PathBuf>,
@@ -237,6 +254,8 @@ pub enum StateCommand {
         manifest: ManifestArgs,
         /// Such as `service.web`.
         address: Address,
+        #[command(flatten)]
+        lock: LockArgs,
     },
     /// Rename a resource; its object stays as it is.
     Mv {
@@ -246,6 +265,8 @@ pub enum StateCommand {
         from: Address,
         /// Its new address, of the same kind.
         to: Address,
+        #[command(flatten)]
+        lock: LockArgs,
     },
     /// Print the state as it is stored.
     Pull(ManifestArgs),
@@ -258,6 +279,8 @@ pub enum StateCommand {
         /// Also over a state of another lineage, or a newer one.
         #[arg(long)]
         force: bool,
+        #[command(flatten)]
+        lock: LockArgs,
     },
 }
 
@@ -303,6 +326,13 @@ pub struct SchemaArgs {
 pub enum SchemaFormat {
     Json,
     Markdown,
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let seconds = bfd_manifest::parse_duration(text);
+    seconds
+        .map(Duration::from_secs)
+        .ok_or_else(|| "expected such as `30s`, `10m` or `1h30m`".to_owned())
 }
 
 fn variable(text: &str) -> Result<(String, String), String> {

@@ -154,8 +154,8 @@ fn hint(class: ErrorClass) -> Option<String> {
 fn store_help(error: &StoreError, manifest: &str) -> String {
     match error {
         StoreError::Locked { .. } => format!(
-            "wait for its end; `bfd unlock {manifest}` tells whether it is alive, \
-             `bfd show {manifest} --run` what it does"
+            "wait for its end, as `--lock-timeout 10m` does; `bfd unlock {manifest}` tells whether \
+             it is alive, `bfd show {manifest} --run` what it does"
         ),
         StoreError::TakenOver { .. } => format!(
             "this process was away for longer than its lease, and records nothing any more; \

@@ -5,7 +5,7 @@
 //! | [`cli`] | the command line |
 //! | [`commands`] | one file per command |
 //! | [`exit`] | errors and exit codes |
-//! | [`load`], [`contents`], [`connect`], [`planning`], [`resuming`], [`running`] | what commands share, in the order they use it |
+//! | [`load`], [`contents`], [`connect`], `locking`, [`planning`], [`resuming`], [`running`] | what commands share, in the order they use it |
 //! | [`saved`] | plans in files |
 //! | [`host`], [`git`], [`screen`] | the machine, the work tree, the terminal |
 //! | `spelling` | secrets in other letters |
@@ -18,6 +18,7 @@ pub mod exit;
 pub mod git;
 pub mod host;
 pub mod load;
+mod locking;
 pub mod planning;
 mod platforms;
 pub mod resuming;

@@ -1,11 +1,12 @@
 //! Finishing what an earlier process left: forward, or back while there is a way back.
 
 use crate::{
+    cli::LockArgs,
     connect::Connection,
     exit::{CommandError, Exit},
     host::{self, HostSecrets},
-    load::{self, Loaded},
-    planning,
+    load::Loaded,
+    locking, planning,
     running::{self, Options, Reports, Stop},
     screen::Screen,
     views::marks::Mark,
@@ -103,9 +104,10 @@ pub async fn lock_and_recover(
     connection: &Connection,
     options: Options<'_>,
     leftover: Leftover,
+    patience: LockArgs,
     screen: Screen,
 ) -> Result<Result<(Box<dyn StateGuard>, Option<Stop>), Exit>, CommandError> {
-    let mut guard = loaded.store.lock(load::holder(options.command)).await?;
+    let mut guard = locking::lock(loaded, options.command, patience, screen).await?;
     connection.only_under(&*guard);
     running::prepare_events(loaded, options.events)?;
     let Some(open) = guard.unfinished() else { return Ok(Ok((guard, None))) };

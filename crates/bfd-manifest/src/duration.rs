@@ -1,5 +1,5 @@
 /// Reads `"30s"`, `"5m"`, `"1h30m"` as seconds.
-pub(crate) fn parse(text: &str) -> Option<u64> {
+pub fn parse(text: &str) -> Option<u64> {
     let mut units = [('h', 3600), ('m', 60), ('s', 1)].into_iter();
     let mut rest = text;
     let mut seconds: u64 = 0;
@@ -22,7 +22,7 @@ pub(crate) fn parse(text: &str) -> Option<u64> {
 pub(crate) const REGEX: &str = "^(?=[0-9])([0-9]+h)?([0-9]+m)?([0-9]+s)?$";
 
 /// Writes seconds as a person would.
-pub(crate) fn show(seconds: u64) -> String {
+pub fn show(seconds: u64) -> String {
     match seconds {
         0 => "0s".to_owned(),
         s if s % 3600 == 0 => format!("{}h", s / 3600),

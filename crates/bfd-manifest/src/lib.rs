@@ -47,6 +47,7 @@ mod types;
 mod variables;
 mod words;
 
+pub use duration::{parse as parse_duration, show as show_duration};
 pub use load::{Failed, load};
 pub use manifest::{
     Approval, Backend, Deletes, Guard, Manifest, ProviderKind, ProviderSettings, StateSettings,

@@ -142,6 +142,30 @@ fn a_held_lock_is_respected_and_its_holder_named() {
 }
 
 #[test]
+fn who_waits_for_a_local_lock_has_it_when_it_is_free() {
+    let project = shop::on_sandbox();
+    let holder = r#"{"who":"alice@laptop","command":"bfd apply","process":4711,"since":"2026-01-01T00:00:00Z"}"#;
+    let path = project.workspace().write(project.state_file("lock"), holder);
+    let lock = File::open(path).unwrap();
+    lock.lock().unwrap();
+
+    let impatient = project.apply().args(["--lock-timeout", "1s"]).run().exits(exit::LOCKED);
+    impatient.says("waiting for the lock, up to 1s: process 4711 of alice@laptop");
+    project.apply().args(["--lock-timeout", "soon"]).run().exits(exit::USAGE).says("1h30m");
+    let only = ["--target", "coordinator.main", "--lock-timeout", "1m30s"];
+    let mut patient = project.apply().args(only).spawn();
+    patient.until_it_says("holds it (`bfd apply`, since 2026-01-01T00:00:00Z)");
+    drop(lock);
+
+    let patient = patient.wait().succeeds();
+    assert_eq!(patient.stderr.matches("waiting for the lock, up to 90s").count(), 1, "{patient}");
+    for waits in ["recover", "destroy", "state rm", "state mv", "state push"] {
+        let help = project.workspace().bfd(waits.split(' ')).arg("--help").run().succeeds();
+        help.prints("--lock-timeout <DURATION>");
+    }
+}
+
+#[test]
 fn credentials_of_another_account_are_refused() {
     let (mine, other) = (new_account(), new_account());
     let project = Project::new("shop", &shop::manifest(&mine, "kind = \"aws\""))

@@ -57,8 +57,9 @@ pub(super) async fn run(args: &ApplyArgs, screen: Screen) -> Result<Exit, Comman
         parallelism: usize::from(args.parallelism),
         events: args.events.as_deref(),
     };
+    let (leftover, patience) = (Leftover::Finish, args.lock);
     let locked =
-        resuming::lock_and_recover(&loaded, &connection, options, Leftover::Finish, screen);
+        resuming::lock_and_recover(&loaded, &connection, options, leftover, patience, screen);
     let (mut guard, listening) = match locked.await? {
         Ok(locked) => locked,
         Err(exit) => return Ok(exit),

@@ -40,8 +40,9 @@ pub(super) async fn run(args: &DestroyArgs, screen: Screen) -> Result<Exit, Comm
         parallelism: usize::from(args.parallelism),
         events: args.events.as_deref(),
     };
+    let (leftover, patience) = (Leftover::RollBack, args.lock);
     let locked =
-        resuming::lock_and_recover(&loaded, &connection, options, Leftover::RollBack, screen);
+        resuming::lock_and_recover(&loaded, &connection, options, leftover, patience, screen);
     let (mut guard, listening) = match locked.await? {
         Ok(locked) => locked,
         Err(exit) => return Ok(exit),

@@ -2,8 +2,8 @@ use crate::{
     cli::RecoverArgs,
     connect::connect,
     exit::{CommandError, Exit},
-    load::{self, SecretUse, load},
-    planning,
+    load::{SecretUse, load},
+    locking, planning,
     resuming::{self, Leftover},
     running::{self, Options, Stop},
     screen::Screen,
@@ -15,7 +15,7 @@ const PARALLELISM: usize = 10;
 /// Finishes a run that did not end, or closes it as it is.
 pub(super) async fn run(args: &RecoverArgs, screen: Screen) -> Result<Exit, CommandError> {
     let loaded = load(&args.manifest, SecretUse::Known)?;
-    let mut guard = loaded.store.lock(load::holder("bfd recover")).await?;
+    let mut guard = locking::lock(&loaded, "bfd recover", args.lock, screen).await?;
     let Some(open) = guard.unfinished().cloned() else {
         screen.data("there is nothing to recover: the last run ended\n");
         return Ok(Exit::Done);

@@ -1,8 +1,8 @@
 use crate::{
-    cli::{ManifestArgs, StateCommand},
+    cli::{LockArgs, ManifestArgs, StateCommand},
     exit::{CommandError, Exit},
-    load::{self, Loaded, SecretUse, about, known, load},
-    planning,
+    load::{Loaded, SecretUse, about, known, load},
+    locking, planning,
     screen::Screen,
     views,
 };
@@ -15,10 +15,16 @@ pub(super) async fn run(command: &StateCommand, screen: Screen) -> Result<Exit, 
     match command {
         StateCommand::List(manifest) => list(manifest, screen).await,
         StateCommand::Show { manifest, address } => show(manifest, address, screen).await,
-        StateCommand::Rm { manifest, address } => remove(manifest, address, screen).await,
-        StateCommand::Mv { manifest, from, to } => rename(manifest, from, to, screen).await,
+        StateCommand::Rm { manifest, address, lock } => {
+            remove(manifest, address, *lock, screen).await
+        }
+        StateCommand::Mv { manifest, from, to, lock } => {
+            rename(manifest, from, to, *lock, screen).await
+        }
         StateCommand::Pull(manifest) => pull(manifest, screen).await,
-        StateCommand::Push { manifest, file, force } => push(manifest, file, *force, screen).await,
+        StateCommand::Push { manifest, file, force, lock } => {
+            push(manifest, file, *force, *lock, screen).await
+        }
     }
 }
 
@@ -48,10 +54,11 @@ async fn show(
 async fn remove(
     manifest: &ManifestArgs,
     address: &Address,
+    lock: LockArgs,
     screen: Screen,
 ) -> Result<Exit, CommandError> {
     let loaded = load(manifest, SecretUse::Ignored)?;
-    let (mut guard, mut state) = open(&loaded).await?;
+    let (mut guard, mut state) = open(&loaded, lock, screen).await?;
     if state.resources.remove(address).is_none() && state.deposed.remove(address).is_none() {
         return Err(not_recorded(&loaded, address));
     }
@@ -67,13 +74,14 @@ async fn rename(
     manifest: &ManifestArgs,
     from: &Address,
     to: &Address,
+    lock: LockArgs,
     screen: Screen,
 ) -> Result<Exit, CommandError> {
     let loaded = load(manifest, SecretUse::Ignored)?;
     if from.kind() != to.kind() {
         return Err(CommandError::refused("a resource keeps its kind"));
     }
-    let (mut guard, mut state) = open(&loaded).await?;
+    let (mut guard, mut state) = open(&loaded, lock, screen).await?;
     if state.resources.contains_key(to) || state.deposed.contains_key(to) {
         return Err(CommandError::refused(format!("`{to}` is recorded already")));
     }
@@ -114,6 +122,7 @@ async fn push(
     manifest: &ManifestArgs,
     file: &Path,
     force: bool,
+    lock: LockArgs,
     screen: Screen,
 ) -> Result<Exit, CommandError> {
     let loaded = load(manifest, SecretUse::Ignored)?;
@@ -123,7 +132,7 @@ async fn push(
     let pushed = StateDocument::parse(&name, &text)?;
     planning::check_environment(&loaded, &pushed)?;
     let environment = &loaded.manifest.environment;
-    let (mut guard, _) = open(&loaded).await?;
+    let (mut guard, _) = open(&loaded, lock, screen).await?;
     let (there, new) = (guard.snapshot().version.clone(), pushed.version);
     if guard.snapshot().state == pushed.state && there == new {
         screen.data(&format!("serial {} is there already\n", there.serial));
@@ -153,8 +162,12 @@ async fn push(
     Ok(Exit::Done)
 }
 
-async fn open(loaded: &Loaded) -> Result<(Box<dyn StateGuard>, State), CommandError> {
-    let guard = loaded.store.lock(load::holder("bfd state")).await?;
+async fn open(
+    loaded: &Loaded,
+    lock: LockArgs,
+    screen: Screen,
+) -> Result<(Box<dyn StateGuard>, State), CommandError> {
+    let guard = locking::lock(loaded, "bfd state", lock, screen).await?;
     if guard.unfinished().is_some() {
         return Err(CommandError::refused_with(
             "an earlier run did not finish",

@@ -1,0 +1,28 @@
+//! What a state in a bucket costs, counted on the wire.
+
+use super::*;
+
+const STEPS: usize = 100;
+
+/// Requests by method and object, such as `PUT live.json`.
+fn count(proxy: &FaultProxy, shared: &Shared, what: &str) -> usize {
+    let (method, object) = what.split_once(' ').expect("a method and an object");
+    let path = format!("{method} /{}/team/shared/{object}", shared.bucket);
+    proxy.requests().iter().filter(|request| request.contains(&path)).count()
+}
+
+#[test]
+fn a_hundred_steps_at_once_are_a_quarter_as_many_writes() {
+    let (shared, proxy) = Shared::behind_a_proxy(STEPS);
+    for (value, parallelism) in [("one", "100"), ("two", "10")] {
+        proxy.inject([]);
+        let apply = shared.apply(value).args(["--parallelism", parallelism]);
+        apply.within(Duration::from_mins(4)).run().succeeds();
+        assert_eq!(count(&proxy, &shared, "PUT state.json"), 1);
+        let journal = ["live.json", "plans/", "runs/"];
+        let writes = journal.map(|object| count(&proxy, &shared, &format!("PUT {object}")));
+        println!("{parallelism}: {writes:?}");
+        assert_eq!(writes[1..], [1, 1]);
+        assert!(1 + writes.iter().sum::<usize>() <= 2 + STEPS / 4, "{parallelism}: {writes:?}");
+    }
+}

@@ -1,0 +1,117 @@
+//! An environment whose state is in a bucket, from nothing to nothing.
+
+use super::*;
+
+#[test]
+fn an_environment_lives_in_a_bucket_of_ministack_from_nothing_to_nothing() {
+    lives(&Shared::on_ministack(3));
+}
+
+#[test]
+fn an_environment_lives_in_a_bucket_of_moto_from_nothing_to_nothing() {
+    lives(&Shared::on_moto(3));
+}
+
+#[track_caller]
+fn lives(shared: &Shared) {
+    let project = &shared.project;
+    project.bfd("state pull").run().exits(exit::REFUSED).says("nothing is recorded in s3://");
+    project.apply().run().succeeds();
+    project.has_no_changes();
+    assert_eq!(shared.serial(), 1);
+    shared.apply("second").run().succeeds();
+    assert_eq!(shared.serials(), [1, 2]);
+    shared.nobody_holds_the_lock();
+    project.bfd("state list").run().succeeds().prints("parameter.p2");
+    let runs = project.bfd("show").args(["--runs", "--format", "json"]).run().succeeds();
+    assert_eq!(runs.json()["runs"].as_array().map(Vec::len), Some(2), "{runs}");
+    project.bfd("show").args(["--run"]).run().succeeds().prints("applied");
+    project.destroy().run().succeeds();
+    assert_eq!(shared.serial(), 3);
+    assert!(
+        !project.workspace().path().join(".bfd").exists(),
+        "nothing is kept beside the manifest"
+    );
+}
+
+#[test]
+fn a_state_moves_between_backends_and_back() {
+    let shared = Shared::on_ministack(2);
+    let project = &shared.project;
+    project.apply().run().succeeds();
+    let pulled = project.bfd("state pull").run().succeeds().stdout;
+    project.workspace().write("pulled.json", &pulled);
+    project.bfd("state push").arg("pulled.json").run().succeeds().prints("there already");
+
+    // To a directory, and on from there.
+    let in_bucket = project.workspace().read(project.manifest());
+    let start = in_bucket.find("[state]").expect("a section");
+    let end = in_bucket.find("[vars]").expect("a section");
+    let local = format!("{}{}", &in_bucket[..start], &in_bucket[end..]);
+    project.workspace().write(project.manifest(), &local);
+    project.bfd("state push").arg("pulled.json").run().succeeds().prints("serial 1");
+    project.has_no_changes();
+    shared.apply("second").run().succeeds();
+    assert_eq!(shared.serial(), 2);
+
+    // And back; the older one is refused from then on.
+    let newer = project.bfd("state pull").run().succeeds().stdout;
+    project.workspace().write("newer.json", &newer);
+    project.workspace().write(project.manifest(), &in_bucket);
+    project.bfd("state push").arg("newer.json").run().succeeds().prints("serial 2");
+    let refused = project.bfd("state push").arg("pulled.json").run().exits(exit::REFUSED);
+    refused.says("has serial 1, the state is at 2").says("--force");
+    let foreign = newer.replace("\"lineage\": \"", "\"lineage\": \"x");
+    project.workspace().write("foreign.json", foreign);
+    let refused = project.bfd("state push").arg("foreign.json").run().exits(exit::REFUSED);
+    refused.says("another lineage");
+    assert_eq!(shared.state(), serde_json::from_str::<Value>(&newer).expect("JSON"));
+    project.plan().args(["--var", "value=second"]).run().succeeds().prints("No changes");
+    let forced = project.bfd("state push").args(["pulled.json", "--force"]).run();
+    forced.succeeds().prints("serial 3");
+}
+
+#[test]
+fn eight_processes_lose_no_update_on_ministack_though_some_are_killed() {
+    race(&Shared::on_ministack(9), 3);
+}
+
+#[test]
+fn eight_processes_lose_no_update_on_moto_though_some_are_killed() {
+    race(&Shared::on_moto(8), 2);
+}
+
+/// Eight processes at once change everything, several times; every fourth is killed on its way.
+#[track_caller]
+fn race(shared: &Shared, rounds: u64) {
+    let applied = AtomicU32::new(0);
+    thread::scope(|scope| {
+        for lane in 0..8u64 {
+            let applied = &applied;
+            scope.spawn(move || {
+                for round in 0..rounds {
+                    let value = format!("{lane}-{round}");
+                    if (lane + round) % 4 == 0 {
+                        let moment = Duration::from_millis(150 + 173 * lane + 311 * round);
+                        shared.apply(&value).spawn().kill_when(|elapsed| elapsed >= moment);
+                    }
+                    shared.apply_in_turn(&value);
+                    applied.fetch_add(1, Ordering::Relaxed);
+                }
+            });
+        }
+    });
+    shared.nobody_holds_the_lock();
+    let serials = shared.serials();
+    let expected: Vec<u64> = (1..=serials.len() as u64).collect();
+    assert_eq!(serials, expected);
+    // A process that was killed adds at most the run that another one finished.
+    let applied = applied.into_inner() as usize;
+    assert!(serials.len() >= applied, "{} of {applied}", serials.len());
+    let state = shared.state();
+    let resources = state["resources"].as_object().expect("resources").values();
+    let values: Vec<&Value> = resources.map(|resource| &resource["inputs"]["value"]).collect();
+    assert!(values.iter().all(|value| *value == values[0]), "one update: {values:?}");
+    let last = values[0].as_str().expect("a value");
+    shared.project.plan().args(["--var", &format!("value={last}")]).run().succeeds();
+}
