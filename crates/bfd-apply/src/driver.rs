@@ -83,6 +83,8 @@ struct Driver<'a> {
 struct Batch {
     entries: Vec<Entry>,
     calls: Vec<(Task, Call)>,
+    /// Steps that have come to an end.
+    ended: BTreeSet<StepId>,
     /// Whether any of it is more than progress.
     is_durable: bool,
     /// Whether any of it turns the run around.
@@ -130,7 +132,9 @@ impl<'a> Driver<'a> {
             if self.running.is_empty() {
                 return self.end().await;
             }
-            let mut linger: Option<Pin<Box<dyn Future<Output = ()> + Send + '_>>> = None;
+            let linger = self.guard.linger();
+            let mut waiting: Option<Pin<Box<dyn Future<Output = ()> + Send + '_>>> = None;
+            let mut is_extended = false;
             loop {
                 tokio::select! {
                     biased;
@@ -152,20 +156,38 @@ impl<'a> Driver<'a> {
                         self.settle(batch).await?;
                         return Ok(self.leave(Unended::Deadline));
                     }
-                    () = async { linger.as_mut().expect("checked by the guard").await }, if linger.is_some() => break,
+                    () = async { waiting.as_mut().expect("checked by the guard").await }, if waiting.is_some() => {
+                        if is_extended {
+                            break;
+                        }
+                        is_extended = true;
+                        waiting = Some(clock.sleep(linger.at_most.saturating_sub(linger.usually)));
+                    }
                 }
                 self.gather(&mut batch)?;
                 // What went wrong waits for nothing, and neither does the last one.
                 if batch.is_urgent || self.running.is_empty() {
                     break;
                 }
-                let wait = if batch.is_durable { self.guard.linger() } else { Duration::ZERO };
-                if wait.is_zero() {
+                if !batch.is_durable || linger.usually.is_zero() {
                     break;
                 }
-                linger.get_or_insert_with(|| clock.sleep(wait));
+                if is_extended && (batch.ended.len() >= linger.enough || self.releases(&batch)) {
+                    break;
+                }
+                waiting.get_or_insert_with(|| clock.sleep(linger.usually));
             }
         }
+    }
+
+    /// Whether steps wait for what has ended. Others that wait only do so for room.
+    fn releases(&self, batch: &Batch) -> bool {
+        let run = &self.run;
+        run.unwinding()
+            || run
+                .next_tasks(usize::MAX)
+                .iter()
+                .any(|task| !run.plan().step(task.step()).after.is_disjoint(&batch.ended))
     }
 
     /// Takes what else has happened in the meantime, without waiting for more.
@@ -219,6 +241,7 @@ impl<'a> Driver<'a> {
         };
         let task = self.tasks.remove(&id).expect("every call has its task");
         let event = event.unwrap_or_else(|| self.panicked(task));
+        batch.ended.insert(task.step());
         self.believe(Some(task.step()), event, batch)
     }
 

@@ -31,5 +31,5 @@ pub use memory_objects::{Fault, MemoryObjects, Request};
 pub use object_store::{LeaseOptions, ObjectStore};
 pub use objects::{Condition, ETag, Found, ObjectError, ObjectFailure, Objects};
 pub use runs::FinishedRun;
-pub use store::{Lease, LockHolder, RunHeader, StateGuard, StateStore, Unfinished};
+pub use store::{Lease, Linger, LockHolder, RunHeader, StateGuard, StateStore, Unfinished};
 pub use tenure::Tenure;

@@ -1,5 +1,5 @@
 use crate::{
-    LockHolder, ObjectError, ObjectStore, RunHeader, StateDocument, StateGuard, StateStore,
+    Linger, LockHolder, ObjectError, ObjectStore, RunHeader, StateDocument, StateGuard, StateStore,
     StoreError, Tenure, Unfinished,
     document::{self, FORMAT},
     live::{Live, LiveRun},
@@ -22,9 +22,11 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 /// How often a write of the state is tried whose fate is open.
 const ATTEMPTS: u32 = 5;
 const BETWEEN_ATTEMPTS: Duration = Duration::from_millis(100);
-/// A write is a request, and steps that began together end together: waiting this long for
-/// the others makes one write of many.
-const LINGER: Duration = Duration::from_millis(250);
+/// A write is a request, and steps that began together end together: waiting for the others
+/// makes one write of many. Limits of AWS spread what began together, parameters to three in a
+/// second: then six make a write, which delays what waits for nothing but room.
+const LINGER: Linger =
+    Linger { usually: Duration::from_millis(250), at_most: Duration::from_secs(2), enough: 6 };
 /// How many commits there are between two looks for runs that are too many.
 const COMMITS_PER_CLEARANCE: u64 = 16;
 
@@ -255,7 +257,7 @@ impl StateGuard for ObjectGuard {
         self.unfinished.as_ref()
     }
 
-    fn linger(&self) -> Duration {
+    fn linger(&self) -> Linger {
         LINGER
     }
 

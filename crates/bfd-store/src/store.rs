@@ -56,8 +56,8 @@ pub trait StateGuard: fmt::Debug + Send {
 
     /// How long what has happened may wait for more to happen before it is written: some where
     /// a write is dear.
-    fn linger(&self) -> Duration {
-        Duration::ZERO
+    fn linger(&self) -> Linger {
+        Linger::default()
     }
 
     /// What may be lost while it is held, for whoever acts in its name. `None` where the lock
@@ -77,6 +77,16 @@ pub trait StateGuard: fmt::Debug + Send {
         version: StateVersion,
         next: State,
     ) -> Result<(), StoreError>;
+}
+
+/// How long a write waits for more to write.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Linger {
+    /// For what happens at about the same time.
+    pub usually: Duration,
+    /// Where no step waits for one that has ended, and fewer than `enough` have.
+    pub at_most: Duration,
+    pub enough: usize,
 }
 
 /// A lock that ends by itself.

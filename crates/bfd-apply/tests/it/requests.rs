@@ -102,6 +102,38 @@ fn a_hundred_parallel_steps_cost_a_quarter_of_a_request_each_at_most() {
     }
 }
 
+/// AWS's limits spread what begins together: parameters end one by one, three in a second.
+#[test]
+fn steps_that_end_one_by_one_and_hold_up_nobody_are_written_together() {
+    block_on(async {
+        let world = wide(100);
+        let cloud = cloud_of(&world.before);
+        cloud.with(|inner| inner.pace = Some(|number| Duration::from_millis(333) * number));
+        let cost = cost(&world, &cloud, 100).await;
+        let count = cost.requests.len();
+        assert!(count <= 27, "{count}, {:#?}", cost.requests);
+        let last = Duration::from_millis(333) * 100;
+        assert!(cost.took < last + Duration::from_secs(1), "{:?}", cost.took);
+    });
+}
+
+/// A step that waits for one that has ended is not held up by others that are under way.
+#[test]
+fn whatever_waits_for_a_step_begins_soon_after_its_end() {
+    block_on(async {
+        let mut world = line(20);
+        // The last of a line of its own takes as long as all others together.
+        world.desired.extend(wide(21).desired.pop());
+        let cloud = cloud_of(&world.before);
+        cloud.with(|inner| {
+            inner.pace = Some(|number| Duration::from_secs(if number == 1 { 25 } else { 1 }));
+        });
+        let cost = cost(&world, &cloud, 10).await;
+        // A second for each, a quarter of one until it is written, and its request.
+        assert!(cost.took < Duration::from_secs(28), "{:?}", cost.took);
+    });
+}
+
 /// Nothing waits for others that are not there.
 #[test]
 fn steps_one_after_the_other_wait_for_their_writes_alone() {

@@ -18,7 +18,7 @@ fn a_frozen_owner_that_wakes_up_is_refused() {
     signal(frozen.process_id(), "CONT");
 
     let late = frozen.wait().exits(exit::LOCKED);
-    let late = late.says("the lock was taken over by").says("records nothing any more");
+    late.says("the lock was taken over by").says("records nothing any more");
     assert_eq!(shared.serials(), [1, 2]);
     shared.nobody_holds_the_lock();
     let plan = shared.project.plan().args(["--var", "value=early"]).run();
