@@ -100,6 +100,8 @@ impl S3Objects {
         let told = error::translate_at(operation, &self.endpoint(), error);
         let failure = ObjectFailure { message: message(&told), hint: self.hint(&told, error) };
         match told.class {
+            // It was judged, and is judged so every time.
+            _ if status == Some(501) => ObjectError::Refused(failure),
             ErrorClass::NetworkFailure | ErrorClass::ServiceInternalError => {
                 ObjectError::Unanswered(failure)
             }

@@ -3,6 +3,7 @@
 
 mod actions;
 mod batches;
+mod bucket;
 mod cluster;
 mod coordinator;
 mod faults;

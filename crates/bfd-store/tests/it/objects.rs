@@ -199,22 +199,18 @@ async fn an_owner_that_froze_before_it_had_read_the_state_is_refused() {
         let store = early.store.clone();
         tokio::spawn(async move { store.lock(holder()).await.map(drop) })
     };
-    // The first request reads the lock, the second takes it.
-    sleep(Duration::from_millis(2500)).await;
+    // The first request reads the lock, the second takes it: it is under way, the third is not.
+    sleep(Duration::from_millis(1500)).await;
     early.objects.freeze();
-    bucket.objects.set_latency(Duration::ZERO);
     sleep(Duration::from_secs(1)).await;
-    early.objects.freeze();
+    bucket.objects.set_latency(Duration::ZERO);
     assert_eq!(bucket.json("live.json")["lease"]["holder"]["who"], "ana@host");
     sleep(LENGTH * 2).await;
     let next = bucket.open().store.lock(who("bob@desk")).await;
-    // The read of the state had begun: its answer may have been older than the new owner.
+    // The state has the fence of the new owner by now.
     early.objects.thaw();
-    let early = late.await.unwrap();
-    match early {
-        Ok(()) => {}
-        Err(err) => assert!(is_taken_over(&err, "bob@desk"), "{err}"),
-    }
+    let err = late.await.unwrap().unwrap_err();
+    assert!(is_taken_over(&err, "bob@desk"), "{err}");
     drop(next);
 }
 
