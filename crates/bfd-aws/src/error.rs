@@ -74,10 +74,8 @@ where
     if let Some(credentials) = find::<CredentialsError>(error) {
         return no_credentials(operation, credentials);
     }
-    if let Some(unsent) = find::<NotSent>(error) {
-        // Nothing has arrived: of no class that leaves a doubt.
-        let unsent = NoAnswer(unsent.to_string());
-        return ProviderError::new(operation, ErrorClass::InvalidRequest, unsent);
+    if let Some(unsent) = unsent(operation, error) {
+        return unsent;
     }
     match error {
         SdkError::ServiceError(answer) => {
@@ -120,6 +118,13 @@ where
         }
         _ => ProviderError::new(operation, ErrorClass::InvalidRequest, NoAnswer(chain(error))),
     }
+}
+
+/// A request that was held back, where that is why there is no answer.
+pub(crate) fn unsent(operation: &str, error: &(dyn Error + 'static)) -> Option<ProviderError> {
+    let unsent = find::<NotSent>(error)?.clone();
+    // Nothing has arrived: of no class that leaves a doubt.
+    Some(ProviderError::new(operation, ErrorClass::InvalidRequest, unsent))
 }
 
 fn refusal<E>(operation: &'static str, status: u16, error: &E) -> ProviderError

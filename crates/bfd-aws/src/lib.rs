@@ -44,3 +44,4 @@ pub use kinds::{
 pub use objects::{Bucket, S3Objects};
 pub use provider::AwsProvider;
 pub use settings::{Settings, Transport};
+pub use transport::NotSent;

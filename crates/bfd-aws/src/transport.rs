@@ -1,4 +1,3 @@
-use crate::error;
 use aws_smithy_async::{rt::sleep::SharedAsyncSleep, time::SharedTimeSource};
 use aws_smithy_http_client::{
     Builder, Connector,
@@ -126,9 +125,12 @@ impl Traffic {
 }
 
 /// A request that did not leave, because the lock was lost or nobody could say.
-#[derive(Debug, Error)]
-#[error("not sent: {}", error::chain(.0))]
-pub(crate) struct NotSent(StoreError);
+#[derive(Clone, Debug, Error)]
+#[error("not sent")]
+pub struct NotSent {
+    #[source]
+    pub why: Arc<StoreError>,
+}
 
 /// An HTTP client that counts, and asks for leave.
 ///
@@ -172,7 +174,9 @@ impl HttpConnector for Watched<SharedHttpConnector> {
         let (inner, traffic) = (self.inner.clone(), self.traffic.clone());
         HttpConnectorFuture::new(async move {
             // Not worth a repeat: nothing left, and nothing will.
-            tenure.confirm().await.map_err(|lost| ConnectorError::user(NotSent(lost).into()))?;
+            if let Err(why) = tenure.confirm().await {
+                return Err(ConnectorError::user(NotSent { why: Arc::new(why) }.into()));
+            }
             traffic.pass();
             inner.call(request).await
         })

@@ -1,6 +1,7 @@
 //! Errors that end a command, and the exit code of each, in one place.
 
 use bfd_apply::{ApplyError, Ended};
+use bfd_aws::NotSent;
 use bfd_core::{Environment, Outcome, Problem};
 use bfd_manifest::Sources;
 use bfd_provider::{ErrorClass, ProviderError};
@@ -77,8 +78,17 @@ impl CommandError {
         Self::Refused { message: message.into(), help: Some(help.into()) }
     }
 
+    /// The lock was lost, and a call held back because of that.
+    fn held_back(&self) -> Option<&StoreError> {
+        let Self::Provider(error) = self else { return None };
+        error.source.downcast_ref::<NotSent>().map(|unsent| &*unsent.why)
+    }
+
     pub fn exit(&self) -> Exit {
         match self {
+            Self::Provider(_) if matches!(self.held_back(), Some(StoreError::TakenOver { .. })) => {
+                Exit::Locked
+            }
             // What was under way goes on in the hands of the lock's new owner.
             Self::Store(StoreError::Locked { .. } | StoreError::TakenOver { .. })
             | Self::Apply(
@@ -104,7 +114,10 @@ impl CommandError {
     pub fn help(&self, manifest: &str) -> Option<String> {
         match self {
             Self::Refused { help, .. } => help.clone(),
-            Self::Provider(error) => error.hint.clone().or_else(|| hint(error.class)),
+            Self::Provider(error) => match self.held_back() {
+                Some(why) => Some(store_help(why, manifest)),
+                None => error.hint.clone().or_else(|| hint(error.class)),
+            },
             Self::Store(error)
             | Self::Apply(
                 ApplyError::NotBegun(error)

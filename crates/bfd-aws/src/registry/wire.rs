@@ -1,7 +1,7 @@
 //! One request to a registry and its answer, on the connection's transport and clock.
 
 use super::{Registry, url};
-use crate::error::{Refusal, chain};
+use crate::error::{Refusal, chain, unsent};
 use aws_smithy_runtime_api::client::{
     http::HttpConnector as _,
     orchestrator::{HttpRequest, HttpResponse},
@@ -118,7 +118,8 @@ impl Registry<'_> {
             }
             Err(error) => {
                 tracing::debug!(target: "bfd", "{operation} {took} ms: no answer");
-                Err(unreachable(operation, &origin, &chain(&error)))
+                let held_back = unsent(operation, &error);
+                Err(held_back.unwrap_or_else(|| unreachable(operation, &origin, &chain(&error))))
             }
         }
     }

@@ -156,3 +156,22 @@ fn an_owner_that_was_stopped_and_still_has_the_lock_goes_on() {
     assert_eq!(shared.serials(), [1]);
     shared.nobody_holds_the_lock();
 }
+
+#[test]
+fn an_owner_that_was_stopped_while_it_looked_at_aws_says_why_it_goes_no_further() {
+    let (shared, proxy) = Shared::behind_a_proxy(1);
+    shared.apply("one").run().succeeds();
+    proxy.inject([Fault::delay("GetParameters", Duration::from_secs(1))]);
+    let stopped = shared.apply("late").spawn();
+    until_hit(&proxy);
+    signal(stopped.process_id(), "STOP");
+    shared.apply("early").args(["--lock-timeout", "2m"]).run().succeeds();
+    proxy.inject([]);
+
+    signal(stopped.process_id(), "CONT");
+
+    let late = stopped.wait().exits(exit::LOCKED);
+    let late = late.says("the lock was taken over by").says("records nothing any more");
+    assert_eq!(calls(&shared, &proxy), Vec::<String>::new(), "{late}");
+    assert_eq!(shared.serials(), [1, 2]);
+}
