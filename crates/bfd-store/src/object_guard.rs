@@ -229,7 +229,7 @@ async fn keep(live: Arc<Mutex<Live>>, length: Duration, held: CancellationToken)
     while held.run_until_cancelled(sleep(wait)).await.is_some() {
         let mut live = live.lock().await;
         if let Some(since) = live.certainty.age().filter(|since| *since < length / 3) {
-            wait = length / 3 - since;
+            wait = (length / 3).saturating_sub(since);
             continue;
         }
         wait = match live.write(|_| {}).await {

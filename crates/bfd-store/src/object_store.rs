@@ -221,16 +221,13 @@ impl ObjectStore {
                 Some(found) => Condition::Unchanged(found.etag.clone()),
                 None => Condition::Absent,
             };
-            let etag = match found.filter(|_| is_ours) {
-                Some(found) => {
-                    // It counts from then, however long its answer was waited for.
-                    certainty.renewed(began.before(found.age + GRAIN));
-                    Ok(found.etag)
-                }
-                None => {
-                    certainty.renewed(began);
-                    self.objects.put(&key, next.to_bytes(), when).await
-                }
+            let etag = if let Some(found) = found.filter(|_| is_ours) {
+                // It counts from then, however long its answer was waited for.
+                certainty.renewed(began.before(found.age + GRAIN));
+                Ok(found.etag)
+            } else {
+                certainty.renewed(began);
+                self.objects.put(&key, next.to_bytes(), when).await
             };
             let refused = match etag {
                 Ok(etag) => {

@@ -161,7 +161,7 @@ fn an_owner_that_was_stopped_and_still_has_the_lock_goes_on() {
 fn an_owner_that_was_stopped_while_it_looked_at_aws_says_why_it_goes_no_further() {
     let (shared, proxy) = Shared::behind_a_proxy(1);
     shared.apply("one").run().succeeds();
-    proxy.inject([Fault::delay("GetParameters", Duration::from_secs(1))]);
+    proxy.inject([Fault::delay("DescribeParameters", Duration::from_secs(1))]);
     let stopped = shared.apply("late").spawn();
     until_hit(&proxy);
     signal(stopped.process_id(), "STOP");
