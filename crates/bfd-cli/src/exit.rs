@@ -1,5 +1,6 @@
 //! Errors that end a command, and the exit code of each, in one place.
 
+use crate::saved::Stale;
 use bfd_apply::{ApplyError, Ended};
 use bfd_aws::NotSent;
 use bfd_core::{Environment, Outcome, Problem};
@@ -58,6 +59,8 @@ pub enum CommandError {
     WrongState { found: Environment },
     #[error("the plan was made for {wanted}, calls go to {found}")]
     WrongPlace { wanted: String, found: String },
+    #[error("{0}")]
+    Stale(Stale),
     /// Anything else a user can fix.
     #[error("{message}")]
     Refused { message: String, help: Option<String> },
@@ -95,7 +98,7 @@ impl CommandError {
                 ApplyError::NotBegun(StoreError::TakenOver { .. })
                 | ApplyError::Store(StoreError::Locked { .. } | StoreError::TakenOver { .. }),
             ) => Exit::Locked,
-            Self::Apply(ApplyError::StalePlan { .. }) => Exit::Stale,
+            Self::Apply(ApplyError::StalePlan { .. }) | Self::Stale(_) => Exit::Stale,
             Self::Apply(ApplyError::Journal(_)) => Exit::Bug,
             // A run was under way when its journal could not be written.
             Self::Apply(ApplyError::Store(_)) => Exit::Stuck,
@@ -131,6 +134,9 @@ impl CommandError {
             Self::Apply(ApplyError::StalePlan { .. }) => Some(format!(
                 "something was applied since; `bfd plan {manifest} -o FILE` makes a new plan"
             )),
+            Self::Stale(_) => {
+                Some(format!("`bfd plan {manifest} -o FILE` makes a new plan, to be reviewed"))
+            }
             Self::Apply(ApplyError::UnfinishedRun) => {
                 Some(format!("`bfd recover {manifest}` finishes it"))
             }

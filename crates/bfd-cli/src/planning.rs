@@ -108,6 +108,10 @@ pub async fn plan(
     let warnings = manifest.warnings.iter().filter(|p| p.severity == Severity::Warning);
     plan.warnings.extend(warnings.map(warning));
     plan.warnings.extend(stand_ins(&plan));
+    if let Some(message) = too_many(loaded, &plan) {
+        let help = "apply refuses it: plan a part of it with `--target`, or raise `max_changes` in `[guard]`";
+        plan.warnings.push(Warning { address: None, message, help: Some(help.to_owned()) });
+    }
     if let Some(message) = loaded.work_tree.warning() {
         let help = Some("commit first, or take what is deployed for no commit at all".to_owned());
         plan.warnings.push(Warning { address: None, message, help });
@@ -124,6 +128,14 @@ pub async fn plan(
         plan.warnings.push(Warning { address: None, message: message.to_owned(), help: None });
     }
     Ok(plan)
+}
+
+/// What is wrong with a plan that changes more than the manifest allows at once.
+pub fn too_many(loaded: &Loaded, plan: &Plan) -> Option<String> {
+    let limit = loaded.manifest.guard.max_changes?;
+    let changes = plan.changes.len();
+    (changes > limit)
+        .then(|| format!("the plan changes {changes} resources, and `max_changes` is {limit}"))
 }
 
 /// Looks what images run on that are to be copied, and whether their services do.

@@ -68,6 +68,10 @@ pub struct Guard {
     /// Whether an image may stand in for one that is not there yet.
     pub fallback_images: bool,
     pub approval: Approval,
+    /// How old a saved plan may be when it is applied.
+    pub plan_age: Duration,
+    /// How many resources one run may change.
+    pub max_changes: Option<usize>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -88,6 +92,12 @@ pub enum Approval {
 
 impl Default for Guard {
     fn default() -> Self {
-        Self { deletes: Deletes::default(), fallback_images: true, approval: Approval::default() }
+        Self {
+            deletes: Deletes::default(),
+            fallback_images: true,
+            approval: Approval::default(),
+            plan_age: Duration::from_hours(24),
+            max_changes: None,
+        }
     }
 }

@@ -171,6 +171,17 @@ pub(crate) const GUARD: Section = Section {
             "With `saved_plan`, apply takes only a plan that was saved before.",
         )
         .default("\"none\""),
+        Field::new(
+            "plan_age",
+            Type::Duration { min: 60, max: 2_592_000 },
+            "How old a saved plan may be when it is applied.",
+        )
+        .default("\"24h\""),
+        Field::new(
+            "max_changes",
+            Type::Integer { min: 1, max: 100_000 },
+            "How many resources one run may create, change and delete. More are refused, by plan as a warning and by apply; a smaller step is planned with `--target`.",
+        ),
     ],
 };
 

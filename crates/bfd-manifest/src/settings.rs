@@ -111,6 +111,15 @@ pub(crate) fn settings(tree: &Table, scope: &Scope<'_>, problems: &mut Vec<Probl
                 Some("saved_plan") => Approval::SavedPlan,
                 _ => Approval::None,
             },
+            plan_age: guard
+                .get("plan_age")
+                .and_then(Expr::as_i64)
+                .and_then(|seconds| seconds.try_into().ok())
+                .map_or(Guard::default().plan_age, Duration::from_secs),
+            max_changes: guard
+                .get("max_changes")
+                .and_then(Expr::as_i64)
+                .and_then(|changes| changes.try_into().ok()),
         },
     }
 }

@@ -13,6 +13,13 @@ pub struct Source {
     pub(crate) from_manifest: PathBuf,
 }
 
+impl Source {
+    /// What the file is called as seen from the manifest: `../base.toml`.
+    pub fn name(&self) -> PathBuf {
+        self.from_manifest.join(self.path.file_name().unwrap_or_default())
+    }
+}
+
 impl Sources {
     pub fn get(&self, id: SourceId) -> Option<&Source> {
         self.0.get(id.0 as usize)

@@ -219,7 +219,9 @@ fn a_saved_plan_is_applied_once() {
 
     let apply = || project.workspace().bfd(["apply", "plan.json"]).run();
     apply().succeeds();
-    apply().exits(exit::STALE).says("stale");
+    apply()
+        .exits(exit::STALE)
+        .says("changed since the plan was made: `cluster.main`, `coordinator.main`");
 
     project.has_no_changes();
 }

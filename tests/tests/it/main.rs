@@ -18,6 +18,7 @@ mod rollouts;
 mod s3_state;
 mod safety;
 mod sandbox_registry;
+mod saved_plans;
 mod screens;
 mod secrets;
 mod secretsmanager;

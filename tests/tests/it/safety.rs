@@ -80,6 +80,7 @@ fn a_saved_plan_goes_where_it_was_made_for() {
     project.bfd("plan").args(["-o", "plan.json"]).run().succeeds();
     let server = project.serve();
     let elsewhere = format!("kind = \"aws\"\nendpoint_url = \"{}\"", server.url());
+    // Refused for that alone, whatever else is wrong by now.
     project.change("kind = \"sandbox\"", &elsewhere);
 
     let apply = project.workspace().bfd(["apply", "plan.json"]).account("123456789012");

@@ -43,10 +43,8 @@ pub(super) async fn run(args: &ApplyArgs, screen: Screen) -> Result<Exit, Comman
         ));
     }
     if let Some(saved) = &reviewed {
-        let state = loaded.store.load().await?.version;
-        if saved.plan.base != state {
-            return Err(ApplyError::StalePlan { plan: saved.plan.base.clone(), state }.into());
-        }
+        // Early, before anything is asked or recovered; and again under the lock.
+        saved.rebased(&loaded.store.load().await?).map_err(CommandError::Stale)?;
         contents::check(&loaded, &saved.plan)?;
     }
     let was_reviewed = reviewed.is_some();
@@ -64,8 +62,8 @@ pub(super) async fn run(args: &ApplyArgs, screen: Screen) -> Result<Exit, Comman
         Ok(locked) => locked,
         Err(exit) => return Ok(exit),
     };
-    let mut plan = if let Some(saved) = reviewed {
-        saved.plan
+    let mut plan = if let Some(saved) = &reviewed {
+        saved.rebased(guard.snapshot()).map_err(CommandError::Stale)?
     } else {
         let scope = Scope { targets: &args.targets, rollback: loaded.manifest.rollback };
         let snapshot = guard.snapshot();
@@ -75,6 +73,12 @@ pub(super) async fn run(args: &ApplyArgs, screen: Screen) -> Result<Exit, Comman
         plan.rollback.on_failure = false;
     }
     planning::check_place(&loaded, &connection, &plan)?;
+    if let Some(saved) = &reviewed {
+        let limit = loaded.manifest.guard.plan_age;
+        saved.check(&loaded.manifest.sources, limit).map_err(CommandError::Stale)?;
+        let (digest, made_at) = (saved.short_digest(), &saved.made_at);
+        screen.data(&format!("the plan {digest}, made at {made_at}\n\n"));
+    }
     check_guards(&loaded, &plan)?;
     contents::check_builders(&loaded, &plan).await?;
     let state = guard.snapshot().version.clone();
@@ -130,6 +134,10 @@ fn check_guards(loaded: &Loaded, plan: &Plan) -> Result<(), CommandError> {
     if let Some(change) = plan.changes.iter().find(protected) {
         let message = format!("`{}` is protected, and the plan would remove it", change.address);
         return Err(CommandError::refused(message));
+    }
+    if let Some(message) = planning::too_many(loaded, plan) {
+        let help = "apply a part of it with `--target`, or raise `max_changes` in `[guard]`";
+        return Err(CommandError::refused_with(message, help));
     }
     if loaded.manifest.guard.deletes == Deletes::Forbid && plan.changes.iter().any(removes) {
         return Err(CommandError::refused("the manifest forbids deletes, and the plan has one"));

@@ -5,7 +5,7 @@ use crate::{
     exit::{CommandError, Exit},
     load::{SecretUse, about, load},
     planning::{self, Scope},
-    saved,
+    saved::SavedPlan,
     screen::Screen,
     views,
 };
@@ -28,16 +28,31 @@ pub(super) async fn run(args: &PlanArgs, screen: Screen) -> Result<Exit, Command
     let scope = Scope { targets: &args.targets, rollback: loaded.manifest.rollback };
     let plan =
         planning::plan(&loaded, &loaded.graph, &snapshot, connection.as_ref(), scope).await?;
+    let saved = args
+        .out
+        .as_ref()
+        .map(|_| SavedPlan::new(&args.manifest, &loaded.manifest.sources, &snapshot.state, &plan));
+    // What apply repeats, so that people see that it is what they have read.
+    let digest = saved.as_ref().map(SavedPlan::short_digest);
     screen.data(&match args.format {
-        PlanFormat::Text => views::plan::text(&plan, &screen.stdout_style()),
-        PlanFormat::Markdown => views::plan::markdown(&plan),
+        PlanFormat::Text => {
+            let text = views::plan::text(&plan, &screen.stdout_style());
+            text + &digest.map_or_else(String::new, |digest| format!("plan {digest}\n"))
+        }
+        PlanFormat::Markdown => {
+            let text = views::plan::markdown(&plan);
+            text + &digest.map_or_else(String::new, |digest| format!("\nPlan `{digest}`\n"))
+        }
         PlanFormat::Json => {
-            let json = views::plan::json(&plan);
+            let mut json = views::plan::json(&plan);
+            if let Some(saved) = &saved {
+                json["digest"] = saved.digest.clone().into();
+            }
             serde_json::to_string_pretty(&json).expect("a plan is plain data") + "\n"
         }
     });
-    if let Some(file) = &args.out {
-        saved::save(file, &args.manifest, &plan)?;
+    if let (Some(file), Some(saved)) = (&args.out, &saved) {
+        saved.write(file)?;
         screen.say(&format!("saved; apply it with `bfd apply {}`\n", file.display()));
     }
     let changes = args.detailed_exitcode && !plan.is_empty();

@@ -45,6 +45,10 @@ pub fn schema() -> Value {
             "steps": list("step"),
             "drift": list("drift"),
             "warnings": list("warning"),
+            "digest": {
+                "type": "string",
+                "description": "With `-o`: what `bfd apply FILE` repeats, `sha256:…`."
+            },
             "rollback": {
                 "type": "object",
                 "required": ["on_failure", "deadline"],

@@ -4,6 +4,7 @@ use super::runs::{MANIFEST, all};
 use crate::{
     exit::{CommandError, help_after_a_bug},
     run::explain,
+    saved::Stale,
     views::{
         Style,
         outcome::{Ending, outcome},
@@ -11,7 +12,6 @@ use crate::{
     },
 };
 use bfd_apply::ApplyError;
-use bfd_core::StateVersion;
 use bfd_store::{LockHolder, StoreError};
 use std::{collections::BTreeMap, fs, path::Path};
 
@@ -36,10 +36,9 @@ fn samples() -> BTreeMap<String, String> {
         process: 4711,
         since: "2026-11-23T10:00:00Z".into(),
     };
-    let version = |serial| StateVersion { lineage: "01kd".into(), serial };
     let errors: [(&str, CommandError); 4] = [
         ("locked", StoreError::Locked { holder: Box::new(holder) }.into()),
-        ("stale", ApplyError::StalePlan { plan: version(41), state: version(42) }.into()),
+        ("stale", CommandError::Stale(Stale::Moved(["service.web".parse().unwrap()].into()))),
         (
             "wrong account",
             CommandError::WrongAccount {

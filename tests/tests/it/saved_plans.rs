@@ -1,0 +1,91 @@
+//! What was reviewed is what is applied, or nothing is.
+
+use bfd_tests::{Project, emulators::new_account, exit};
+
+use crate::harbor::Harbor;
+use crate::shop;
+
+const LOG: &str = "LOG = \"info\"";
+
+/// Saves a plan for a part of the environment, and returns the digest that reviewers see.
+fn saved(project: &Project, target: &str) -> String {
+    let plan = project.bfd("plan").args(["-o", "plan.json", "--target", target]);
+    let shown = plan.run().succeeds();
+    let digest = shown.stdout.lines().find_map(|line| line.strip_prefix("plan sha256:"));
+    digest.unwrap_or_else(|| panic!("no digest: {shown}")).to_owned()
+}
+
+fn apply(project: &Project) -> bfd_tests::Output {
+    project.workspace().bfd(["apply", "plan.json"]).run()
+}
+
+#[test]
+fn a_change_elsewhere_does_not_void_a_plan_and_is_kept() {
+    let project = shop::on_sandbox();
+    project.apply().run().succeeds();
+    project.change(LOG, "LOG = \"debug\"");
+    project.change("value = \"https://api.example.com\"", "value = \"https://b.example.com\"");
+    let digest = saved(&project, "service.web");
+    assert_eq!(saved(&project, "service.web"), digest, "the same plan");
+    project.bfd("apply").args(["--yes", "--target", "coordinator.main"]).run();
+    // A parameter that the plan does not touch: another part of the same manifest.
+    project.apply().args(["--target", "service.search"]).run().succeeds();
+    let serial = project.state()["serial"].clone();
+
+    let applied = apply(&project).succeeds();
+
+    applied.prints(&format!("the plan sha256:{digest}, made at 20"));
+    assert_ne!(project.state()["serial"], serial);
+    project.has_no_changes();
+}
+
+#[test]
+fn a_change_of_what_a_plan_rests_on_voids_it_and_is_named() {
+    let project = shop::on_sandbox();
+    project.apply().run().succeeds();
+    let old = project.workspace().read(project.manifest());
+    project.change(LOG, "LOG = \"debug\"");
+    saved(&project, "service.web");
+    let planned = project.workspace().read(project.manifest());
+    // Somebody else is faster.
+    project.workspace().write(project.manifest(), old);
+    project.change(LOG, "LOG = \"trace\"");
+    project.apply().run().succeeds();
+    project.workspace().write(project.manifest(), planned);
+    let before = project.world();
+
+    let refused = apply(&project).exits(exit::STALE);
+
+    refused.says("changed since the plan was made: `service.web`").says("makes a new plan");
+    assert_eq!(project.world(), before);
+}
+
+#[test]
+fn a_plan_belongs_to_its_files_its_age_and_its_account() {
+    let project = shop::on_sandbox();
+    saved(&project, "parameter.api-url");
+    let planned = project.workspace().read(project.manifest());
+    project.change(LOG, "LOG = \"debug\"");
+    apply(&project).exits(exit::STALE).says("was made: `manifest.toml`");
+    project.workspace().write(project.manifest(), planned);
+    apply(&project).succeeds();
+
+    let harbor = Harbor::new();
+    harbor.project.bfd("plan").args(["-o", "plan.json"]).run().succeeds();
+    let elsewhere =
+        harbor.project.in_environment(harbor.project.workspace().bfd(["apply", "plan.json"]));
+    elsewhere.account(&new_account()).run().exits(exit::WRONG_ACCOUNT);
+    assert!(harbor.account.objects().is_empty());
+}
+
+#[test]
+fn a_run_changes_no_more_than_the_guard_allows() {
+    let project = shop::on_sandbox();
+    project.change("[coordinator]", "[guard]\nmax_changes = 2\n\n[coordinator]");
+    let planned = project.plan().run().exits(exit::CHANGES);
+    planned.prints("`max_changes` is 2");
+
+    project.apply().run().exits(exit::REFUSED).says("`max_changes` is 2").says("--target");
+
+    project.apply().args(["--target", "parameter.api-url"]).run().succeeds();
+}
