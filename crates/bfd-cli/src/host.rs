@@ -2,7 +2,7 @@
 //!
 //! The only module, beside `main`, that reads the environment or a clock.
 
-use crate::spelling::spellings;
+use crate::{secret_command, spelling::spellings};
 use argon2::{Algorithm, Argon2, Params, Version};
 use bfd_apply::Clock;
 use bfd_core::{Address, Environment, Secret, SecretSource};
@@ -10,6 +10,7 @@ use bfd_provider::{SecretUnavailable, Secrets, redact};
 use sha2::{Digest, Sha256};
 use std::{
     cmp::Reverse,
+    collections::BTreeMap,
     env,
     fmt::{self, Write as _},
     fs,
@@ -91,14 +92,19 @@ impl Clock for WallClock {
     }
 }
 
-/// Reads secrets from the environment and from files beside the manifest.
+/// Reads secrets from the environment, from files beside the manifest, and from programs.
 pub struct HostSecrets {
     /// The manifest's directory.
     pub directory: PathBuf,
     /// Every plaintext that was read, in all its spellings, so that it is recognized where a
     /// cloud repeats it.
     seen: Mutex<Vec<Zeroizing<String>>>,
+    /// What programs have printed: each is run once.
+    printed: Mutex<BTreeMap<Vec<String>, Plaintext>>,
 }
+
+/// What was read, or why there is nothing.
+type Plaintext = Result<Zeroizing<String>, String>;
 
 /// Shorter ones are part of too many words.
 const SHORTEST: usize = 4;
@@ -113,15 +119,16 @@ impl fmt::Debug for HostSecrets {
 
 impl HostSecrets {
     pub fn new(directory: PathBuf) -> Self {
-        Self { directory, seen: Mutex::default() }
+        Self { directory, seen: Mutex::default(), printed: Mutex::default() }
     }
 
     /// Reads a secret that is there, to recognize it where a cloud repeats it.
     pub fn learn(&self, source: &SecretSource) {
-        self.read(source);
+        // One that is not there is nobody's business yet.
+        let _ = self.read(source);
     }
 
-    fn read(&self, source: &SecretSource) -> Option<Zeroizing<String>> {
+    fn read(&self, source: &SecretSource) -> Plaintext {
         let plain = self.read_unseen(source)?;
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         let whole = Some(plain.as_str()).filter(|plain| plain.len() >= SHORTEST);
@@ -132,16 +139,23 @@ impl HostSecrets {
             }
         }
         drop(seen);
-        Some(plain)
+        Ok(plain)
     }
 
-    fn read_unseen(&self, source: &SecretSource) -> Option<Zeroizing<String>> {
+    /// The error says why there is none, and nothing of what was read.
+    fn read_unseen(&self, source: &SecretSource) -> Plaintext {
+        let missing = || format!("the {source} is not there");
         match source {
-            SecretSource::Env(name) => variable(name).map(Zeroizing::new),
+            SecretSource::Env(name) => variable(name).map(Zeroizing::new).ok_or_else(missing),
+            SecretSource::Command(words) => {
+                let mut printed = self.printed.lock().unwrap_or_else(PoisonError::into_inner);
+                let run = || secret_command::output(words, &self.directory);
+                printed.entry(words.clone()).or_insert_with(run).clone()
+            }
             SecretSource::File(path) => {
-                let text = fs::read_to_string(self.directory.join(path)).ok()?;
+                let text = fs::read_to_string(self.directory.join(path)).map_err(|_| missing())?;
                 // Editors end files with a newline that nobody means.
-                Some(Zeroizing::new(text.strip_suffix('\n').unwrap_or(&text).to_owned()))
+                Ok(Zeroizing::new(text.strip_suffix('\n').unwrap_or(&text).to_owned()))
             }
         }
     }
@@ -153,7 +167,7 @@ impl HostSecrets {
         environment: &Environment,
         address: &Address,
     ) -> Result<String, String> {
-        let plain = self.read(source).ok_or_else(|| format!("the {source} is not there"))?;
+        let plain = self.read(source)?;
         Ok(digest(&plain, &salt(environment, address)))
     }
 }
@@ -161,7 +175,7 @@ impl HostSecrets {
 impl Secrets for HostSecrets {
     fn reveal(&self, secret: &Secret) -> Result<String, SecretUnavailable> {
         let missing = || SecretUnavailable::Missing(secret.source.clone());
-        let plain = self.read(&secret.source).ok_or_else(missing)?;
+        let plain = self.read(&secret.source).map_err(|_| missing())?;
         let changed = || SecretUnavailable::Changed(secret.source.clone());
         let salt = secret.digest.split('$').nth(1).and_then(unhex).ok_or_else(changed)?;
         if digest(&plain, &salt) == secret.digest { Ok(plain.to_string()) } else { Err(changed()) }

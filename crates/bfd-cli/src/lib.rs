@@ -27,6 +27,7 @@ pub mod running;
 mod same_tags;
 pub mod saved;
 pub mod screen;
+mod secret_command;
 mod spelling;
 pub mod views;
 

@@ -19,6 +19,9 @@ pub enum SecretSource {
     Env(String),
     /// The path of a file, relative to the manifest.
     File(String),
+    /// A program and its arguments, run in the manifest's directory; the secret is what it
+    /// prints.
+    Command(Vec<String>),
 }
 
 impl fmt::Display for SecretSource {
@@ -26,6 +29,9 @@ impl fmt::Display for SecretSource {
         match self {
             Self::Env(name) => write!(f, "environment variable `{name}`"),
             Self::File(path) => write!(f, "file `{path}`"),
+            Self::Command(words) => {
+                write!(f, "output of `{}`", words.first().map_or("", String::as_str))
+            }
         }
     }
 }

@@ -44,6 +44,7 @@ pub struct Build {
 pub enum SecretFrom {
     Environment(String),
     File(PathBuf),
+    Command(Vec<String>),
 }
 
 /// The program that builds.

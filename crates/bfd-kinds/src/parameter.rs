@@ -39,7 +39,7 @@ pub static SPEC: KindSpec = KindSpec {
         Field::new(
             "value_from",
             Type::SecretSource,
-            "Where apply reads a secret value: `{ env = \"NAME\" }` or `{ file = \"path\" }`. For the type `SecureString`; the value itself is never written anywhere but to SSM.",
+            "Where apply reads a secret value: `{ env = \"NAME\" }`, `{ file = \"path\" }` or `{ command = [\"pass\", \"show\", \"NAME\"] }`. For the type `SecureString`; the value itself is never written anywhere but to SSM.",
         ),
         Field::new("description", Type::Text, "What it is for, in at most 1024 characters."),
         Field::new(

@@ -497,7 +497,7 @@ impl Secrets for Plaintexts {
 fn plaintext<'s>(all: &'s BTreeMap<String, String>, source: &SecretSource) -> Option<&'s str> {
     match source {
         SecretSource::Env(name) => all.get(name).map(String::as_str),
-        SecretSource::File(_) => None,
+        SecretSource::File(_) | SecretSource::Command(_) => None,
     }
 }
 

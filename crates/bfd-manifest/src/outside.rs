@@ -20,6 +20,11 @@ pub(crate) const SECRET: &[Field] = &[
         Type::Name { min: 1, max: 4096, pattern: PATH },
         "The file that holds the secret, relative to the file it is written in.",
     ),
+    Field::new(
+        "command",
+        Type::List(&Type::Text),
+        "A program with its arguments, such as `[\"pass\", \"show\", \"jwt\"]`. The secret is what it prints, without a newline at its end. It is run once by each bfd that compares or sends secrets or talks to AWS, in the manifest's directory; arguments are no place for secrets.",
+    ),
 ];
 
 const ENV: Pattern = Pattern {
@@ -66,16 +71,28 @@ impl Reader<'_> {
             return None;
         }
         let field = |name: &str| fields.get(name).and_then(Expr::as_str);
-        let source = match (field("env"), field("file")) {
-            (Some(name), None) => SecretSource::Env(name.to_owned()),
-            (None, Some(path)) => {
+        let words = fields.get("command").and_then(Expr::as_list);
+        if words.is_some_and(|words| words.iter().any(|word| word.as_str().is_none())) {
+            let problem = Problem::error("manifest::not_known", "must be known when planning");
+            let label = "waits for another resource";
+            let help = "write the words of the command out";
+            self.report(problem.at(place.clone(), label).help(help));
+            return None;
+        }
+        let words = words.map(|words| words.iter().filter_map(Expr::as_str).map(str::to_owned));
+        let source = match (field("env"), field("file"), words) {
+            (Some(name), None, None) => SecretSource::Env(name.to_owned()),
+            (None, None, Some(words)) if words.clone().next().is_some_and(|it| !it.is_empty()) => {
+                SecretSource::Command(words.collect())
+            }
+            (None, Some(path), None) => {
                 let path = self.scope.seen_from_manifest(path, &node.span);
                 SecretSource::File(path.to_string_lossy().into_owned())
             }
             _ => {
                 let problem =
                     Problem::error("manifest::secret_source", "not the source of a secret");
-                let label = "needs one of `env` and `file`";
+                let label = "needs one of `env`, `file` and `command`";
                 let help = format!("write {}", words::expected(&Type::SecretSource));
                 self.report(problem.at(place.clone(), label).help(help));
                 return None;
@@ -90,6 +107,9 @@ impl Reader<'_> {
                 let help = match &source {
                     SecretSource::Env(name) => format!("set `{name}` before you run bfd"),
                     SecretSource::File(path) => format!("put the secret into `{path}`"),
+                    SecretSource::Command(_) => {
+                        "run it by hand, in the manifest's directory, to see why".to_owned()
+                    }
                 };
                 self.report(problem.at(at, why).help(help));
                 None

@@ -16,7 +16,10 @@ pub(crate) fn expected(ty: &Type) -> String {
         Type::File => "the path of a file".to_owned(),
         Type::Path => "a path".to_owned(),
         Type::Scalar => "text, a number or a boolean".to_owned(),
-        Type::SecretSource => "`{ env = \"NAME\" }` or `{ file = \"path\" }`".to_owned(),
+        Type::SecretSource => {
+            "`{ env = \"NAME\" }`, `{ file = \"path\" }` or `{ command = [\"program\", \"…\"] }`"
+                .to_owned()
+        }
         Type::List(_) => "a list".to_owned(),
         Type::Map(_) | Type::Table(_) | Type::Tables(_) => "a table".to_owned(),
         Type::Either(one, other) => format!("{} or {}", expected(one), expected(other)),
@@ -48,7 +51,10 @@ pub(crate) fn described(ty: &Type) -> String {
         Type::File => "path of a file".to_owned(),
         Type::Path => "path".to_owned(),
         Type::Scalar => "text, number or boolean".to_owned(),
-        Type::SecretSource => "`{ env = \"NAME\" }` or `{ file = \"path\" }`".to_owned(),
+        Type::SecretSource => {
+            "`{ env = \"NAME\" }`, `{ file = \"path\" }` or `{ command = [\"program\", \"…\"] }`"
+                .to_owned()
+        }
         Type::List(item) => format!("list of: {}", described(item)),
         Type::Map(value) => format!("table of any names: {}", described(value)),
         Type::Table(_) => "table, see below".to_owned(),

@@ -29,6 +29,11 @@ name = "/secret/file"
 type = "SecureString"
 value_from = { file = "secrets/planted" }
 
+[parameter.printed]
+name = "/secret/printed"
+type = "SecureString"
+value_from = { command = ["sh", "-c", "cat secrets/printed; echo asked >> asked"] }
+
 [cluster.main]
 name = "vault"
 
@@ -47,12 +52,14 @@ secrets = { ENV = "${parameter.from-env.arn}", FILE = "${parameter.from-file.arn
 "#;
 
 /// Long enough to be found by chance nowhere.
-const PLANTED: [&str; 4] = [
+const PLANTED: [&str; 5] = [
     "correct-horse-battery-one",
     "correct-horse-battery-two",
     "wrong-donkey-accumulator-one",
     "wrong-donkey-accumulator-two",
+    PRINTED,
 ];
+const PRINTED: &str = "patient-mule-generator-one";
 
 #[test]
 fn a_planted_secret_is_found_in_ssm_and_nowhere_else() {
@@ -97,16 +104,19 @@ fn ssm_has_the_secret() {
     project
         .bfd("apply")
         .args(["--yes", "--target", "parameter.from-env", "--target", "parameter.from-file"])
+        .args(["--target", "parameter.printed"])
         .run()
         .succeeds();
+    let asked = project.workspace().read("asked");
+    assert_eq!(asked.lines().count(), 1, "it is compared and sent, and asked for once");
     let server = project.serve();
 
-    let get =
-        ["ssm", "get-parameters", "--with-decryption", "--names", "/secret/env", "/secret/file"];
-    let answer = AwsCli::new(server.url()).call(get);
+    let get = ["ssm", "get-parameters", "--with-decryption", "--names"];
+    let names = ["/secret/env", "/secret/file", "/secret/printed"];
+    let answer = AwsCli::new(server.url()).call([&get[..], &names].concat());
 
     let values: Vec<_> = list(&answer["Parameters"]).iter().map(|it| &it["Value"]).collect();
-    assert_eq!(values, PLANTED[..2]);
+    assert_eq!(values, [PLANTED[0], PLANTED[1], PRINTED]);
 }
 
 #[test]
@@ -133,6 +143,12 @@ fn a_secret_that_is_not_there_is_asked_for_where_it_is_named() {
     fs::remove_file(project.workspace().path().join("secrets/planted")).unwrap();
 
     project.plan().run().exits(exit::REFUSED).says("secrets/planted").says("[manifest.toml:21:");
+
+    project.workspace().write("secrets/planted", PLANTED[1]);
+    fs::remove_file(project.workspace().path().join("secrets/printed")).unwrap();
+    project.change("secrets/printed;", "secrets/printed &&");
+    let failed = project.plan().run().exits(exit::REFUSED);
+    failed.says("`sh` failed: exit status: 1").says("[manifest.toml:26:").says("run it by hand");
 }
 
 #[test]
@@ -148,6 +164,7 @@ fn a_secret_that_changed_after_its_plan_was_reviewed_is_not_applied() {
 fn planted(env: &str, file: &str) -> Project {
     let project = Project::new("vault", MANIFEST).with("PLANTED", env);
     project.workspace().write("secrets/planted", file);
+    project.workspace().write("secrets/printed", format!("{PRINTED}\n"));
     project
 }
 

@@ -58,6 +58,7 @@ impl World {
             let found = match source {
                 SecretSource::Env(name) => self.env.get(name),
                 SecretSource::File(path) => self.files.get(&format!("environments/{path}")),
+                SecretSource::Command(words) => words.last(),
             };
             let plain = found.ok_or_else(|| format!("the {source} is not there"))?;
             Ok(format!("{}/{address}/{}", environment.name, plain.len()))

@@ -125,6 +125,7 @@ fn build(
     let from = |secret: &Secret| match &secret.source {
         bfd_core::SecretSource::Env(name) => SecretFrom::Environment(name.clone()),
         bfd_core::SecretSource::File(path) => SecretFrom::File(directory.join(path)),
+        bfd_core::SecretSource::Command(words) => SecretFrom::Command(words.clone()),
     };
     let build = Build {
         dockerfile: make["dockerfile"].as_str().map(|path| context.join(path)),

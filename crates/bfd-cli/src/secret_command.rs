@@ -1,0 +1,105 @@
+//! Secrets that a program prints.
+
+use std::{
+    io::Read,
+    path::Path,
+    process::{Child, Command, Stdio},
+    sync::mpsc,
+    thread,
+    time::Duration,
+};
+use zeroize::Zeroizing;
+
+/// How long a program may take: some ask a person.
+const PATIENCE: Duration = Duration::from_mins(2);
+/// More is no secret. SSM takes 8 KiB at most.
+const LONGEST: u64 = 64 << 10;
+
+/// Runs a program in a directory, and takes what it prints, without a newline at its end. Its
+/// errors go where ours go, so that it can ask; they are no part of the secret. The error says
+/// nothing of what it printed.
+pub(crate) fn output(words: &[String], directory: &Path) -> Result<Zeroizing<String>, String> {
+    let [program, arguments @ ..] = words else { return Err("there is no program".to_owned()) };
+    // With a slash it is a path, and paths are relative to the manifest.
+    let path = Path::new(program);
+    let is_path = program.contains('/') && path.is_relative();
+    let found = if is_path { directory.join(path) } else { path.to_owned() };
+    let found = if is_path { std::path::absolute(&found).unwrap_or(found) } else { found };
+    let directory = if directory.as_os_str().is_empty() { Path::new(".") } else { directory };
+    let child = Command::new(found)
+        .args(arguments)
+        .current_dir(directory)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn();
+    let child = child.map_err(|error| format!("`{program}` cannot be run: {error}"))?;
+    wait(program, child)
+}
+
+fn wait(program: &str, mut child: Child) -> Result<Zeroizing<String>, String> {
+    let printed = child.stdout.take().expect("it was asked for");
+    let (done, ended) = mpsc::channel();
+    thread::spawn(move || {
+        let mut text = Zeroizing::new(String::new());
+        let read = printed.take(LONGEST + 1).read_to_string(&mut text);
+        // Nobody waits any more when it took too long.
+        let _ = done.send(read.map(|_| text));
+    });
+    let Ok(read) = ended.recv_timeout(PATIENCE) else {
+        let _ = child.kill();
+        let _ = child.wait();
+        return Err(format!("`{program}` printed no secret within {} s", PATIENCE.as_secs()));
+    };
+    let too_much = read.as_ref().is_ok_and(|text| text.len() as u64 > LONGEST);
+    if too_much {
+        let _ = child.kill();
+    }
+    let status = child.wait().map_err(|error| format!("`{program}`: {error}"))?;
+    let mut text = read.map_err(|_| format!("what `{program}` prints is no text"))?;
+    if too_much {
+        return Err(format!("`{program}` prints more than {LONGEST} bytes"));
+    }
+    if !status.success() {
+        return Err(format!("`{program}` failed: {status}"));
+    }
+    if text.ends_with('\n') {
+        text.pop();
+    }
+    if text.is_empty() { Err(format!("`{program}` prints nothing")) } else { Ok(text) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::{fs, os::unix::fs::PermissionsExt};
+
+    fn of(words: &[&str], directory: &Path) -> Result<String, String> {
+        let words: Vec<String> = words.iter().map(|&word| word.to_owned()).collect();
+        output(&words, directory).map(|text| text.to_string())
+    }
+
+    #[test]
+    fn a_secret_is_what_a_program_prints() {
+        let directory = tempfile::tempdir().unwrap();
+        let here = directory.path();
+        fs::write(here.join("key"), "from a file\n").unwrap();
+        let script = here.join("print");
+        fs::write(&script, "#!/bin/sh\necho told >&2\ncat key; printf 'and %s\\n\\n' \"$1\"\n")
+            .unwrap();
+        fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
+        let printed = of(&["./print", "an $argument"], here);
+        assert_eq!(printed.unwrap(), "from a file\nand an $argument\n", "one newline is left out");
+    }
+
+    #[test]
+    fn what_is_no_secret_is_told_without_what_was_printed() {
+        let here = Path::new("/");
+        let failed = of(&["sh", "-c", "echo planted; exit 3"], here).unwrap_err();
+        assert_eq!(failed, "`sh` failed: exit status: 3");
+        assert!(of(&["/nowhere/at-all"], here).unwrap_err().contains("cannot be run"));
+        assert_eq!(of(&["true"], here).unwrap_err(), "`true` prints nothing");
+        let long = of(&["sh", "-c", "yes planted"], here).unwrap_err();
+        assert_eq!(long, "`sh` prints more than 65536 bytes");
+        assert!(of(&["printf", "\\377"], here).unwrap_err().contains("is no text"));
+    }
+}
