@@ -43,6 +43,10 @@ pub enum Command {
     Destroy(DestroyArgs),
     /// Finish a run that did not end: forward, or back.
     Recover(RecoverArgs),
+    /// Go back to what an earlier run left, like any plan.
+    Rollback(RollbackArgs),
+    /// List the runs of an environment, the latest first.
+    History(HistoryArgs),
     /// Show a saved plan, what is recorded of an environment, or one of its runs.
     Show(ShowArgs),
     /// Draw what depends on what.
@@ -73,6 +77,8 @@ impl Command {
             Self::Apply(args) => Some(&args.input.path),
             Self::Destroy(args) => Some(&args.manifest.manifest),
             Self::Recover(args) => Some(&args.manifest.manifest),
+            Self::Rollback(args) => Some(&args.manifest.manifest),
+            Self::History(args) => Some(&args.manifest.manifest),
             Self::Show(args) => Some(&args.input.path),
             Self::Graph(args) => Some(&args.manifest.manifest),
             Self::State(
@@ -200,6 +206,37 @@ pub struct RecoverArgs {
     /// Write every event as a line of JSON.
     #[arg(long, value_name = "FILE")]
     pub events: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct RollbackArgs {
+    #[command(flatten)]
+    pub manifest: ManifestArgs,
+    /// The run, by the start of its id: `bfd history` lists them.
+    #[arg(long, value_name = "RUN")]
+    pub to: String,
+    /// Save the plan instead, for `bfd apply FILE`.
+    #[arg(short, long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// Do not ask.
+    #[arg(long)]
+    pub yes: bool,
+    #[command(flatten)]
+    pub lock: LockArgs,
+    /// How many steps may run at once.
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub parallelism: u16,
+    /// Write every event as a line of JSON.
+    #[arg(long, value_name = "FILE")]
+    pub events: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct HistoryArgs {
+    #[command(flatten)]
+    pub manifest: ManifestArgs,
+    #[arg(long, value_enum, default_value_t = ShowFormat::Text)]
+    pub format: ShowFormat,
 }
 
 #[derive(Debug, Args)]

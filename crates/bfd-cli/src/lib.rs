@@ -6,14 +6,15 @@
 //! | [`commands`] | one file per command |
 //! | [`exit`] | errors and exit codes |
 //! | [`load`], [`contents`], [`connect`], `locking`, [`planning`], [`resuming`], [`running`] | what commands share, in the order they use it |
-//! | [`saved`] | plans in files |
+//! | [`saved`], `earlier` | plans in files, and what earlier runs left |
 //! | [`host`], [`git`], [`screen`] | the machine, the work tree, the terminal |
-//! | `spelling` | secrets in other letters |
+//! | `spelling`, `secret_command` | secrets in other letters, and those that programs print |
 //! | [`views`] | what people see: plans, problems, progress, outcomes |
 pub mod cli;
 pub mod commands;
 pub mod connect;
 pub mod contents;
+mod earlier;
 pub mod exit;
 pub mod git;
 pub mod host;

@@ -174,6 +174,7 @@ fn doing(command: &str) -> &'static str {
         "bfd apply" => "applying",
         "bfd destroy" => "destroying",
         "bfd recover" => "recovering",
+        "bfd rollback" => "rolling back",
         // Of another version, or one that refuses to go on with a run that is open.
         _ => "at work",
     }

@@ -6,6 +6,7 @@ mod emulators;
 mod failure;
 mod faults;
 mod harbor;
+mod history;
 mod images;
 mod local;
 mod ministack;

@@ -126,7 +126,7 @@ fn edges(state: &State) -> impl Iterator<Item = (&Address, &BTreeSet<Address>)> 
 }
 
 /// A plan may have been saved under other guards than the manifest has now.
-fn check_guards(loaded: &Loaded, plan: &Plan) -> Result<(), CommandError> {
+pub(super) fn check_guards(loaded: &Loaded, plan: &Plan) -> Result<(), CommandError> {
     let protected = |change: &&Change| {
         let resource = loaded.graph.get(&change.address);
         removes(change) && resource.is_some_and(|resource| resource.protect)

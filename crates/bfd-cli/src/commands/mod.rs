@@ -5,6 +5,7 @@ mod destroy;
 mod graph;
 mod plan;
 mod recover;
+mod rollback;
 mod runs;
 mod sandbox;
 mod schema;
@@ -29,6 +30,8 @@ pub async fn dispatch(command: &Command, screen: Screen) -> Result<Exit, Command
         Command::Apply(args) => apply::run(args, screen).await,
         Command::Destroy(args) => destroy::run(args, screen).await,
         Command::Recover(args) => recover::run(args, screen).await,
+        Command::Rollback(args) => rollback::run(args, screen).await,
+        Command::History(args) => runs::history(args, screen).await,
         Command::Show(args) => show::run(args, screen).await,
         Command::Graph(args) => graph::run(args, screen),
         Command::Status(args) => status::run(args, screen).await,

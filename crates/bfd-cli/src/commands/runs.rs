@@ -1,13 +1,15 @@
 //! `show --run` and `show --runs`: what is kept of runs. No network, no lock.
 
+use super::rollback;
 use crate::{
-    cli::ShowFormat,
+    cli::{HistoryArgs, ShowFormat},
     exit::{CommandError, Exit},
-    load::Loaded,
+    load::{Loaded, SecretUse, load},
     screen::Screen,
     views::run::{self, Row, Told},
 };
 use bfd_apply::ApplyError;
+use bfd_core::{Run, State};
 use bfd_store::StoreError;
 
 /// How many runs a message names that could not find the one it was asked for.
@@ -80,6 +82,30 @@ pub(super) async fn one(
     };
     screen.data(&text.map_err(ApplyError::from)?);
     Ok(Exit::Done)
+}
+
+/// `bfd history`.
+pub(super) async fn history(args: &HistoryArgs, screen: Screen) -> Result<Exit, CommandError> {
+    list(&load(&args.manifest, SecretUse::Ignored)?, args.format, screen).await
+}
+
+/// What is recorded after a run that ended, found by the start of its id.
+pub(super) async fn after(loaded: &Loaded, wanted: &str) -> Result<State, CommandError> {
+    let ids = loaded.store.finished().await?;
+    let path = loaded.path.display().to_string();
+    let id = choose(&wanted.to_ascii_lowercase(), &ids, &path)?;
+    let none = || {
+        let help = format!("`bfd history {path}` lists those that are kept");
+        CommandError::refused_with(format!("run {id} is no longer kept"), help)
+    };
+    let found = loaded.store.finished_run(id).await?.ok_or_else(none)?;
+    let run = Run::resume(found.plan, &found.entries).map_err(ApplyError::from)?;
+    if !rollback::is_whole(run.outcome()) {
+        let help = format!("`bfd history {path}` lists others");
+        let message = format!("run {id} did not leave a whole environment");
+        return Err(CommandError::refused_with(message, help));
+    }
+    Ok(run.record_of_state())
 }
 
 async fn find(

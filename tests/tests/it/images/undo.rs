@@ -1,7 +1,7 @@
 //! Runs that fail after or while an image was pushed: what was there before is there again.
 
 use super::dock::{Dock, FIRST, aws};
-use crate::harbor::tell;
+use crate::{harbor::tell, history::runs};
 use bfd_tests::{Fault, Output, Registry, exit, registry::docker_config, tools, wait};
 use serde_json::json;
 use std::time::Duration;
@@ -166,4 +166,28 @@ fn limited(dock: &Dock) -> Output {
     let shell = dock.project.workspace().command("/bin/sh");
     let shell = shell.args(["-c", script, &bfd, "apply", "manifest.toml", "--yes"]);
     dock.project.in_environment(shell).run()
+}
+
+#[test]
+fn an_earlier_run_is_gone_back_to_by_the_digests_that_it_ran() {
+    let dock = Dock::new().deployed();
+    let (first, digest) = (runs(&dock.project)[0].clone(), dock.digest());
+    dock.program_is("second\n");
+    dock.project.apply().run().succeeds();
+    assert_ne!(dock.digest(), digest);
+
+    let back = dock.project.bfd("rollback").args(["--to", &first, "--yes"]).env("PATH", "").run();
+
+    tell(&format!("{back}"));
+    back.succeeds();
+    assert!(dock.runs("web").ends_with(&digest));
+    // What is declared is another one still, and is there.
+    dock.project.apply().env("PATH", "").run().succeeds();
+    assert!(!dock.runs("web").ends_with(&digest));
+
+    let gone = ["ecr", "batch-delete-image", "--repository-name", &dock.name, "--image-ids"];
+    aws().call([&gone[..], &[&format!("imageDigest={digest}")]].concat());
+    let refused = dock.project.bfd("rollback").args(["--to", &first, "--yes"]).run();
+    tell(&format!("{refused}"));
+    refused.exits(exit::REFUSED).says("there is no way back").says("is gone");
 }

@@ -1,0 +1,166 @@
+//! An environment as an earlier run left it, as something to plan for.
+
+use crate::{
+    exit::CommandError,
+    load::{Loaded, in_manifest},
+};
+use bfd_core::{
+    Address, Expr, Inputs, Kind, Properties, Resource, ResourceState, Secret, State, Value,
+    plan::Warning,
+};
+use bfd_plan::Graph;
+use bfd_provider::Secrets;
+use std::collections::BTreeMap;
+
+/// What was there then, and what of it cannot come back.
+#[derive(Debug)]
+pub(crate) struct Earlier {
+    pub graph: Graph,
+    pub warnings: Vec<Warning>,
+}
+
+/// Takes what was recorded `then` for what is wanted. Images are taken by their digests: what
+/// they were made of may be gone.
+pub(crate) fn wanted(loaded: &Loaded, then: &State, now: &State) -> Result<Earlier, CommandError> {
+    let mut warnings = Vec::new();
+    let mut unknown = Vec::new();
+    let mut resources = Vec::new();
+    for (address, recorded) in &then.resources {
+        let current = now.resources.get(address);
+        let mut inputs = if recorded.kind == Kind::new("image") {
+            image(recorded, current)
+        } else {
+            as_recorded(&recorded.inputs)
+        };
+        if recorded.kind == Kind::new("service") {
+            inputs.insert("proven".to_owned(), Expr::Literal(true.into()));
+        }
+        let kept = current.map(|current| as_recorded(&current.inputs)).unwrap_or_default();
+        for (name, input) in &mut inputs {
+            let mut secrets = SecretsOf { loaded, kept: None, is_unknown: false };
+            secrets.settle(input, kept.get(name));
+            if secrets.kept.is_some() {
+                warnings.push(Warning {
+                    address: Some(address.clone()),
+                    message: "its secret stays as it is: that of then is nowhere any more"
+                        .to_owned(),
+                    help: Some(
+                        "put the earlier secret where it is read from, and plan again".to_owned(),
+                    ),
+                });
+            }
+            if secrets.is_unknown {
+                unknown.push(format!("`{address}`"));
+            }
+        }
+        let declared = loaded.graph.get(address);
+        resources.push(Resource {
+            address: address.clone(),
+            inputs,
+            depends_on: recorded
+                .depends_on
+                .iter()
+                .filter(|it| then.resources.contains_key(it))
+                .cloned()
+                .collect(),
+            adopt: false,
+            protect: declared.is_some_and(|resource| resource.protect),
+            span: declared.map(|resource| resource.span.clone()).unwrap_or_default(),
+            spans: BTreeMap::new(),
+        });
+    }
+    if !unknown.is_empty() {
+        return Err(CommandError::refused_with(
+            format!("the secrets of then are nowhere any more: {}", unknown.join(", ")),
+            "put them where they are read from, and try again",
+        ));
+    }
+    let graph =
+        Graph::build(resources).map_err(|problems| in_manifest(&loaded.manifest, problems))?;
+    Ok(Earlier { graph, warnings })
+}
+
+fn as_recorded(inputs: &Properties) -> Inputs {
+    inputs.iter().map(|(name, value)| (name.clone(), Expr::from(value.clone()))).collect()
+}
+
+/// The image that ran then, where it is; one that still runs stays as it is recorded.
+fn image(then: &ResourceState, now: Option<&ResourceState>) -> Inputs {
+    let text = |of: &ResourceState, name: &str| {
+        of.outputs
+            .get(name)
+            .or_else(|| of.inputs.get(name))
+            .and_then(Value::as_str)
+            .map(str::to_owned)
+    };
+    if let Some(now) = now.filter(|now| text(now, "uri") == text(then, "uri")) {
+        return as_recorded(&now.inputs);
+    }
+    let mut inputs = Inputs::new();
+    let uri = text(then, "uri").unwrap_or_default();
+    inputs.insert("source".to_owned(), uri.clone().into());
+    inputs.insert("uri".to_owned(), uri.into());
+    let stands_in = then.outputs.get("fallback_active") == Some(&Value::Bool(true));
+    inputs.insert("fallback_active".to_owned(), Expr::Literal(stands_in.into()));
+    for name in ["digest", "repository"] {
+        if let Some(value) = text(then, name).filter(|_| !stands_in) {
+            inputs.insert(name.to_owned(), value.into());
+        }
+    }
+    inputs
+}
+
+/// Looks whether secrets of then can be sent.
+struct SecretsOf<'a> {
+    loaded: &'a Loaded,
+    /// The secret of now that stays instead of one of then.
+    kept: Option<Secret>,
+    is_unknown: bool,
+}
+
+impl SecretsOf<'_> {
+    fn settle(&mut self, input: &mut Expr, now: Option<&Expr>) {
+        match input {
+            Expr::Secret(secret) => {
+                let now = now.and_then(|now| match now {
+                    Expr::Secret(now) => Some(now.clone()),
+                    _ => None,
+                });
+                let is_same = now.as_ref().is_some_and(|now| now.digest == secret.digest);
+                if is_same || self.loaded.secrets.reveal(secret).is_ok() {
+                    return;
+                }
+                match now {
+                    Some(now) => {
+                        self.kept = Some(now.clone());
+                        *input = Expr::Secret(now);
+                    }
+                    None => self.is_unknown = true,
+                }
+            }
+            Expr::List(all) => {
+                let now = now.and_then(Expr::as_list);
+                for (at, one) in all.iter_mut().enumerate() {
+                    self.settle(one, now.and_then(|now| now.get(at)));
+                }
+            }
+            Expr::Map(all) => {
+                let now = now.and_then(Expr::as_map);
+                for (name, one) in all {
+                    self.settle(one, now.and_then(|now| now.get(name)));
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// The services that a plan changes, as they were then: what their tasks need must be there.
+pub(crate) fn services<'a>(
+    plan: &bfd_core::plan::Plan,
+    then: &'a State,
+) -> Vec<(&'a Address, &'a ResourceState)> {
+    let changed = |address: &Address| plan.changes.iter().any(|change| change.address == *address);
+    let services = then.resources.iter().filter(|(_, state)| state.kind == Kind::new("service"));
+    services.filter(|(address, _)| changed(address)).collect()
+}

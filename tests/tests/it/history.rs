@@ -1,0 +1,110 @@
+//! Runs that are looked back at, and gone back to.
+
+use bfd_tests::{Project, exit};
+use serde_json::json;
+
+use crate::harbor::Harbor;
+use crate::shop;
+use crate::world::list;
+
+/// The ids of the runs, the latest first.
+pub(crate) fn runs(project: &Project) -> Vec<String> {
+    let listed = project.bfd("history").args(["--format", "json"]).run().succeeds().json();
+    let ids =
+        list(&listed["runs"]).iter().map(|run| run["run"].as_str().expect("an id").to_owned());
+    ids.collect()
+}
+
+#[test]
+fn an_earlier_environment_comes_back_proven() {
+    let mut harbor = Harbor::new().built();
+    let first = runs(&harbor.project)[0].clone();
+    let was = harbor.project.state()["resources"].clone();
+    harbor.release("second");
+    harbor.project.apply().run().succeeds();
+    harbor.is_sound();
+    harbor.project.change(
+        "[repository.web]",
+        "[parameter.new]\nname = \"/harbor/new\"\nvalue = \"1\"\n\n[repository.web]",
+    );
+    harbor.project.apply().run().succeeds();
+
+    let back = harbor.project.bfd("rollback").args(["--to", &first[..12], "--yes"]).run();
+
+    back.succeeds().prints("- parameter.new").prints("~ service.web  restarts tasks");
+    let now = harbor.project.state()["resources"].clone();
+    for address in ["parameter.url", "service.web", "stack.queue", "coordinator.main"] {
+        assert_eq!(now[address]["inputs"], was[address]["inputs"], "{address}");
+    }
+    assert_eq!(now.get("parameter.new"), None);
+    harbor.runs(&harbor.recorded_revision());
+    harbor.release("first");
+    harbor.project.has_no_changes();
+    let rows = harbor.project.bfd("history").args(["--format", "json"]).run().succeeds().json();
+    assert_eq!(
+        (&rows["runs"][0]["command"], &rows["runs"][0]["outcome"]),
+        (&json!("bfd rollback"), &json!("applied"))
+    );
+    // Again there is nothing to do.
+    let again = harbor.project.bfd("rollback").args(["--to", &first, "--yes"]).run();
+    again.succeeds().prints("No changes");
+}
+
+#[test]
+fn a_way_back_that_was_saved_is_applied_like_any_plan() {
+    let project = shop::on_sandbox();
+    project.change("[coordinator]", "[guard]\napproval = \"saved_plan\"\n\n[coordinator]");
+    project.bfd("plan").args(["-o", "plan.json"]).run().succeeds();
+    let apply = || project.workspace().bfd(["apply", "plan.json"]).run();
+    apply().succeeds();
+    let first = runs(&project)[0].clone();
+    project.change("LOG = \"info\"", "LOG = \"debug\"");
+    project.bfd("plan").args(["-o", "plan.json"]).run().succeeds();
+    apply().succeeds();
+
+    let refused = project.bfd("rollback").args(["--to", &first, "--yes"]).run();
+    refused.exits(exit::REFUSED).says("saved plans only").says("-o FILE");
+    let saved = project.bfd("rollback").args(["--to", &first, "-o", "plan.json"]).run().succeeds();
+    saved.prints("LOG  \"debug\" → \"info\"").prints("plan sha256:");
+    apply().succeeds();
+
+    project.change("LOG = \"debug\"", "LOG = \"info\"");
+    project.has_no_changes();
+}
+
+#[test]
+fn a_secret_of_then_that_is_nowhere_stays_as_it_is() {
+    let project = shop::on_sandbox();
+    let secret = "[parameter.key]\nname = \"/shop/key\"\ntype = \"SecureString\"\nvalue_from = { env = \"KEY\" }\n\n[coordinator]";
+    project.change("[coordinator]", secret);
+    let project = project.with("KEY", "correct-horse-battery");
+    project.apply().run().succeeds();
+    let first = runs(&project)[0].clone();
+    let project = project.with("KEY", "wrong-donkey-accumulator");
+    project.apply().run().succeeds();
+
+    let kept = project.bfd("rollback").args(["--to", &first, "--yes"]).run().succeeds();
+    kept.prints("No changes").prints("its secret stays as it is");
+
+    // With the secret of then at hand it goes back.
+    let project = project.with("KEY", "correct-horse-battery");
+    let back = project.bfd("rollback").args(["--to", &first, "--yes"]).run().succeeds();
+    back.prints("~ parameter.key").never_mentions("correct-horse-battery");
+    project.has_no_changes();
+}
+
+#[test]
+fn only_a_run_that_left_something_whole_is_gone_back_to() {
+    let project = shop::on_sandbox();
+    let nothing = project.bfd("rollback").args(["--to", "01", "--yes"]).run();
+    nothing.exits(exit::REFUSED).says("no run starts with `01`");
+    project.apply().run().succeeds();
+    project.change("typesense/typesense:27.1", "typesense/never-pushed:1");
+    project.apply().arg("--no-rollback").run().exits(exit::STUCK);
+    project.bfd("recover").arg("--abandon").run().succeeds();
+    let stuck = runs(&project)[0].clone();
+
+    let refused = project.bfd("rollback").args(["--to", &stuck, "--yes"]).run();
+
+    refused.exits(exit::REFUSED).says("did not leave a whole environment");
+}
