@@ -55,6 +55,14 @@ impl WorkTree {
         }
     }
 
+    /// The commit, for the record of a run: `…-dirty` where something differs from it. None
+    /// outside of a work tree.
+    pub fn commit(&self) -> Option<String> {
+        let sha = self.run(&["rev-parse", "--verify", "HEAD"]).ok()?;
+        let is_dirty = self.changed().is_ok_and(|changed| changed > 0);
+        Some(if is_dirty { format!("{sha}-dirty") } else { sha })
+    }
+
     /// What to say when the commit that was named is not what is in the work tree.
     pub fn warning(&self) -> Option<String> {
         let asked = self.asked.borrow();

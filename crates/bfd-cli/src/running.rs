@@ -68,6 +68,8 @@ pub struct Options<'a> {
     pub confirmed: bool,
     pub parallelism: usize,
     pub events: Option<&'a Path>,
+    /// Of the saved plan that is applied.
+    pub digest: Option<&'a str>,
 }
 
 /// Asks, and takes nothing but the exact answer for a yes. Once signals are listened for,
@@ -108,6 +110,8 @@ pub async fn run(
         started_at: connection.now(),
         who: host::who(),
         command: options.command.to_owned(),
+        commit: loaded.work_tree.commit(),
+        plan: options.digest.map(str::to_owned),
     };
     let mut reporter = Reports::new(&plan, &[], options.events, connection, screen)?;
     let session = session(guard, &mut reporter, connection, options, stop);
@@ -208,6 +212,8 @@ async fn record_deployment(
         "serial": snapshot.version.serial,
         "outcome": Verdict::from(ended).word(),
         "who": header.who,
+        "commit": header.commit,
+        "plan": header.plan,
         "started_at": header.started_at,
         "finished_at": connection.now(),
     });

@@ -297,6 +297,8 @@ impl Process<'_> {
             started_at: connection.clock.now(),
             who: "lab".to_owned(),
             command: format!("{command:?}"),
+            commit: None,
+            plan: None,
         };
         let mut reporter = Telling::new(self.trace.clone());
         let session = self.session(&mut *guard, &mut reporter, connection);

@@ -120,6 +120,12 @@ pub struct RunHeader {
     pub started_at: String,
     pub who: String,
     pub command: String,
+    /// The commit that its process was in, and whether anything there differed from it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commit: Option<String>,
+    /// The digest of the saved plan that was applied.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan: Option<String>,
 }
 
 /// Who holds a lock, for the message that refuses the next one.

@@ -74,6 +74,8 @@ async fn run(
         started_at: String::new(),
         who: String::new(),
         command: String::new(),
+        commit: None,
+        plan: None,
     };
     match run.plan {
         Some(plan) => apply(plan, &header, session).await.map(Some),

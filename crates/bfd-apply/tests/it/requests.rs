@@ -72,6 +72,8 @@ async fn cost(world: &World, cloud: &FakeCloud, parallelism: usize) -> Cost {
         started_at: text(),
         who: text(),
         command: text(),
+        commit: None,
+        plan: None,
     };
     let ended = apply(plan, &header, session).await.unwrap();
     drop(guard);

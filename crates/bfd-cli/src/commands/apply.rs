@@ -54,6 +54,7 @@ pub(super) async fn run(args: &ApplyArgs, screen: Screen) -> Result<Exit, Comman
         confirmed: args.yes,
         parallelism: usize::from(args.parallelism),
         events: args.events.as_deref(),
+        digest: reviewed.as_ref().map(|saved| saved.digest.as_str()),
     };
     let (leftover, patience) = (Leftover::Finish, args.lock);
     let locked =

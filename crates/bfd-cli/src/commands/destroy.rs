@@ -39,6 +39,7 @@ pub(super) async fn run(args: &DestroyArgs, screen: Screen) -> Result<Exit, Comm
         confirmed: args.yes,
         parallelism: usize::from(args.parallelism),
         events: args.events.as_deref(),
+        digest: None,
     };
     let (leftover, patience) = (Leftover::RollBack, args.lock);
     let locked =

@@ -43,8 +43,13 @@ pub(super) async fn run(args: &RecoverArgs, screen: Screen) -> Result<Exit, Comm
     planning::check_place(&loaded, &connection, &open.plan)?;
     let stop = Stop::on_signals()?;
     let events = args.events.as_deref();
-    let options =
-        Options { command: "bfd recover", confirmed: true, parallelism: PARALLELISM, events };
+    let options = Options {
+        command: "bfd recover",
+        confirmed: true,
+        parallelism: PARALLELISM,
+        events,
+        digest: None,
+    };
     let ended =
         resuming::finish(&mut *guard, &loaded, &connection, options, leftover, &stop, screen)
             .await?;

@@ -46,6 +46,7 @@ pub(super) async fn run(args: &RollbackArgs, screen: Screen) -> Result<Exit, Com
         confirmed: args.yes,
         parallelism: usize::from(args.parallelism),
         events: args.events.as_deref(),
+        digest: None,
     };
     let (leftover, patience) = (Leftover::RollBack, args.lock);
     let locked =

@@ -28,6 +28,8 @@ pub(crate) fn header(run: &str) -> RunHeader {
         started_at: String::new(),
         who: String::new(),
         command: String::new(),
+        commit: None,
+        plan: None,
     }
 }
 

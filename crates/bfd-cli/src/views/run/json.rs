@@ -64,6 +64,8 @@ fn summary(told: &Told) -> Value {
         "who": told.header.who,
         "command": told.header.command,
         "started_at": told.header.started_at,
+        "commit": told.header.commit,
+        "plan": told.header.plan,
         "last_entry_at": told.entries.last().map(|entry| &entry.at),
         "seconds": told.seconds(),
         "outcome": told.verdict.word(),

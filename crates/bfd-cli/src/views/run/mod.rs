@@ -104,6 +104,8 @@ fn facts(view: &mut View<'_>, told: &Told, processes: usize) {
     if let Some(endpoint) = &told.plan.endpoint {
         facts.insert(2, ("endpoint", endpoint.clone()));
     }
+    facts.extend(told.header.commit.clone().map(|commit| ("commit", commit)));
+    facts.extend(told.header.plan.clone().map(|plan| ("plan", plan)));
     if let Some(seconds) = told.seconds() {
         let over = match processes {
             1 => String::new(),

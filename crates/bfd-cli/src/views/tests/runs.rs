@@ -33,6 +33,8 @@ fn header() -> RunHeader {
         started_at: "2026-11-23T10:00:00Z".into(),
         who: "ann@desk".into(),
         command: "bfd apply".into(),
+        commit: None,
+        plan: None,
     }
 }
 
