@@ -3,16 +3,26 @@
 use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::thread;
 
 use tempfile::TempDir;
 
 use crate::command::Invocation;
+use crate::planted;
 use crate::tools;
 
 /// A temporary project directory, with a home beside it that nothing else uses.
 #[derive(Debug)]
 pub struct Workspace {
     root: TempDir,
+}
+
+impl Drop for Workspace {
+    fn drop(&mut self) {
+        if !thread::panicking() {
+            planted::never_below(&self.path());
+        }
+    }
 }
 
 impl Workspace {

@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::emulators::{ACCOUNT, REGION};
+use crate::planted;
 use crate::wait;
 
 /// After this a command counts as hanging, on a machine that is busy compiling too.
@@ -245,14 +246,18 @@ impl Running {
     }
 
     fn output(&self, status: ExitStatus) -> Output {
-        Output {
+        let output = Output {
             command_line: self.command_line.clone(),
             code: status.code(),
             signal: status.signal(),
             stdout: self.stdout(),
             stderr: self.stderr(),
             elapsed: self.start.elapsed(),
+        };
+        if self.command_line.starts_with("bfd ") {
+            planted::never_in("the output", output.to_string().as_bytes());
         }
+        output
     }
 
     /// Sends a signal through the shell, which every system has and which needs no `unsafe`.

@@ -8,6 +8,7 @@
 //! | [`bfd`] | a directory with manifests, and `bfd` run in it |
 //! | [`project`] | an environment in a directory of its own, and what its files say |
 //! | [`sandbox`] | the embedded AWS, served |
+//! | [`planted`] | secrets, which nobody may print or write |
 //! | [`exit`] | the exit codes that `bfd` promises |
 //! | [`aws_cli`] | the AWS CLI, a client that was not written here |
 //! | [`server`] | a server process that ends with its guard |
@@ -28,6 +29,7 @@ pub mod emulators;
 pub mod exit;
 pub mod fault_proxy;
 pub mod http;
+pub mod planted;
 pub mod project;
 pub mod registry;
 pub mod sandbox;

@@ -106,12 +106,12 @@ fn a_secret_in_a_stop_reason_is_not_in_the_status() {
     let tasks = aws.call("ecs list-tasks --cluster shop --service-name shop-search".split(' '));
     let task = tasks["taskArns"][0].as_str().expect("a task");
     let stop = ["ecs", "stop-task", "--cluster", "shop", "--task", task, "--reason"];
-    aws.call(stop.into_iter().chain(["out of memory with DB_PASSWORD=hunter2"]));
+    aws.call(stop.into_iter().chain(["out of memory with DB_PASSWORD=swordfish"]));
 
     let status = project.bfd("status").run();
 
     assert!(status.stdout.contains("DB_PASSWORD=***"), "{status}");
-    status.never_mentions("hunter2");
+    status.never_mentions("swordfish");
 }
 
 #[test]
