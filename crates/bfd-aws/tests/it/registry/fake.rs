@@ -91,6 +91,10 @@ impl Fake {
             let at = state.faults.iter().position(|(it, _)| told.starts_with(it));
             at.map(|at| state.faults.remove(at).1)
         };
+        if target.is_some() {
+            // Others have their turn while a token is on its way.
+            tokio::task::yield_now().await;
+        }
         let mut body = std::mem::replace(request.body_mut(), SdkBody::taken());
         let mut bytes = Vec::new();
         if matches!(fault, Some(Fault::Stalled)) {
