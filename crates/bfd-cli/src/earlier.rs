@@ -5,12 +5,13 @@ use crate::{
     load::{Loaded, in_manifest},
 };
 use bfd_core::{
-    Address, Expr, Inputs, Kind, Properties, Resource, ResourceState, Secret, State, Value,
-    plan::Warning,
+    Address, Expr, Inputs, Kind, Properties, Reference, Resource, ResourceState, Secret, State,
+    Value, plan::Warning,
 };
+use bfd_kinds::spec::OutputSource;
 use bfd_plan::Graph;
 use bfd_provider::Secrets;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What was there then, and what of it cannot come back.
 #[derive(Debug)]
@@ -32,6 +33,12 @@ pub(crate) fn wanted(loaded: &Loaded, then: &State, now: &State) -> Result<Earli
         } else {
             as_recorded(&recorded.inputs)
         };
+        if recorded.kind != Kind::new("image") {
+            let outputs = Outputs::of(then, &recorded.depends_on);
+            for input in inputs.values_mut() {
+                outputs.refer(input);
+            }
+        }
         if recorded.kind == Kind::new("service") {
             inputs.insert("proven".to_owned(), Expr::Literal(true.into()));
         }
@@ -108,6 +115,92 @@ fn image(then: &ResourceState, now: Option<&ResourceState>) -> Inputs {
         }
     }
     inputs
+}
+
+/// What the resources that another waits for gave it then. What is made again has other ids:
+/// they are referred to, as the manifest did.
+struct Outputs(Vec<(String, Reference)>);
+
+/// Shorter ones are part of too many words.
+const SHORTEST: usize = 6;
+
+impl Outputs {
+    fn of(then: &State, depends_on: &BTreeSet<Address>) -> Self {
+        let mut all = Vec::new();
+        for address in depends_on {
+            let Some(state) = then.resources.get(address) else { continue };
+            for (name, value) in &state.outputs {
+                if is_made_by_the_cloud(&state.kind, name) {
+                    flatten(address, name.clone(), value, &mut all);
+                }
+            }
+        }
+        // The longest first: a name is part of an ARN.
+        all.sort_by_key(|(value, _)| std::cmp::Reverse(value.len()));
+        Self(all)
+    }
+
+    /// Replaces what an output gave by a reference to it.
+    fn refer(&self, input: &mut Expr) {
+        match input {
+            Expr::Literal(Value::String(text)) => {
+                if let Some(referring) = self.referring(text) {
+                    *input = referring;
+                }
+            }
+            Expr::List(all) => all.iter_mut().for_each(|one| self.refer(one)),
+            Expr::Map(all) => all.values_mut().for_each(|one| self.refer(one)),
+            _ => {}
+        }
+    }
+
+    fn referring(&self, text: &str) -> Option<Expr> {
+        let mut parts = vec![Expr::from(text)];
+        for (value, reference) in &self.0 {
+            let split = |part: Expr| match part {
+                Expr::Literal(Value::String(text)) if text.contains(value.as_str()) => {
+                    let mut parts = Vec::new();
+                    for (number, piece) in text.split(value.as_str()).enumerate() {
+                        if number > 0 {
+                            parts.push(Expr::Reference(reference.clone()));
+                        }
+                        if !piece.is_empty() {
+                            parts.push(piece.into());
+                        }
+                    }
+                    parts
+                }
+                other => vec![other],
+            };
+            parts = parts.into_iter().flat_map(split).collect();
+        }
+        match parts.as_slice() {
+            [Expr::Literal(_)] | [] => None,
+            [_] => parts.pop(),
+            _ => Some(Expr::Template(parts)),
+        }
+    }
+}
+
+/// What repeats an input is the same whenever the input is.
+fn is_made_by_the_cloud(kind: &Kind, output: &str) -> bool {
+    let spec = bfd_kinds::all().iter().find(|spec| spec.name == kind.as_str());
+    let declared = spec.and_then(|spec| spec.outputs.iter().find(|it| it.name == output));
+    declared.is_some_and(|it| matches!(it.source, OutputSource::Stable | OutputSource::Open))
+}
+
+fn flatten(of: &Address, output: String, value: &Value, into: &mut Vec<(String, Reference)>) {
+    match value {
+        Value::String(text) if text.len() >= SHORTEST => {
+            into.push((text.clone(), Reference { of: of.clone(), output }));
+        }
+        Value::Object(all) => {
+            for (name, value) in all {
+                flatten(of, format!("{output}.{name}"), value, into);
+            }
+        }
+        _ => {}
+    }
 }
 
 /// Looks whether secrets of then can be sent.

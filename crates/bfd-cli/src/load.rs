@@ -13,7 +13,9 @@ use bfd_aws::{Bucket, S3Objects, Settings};
 use bfd_core::{Address, Environment, Problem, Run, SecretSource, Snapshot};
 use bfd_manifest::{Backend, Manifest, Sources};
 use bfd_plan::Graph;
-use bfd_store::{LeaseOptions, LocalStore, LockHolder, ObjectStore, StateStore, Unfinished};
+use bfd_store::{
+    LeaseOptions, LocalStore, LockHolder, ObjectStore, StateStore, StoreError, Unfinished,
+};
 use std::{
     collections::BTreeMap,
     fs,
@@ -142,6 +144,25 @@ pub async fn known(loaded: &Loaded) -> Result<(Snapshot, Option<Unfinished>), Co
         snapshot.state = run.record_of_state();
     }
     Ok((snapshot, open))
+}
+
+/// Refuses to plan beside a run: what it is about to change, or has changed, is not recorded yet.
+pub async fn refuse_open_run(loaded: &Loaded) -> Result<(), CommandError> {
+    let Some(open) = loaded.store.unfinished().await? else { return Ok(()) };
+    if let Some(holder) = loaded.store.holder().await? {
+        return Err(StoreError::Locked { holder: Box::new(holder) }.into());
+    }
+    let about = about(loaded, &open).await?;
+    Err(CommandError::refused_with(about, "plan again when that run has ended"))
+}
+
+/// Refuses a plan beside which a run has begun, or ended: it may have seen the middle of it.
+pub async fn refuse_run_beside(loaded: &Loaded, seen: &Snapshot) -> Result<(), CommandError> {
+    refuse_open_run(loaded).await?;
+    if loaded.store.load().await?.version == seen.version {
+        return Ok(());
+    }
+    Err(CommandError::refused_with("something was applied while the plan was made", "plan again"))
 }
 
 /// One line about a run that is open: it is under way, or its process died.

@@ -15,7 +15,7 @@ use bfd_apply::{ApplyError, Ended};
 use bfd_core::{
     Expr, Run, Secret, SecretSource,
     journal::{Event, Status},
-    plan::Op,
+    plan::{Op, Plan, Step},
 };
 use bfd_provider::{SecretUnavailable, Secrets as _};
 use bfd_store::{StateGuard, Unfinished};
@@ -46,28 +46,8 @@ fn check_secrets(run: &Run, host: &HostSecrets, manifest: &Path) -> Result<(), C
     if run.next_tasks(1).is_empty() && run.interrupted().is_empty() || run.unwinding() {
         return Ok(());
     }
-    let mut needed = BTreeMap::new();
-    for step in &run.plan().steps {
-        let inputs = match &step.op {
-            Op::Create { inputs, .. } | Op::Update { inputs, .. } | Op::Adopt { inputs, .. } => {
-                inputs
-            }
-            Op::Delete { .. } => continue,
-        };
-        if matches!(run.status(step.id), Status::Pending | Status::Started) {
-            for input in inputs.values() {
-                secrets(input, &mut needed);
-            }
-        }
-    }
-    let problem = |secret: &Secret| match host.reveal(secret) {
-        Ok(_) => None,
-        Err(SecretUnavailable::Missing(source)) => Some(format!("the {source} is not there")),
-        Err(SecretUnavailable::Changed(source)) => {
-            Some(format!("the {source} is not what it was when the plan was made"))
-        }
-    };
-    let problems: Vec<String> = needed.values().filter_map(problem).collect();
+    let is_to_come = |step: &Step| matches!(run.status(step.id), Status::Pending | Status::Started);
+    let problems = unavailable(run.plan(), host, is_to_come);
     if problems.is_empty() {
         return Ok(());
     }
@@ -78,6 +58,42 @@ fn check_secrets(run: &Run, host: &HostSecrets, manifest: &Path) -> Result<(), C
             "put it back and try again, or roll the run back with `bfd recover {manifest} --back`"
         ),
     ))
+}
+
+/// Refuses a reviewed plan whose secrets cannot be sent, before anything is.
+pub fn check_secrets_of(plan: &Plan, host: &HostSecrets) -> Result<(), CommandError> {
+    let problems = unavailable(plan, host, |_| true);
+    if problems.is_empty() {
+        return Ok(());
+    }
+    Err(CommandError::refused_with(
+        format!("the plan cannot be carried out: {}", problems.join("; ")),
+        "put it back, or make a new plan",
+    ))
+}
+
+/// Why secrets of steps cannot be sent.
+fn unavailable(plan: &Plan, host: &HostSecrets, asked: impl Fn(&Step) -> bool) -> Vec<String> {
+    let mut needed = BTreeMap::new();
+    for step in plan.steps.iter().filter(|step| asked(step)) {
+        let inputs = match &step.op {
+            Op::Create { inputs, .. } | Op::Update { inputs, .. } | Op::Adopt { inputs, .. } => {
+                inputs
+            }
+            Op::Delete { .. } => continue,
+        };
+        for input in inputs.values() {
+            secrets(input, &mut needed);
+        }
+    }
+    let problem = |secret: &Secret| match host.reveal(secret) {
+        Ok(_) => None,
+        Err(SecretUnavailable::Missing(source)) => Some(format!("the {source} is not there")),
+        Err(SecretUnavailable::Changed(source)) => {
+            Some(format!("the {source} is not what it was when the plan was made"))
+        }
+    };
+    needed.values().filter_map(problem).collect()
 }
 
 /// The secrets of an input, by where they are read.
@@ -174,7 +190,7 @@ mod tests {
     use bfd_core::{
         Environment, State, StateVersion,
         journal::{Entry, Failure},
-        plan::{FORMAT_VERSION, Phase, Plan, Rollback, Step, StepId},
+        plan::{FORMAT_VERSION, Phase, Rollback, StepId},
     };
     use std::{collections::BTreeSet, fs};
 

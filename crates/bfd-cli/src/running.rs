@@ -111,7 +111,7 @@ pub async fn run(
         who: host::who(),
         command: options.command.to_owned(),
         commit: loaded.work_tree.commit(),
-        plan: options.digest.map(str::to_owned),
+        plan_digest: options.digest.map(str::to_owned),
     };
     let mut reporter = Reports::new(&plan, &[], options.events, connection, screen)?;
     let session = session(guard, &mut reporter, connection, options, stop);
@@ -213,7 +213,7 @@ async fn record_deployment(
         "outcome": Verdict::from(ended).word(),
         "who": header.who,
         "commit": header.commit,
-        "plan": header.plan,
+        "plan_digest": header.plan_digest,
         "started_at": header.started_at,
         "finished_at": connection.now(),
     });

@@ -3,15 +3,17 @@
 use std::{
     io::Read,
     path::Path,
-    process::{Child, Command, Stdio},
+    process::{Child, Command, ExitStatus, Stdio},
     sync::mpsc,
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 use zeroize::Zeroizing;
 
 /// How long a program may take: some ask a person.
 const PATIENCE: Duration = Duration::from_mins(2);
+/// How often it is looked whether a program has ended that prints no more.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(5);
 /// More is no secret. SSM takes 8 KiB at most.
 const LONGEST: u64 = 64 << 10;
 
@@ -37,6 +39,7 @@ pub(crate) fn output(words: &[String], directory: &Path) -> Result<Zeroizing<Str
 }
 
 fn wait(program: &str, mut child: Child) -> Result<Zeroizing<String>, String> {
+    let began = Instant::now();
     let printed = child.stdout.take().expect("it was asked for");
     let (done, ended) = mpsc::channel();
     thread::spawn(move || {
@@ -54,7 +57,7 @@ fn wait(program: &str, mut child: Child) -> Result<Zeroizing<String>, String> {
     if too_much {
         let _ = child.kill();
     }
-    let status = child.wait().map_err(|error| format!("`{program}`: {error}"))?;
+    let status = ended_by(program, &mut child, began + PATIENCE)?;
     let mut text = read.map_err(|_| format!("what `{program}` prints is no text"))?;
     if too_much {
         return Err(format!("`{program}` prints more than {LONGEST} bytes"));
@@ -66,6 +69,22 @@ fn wait(program: &str, mut child: Child) -> Result<Zeroizing<String>, String> {
         text.pop();
     }
     if text.is_empty() { Err(format!("`{program}` prints nothing")) } else { Ok(text) }
+}
+
+/// Waits for its end: it may have closed its output, and live on.
+fn ended_by(program: &str, child: &mut Child, deadline: Instant) -> Result<ExitStatus, String> {
+    loop {
+        match child.try_wait() {
+            Ok(Some(status)) => return Ok(status),
+            Ok(None) if Instant::now() < deadline => thread::sleep(BETWEEN_LOOKS),
+            Ok(None) => {
+                let _ = child.kill();
+                let _ = child.wait();
+                return Err(format!("`{program}` did not end within {} s", PATIENCE.as_secs()));
+            }
+            Err(error) => return Err(format!("`{program}`: {error}")),
+        }
+    }
 }
 
 #[cfg(test)]

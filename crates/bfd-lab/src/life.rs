@@ -298,7 +298,7 @@ impl Process<'_> {
             who: "lab".to_owned(),
             command: format!("{command:?}"),
             commit: None,
-            plan: None,
+            plan_digest: None,
         };
         let mut reporter = Telling::new(self.trace.clone());
         let session = self.session(&mut *guard, &mut reporter, connection);

@@ -91,8 +91,8 @@ mod tests {
             started_at: "2026-01-01T00:00:00Z".into(),
             who: who(),
             command: "bfd apply".into(),
-            commit: None,
-            plan: None,
+            commit: Some("c0ffee".into()),
+            plan_digest: Some("sha256:1".into()),
         };
         let entry =
             Entry { seq: 0, at: "2026-01-01T00:00:01Z".into(), step: None, event: Event::Canceled };

@@ -125,7 +125,7 @@ pub struct RunHeader {
     pub commit: Option<String>,
     /// The digest of the saved plan that was applied.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub plan: Option<String>,
+    pub plan_digest: Option<String>,
 }
 
 /// Who holds a lock, for the message that refuses the next one.

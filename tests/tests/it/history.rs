@@ -108,3 +108,51 @@ fn only_a_run_that_left_something_whole_is_gone_back_to() {
 
     refused.exits(exit::REFUSED).says("did not leave a whole environment");
 }
+
+#[test]
+fn what_is_made_again_is_referred_to_by_its_new_id() {
+    let harbor = Harbor::new();
+    let refers = "[parameter.queue]\nname = \"/harbor/queue\"\n\
+                  value = \"at ${stack.queue.outputs.Arn}\"\n\n[repository.web]";
+    let with = |name: &str| {
+        harbor.release(name);
+        let project = &harbor.project;
+        project.change("[repository.web]", refers);
+        project.edit(
+            "queue.yaml",
+            "Outputs:\n",
+            "Outputs:\n  Arn:\n    Value: !GetAtt Queue.Arn\n",
+        );
+    };
+    with("first");
+    harbor.project.apply().run().succeeds();
+    let first = runs(&harbor.project)[0].clone();
+    harbor.project.destroy().run().succeeds();
+
+    harbor.project.bfd("rollback").args(["--to", &first, "--yes"]).run().succeeds();
+
+    let state = harbor.project.state();
+    let queue = &state["resources"]["stack.queue"]["outputs"]["outputs"]["Arn"];
+    let told = format!("at {}", queue.as_str().expect("the queue has an ARN"));
+    assert_eq!(state["resources"]["parameter.queue"]["inputs"]["value"], told);
+    harbor.project.has_no_changes();
+}
+
+#[test]
+fn what_was_there_before_bfd_is_not_deleted_on_the_way_back() {
+    let project = shop::on_sandbox();
+    project.apply().run().succeeds();
+    let first = runs(&project)[0].clone();
+    let server = project.serve();
+    let put = ["ssm", "put-parameter", "--type", "String", "--name", "/theirs", "--value", "1"];
+    bfd_tests::AwsCli::new(server.url()).call(put);
+    drop(server);
+    let adopted =
+        "[parameter.theirs]\nname = \"/theirs\"\nvalue = \"1\"\nadopt = true\n\n[coordinator]";
+    project.change("[coordinator]", adopted);
+    project.apply().run().succeeds();
+
+    let refused = project.bfd("rollback").args(["--to", &first, "--yes"]).run();
+
+    refused.exits(exit::REFUSED).says("was there before bfd").says("`parameter.theirs`");
+}

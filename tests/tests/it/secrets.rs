@@ -158,7 +158,11 @@ fn a_secret_that_changed_after_its_plan_was_reviewed_is_not_applied() {
 
     let apply = project.workspace().bfd(["apply", "plan.json"]).env("PLANTED", PLANTED[2]).run();
 
-    apply.exits(exit::ROLLED_BACK).says("`PLANTED`").never_mentions(PLANTED[2]);
+    apply.exits(exit::REFUSED).says("`PLANTED`").says("make a new plan");
+    assert!(
+        !project.workspace().path().join(".bfd/vault/state.json").exists(),
+        "nothing was begun"
+    );
 }
 
 fn planted(env: &str, file: &str) -> Project {

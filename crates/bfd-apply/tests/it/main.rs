@@ -75,7 +75,7 @@ async fn run(
         who: String::new(),
         command: String::new(),
         commit: None,
-        plan: None,
+        plan_digest: None,
     };
     match run.plan {
         Some(plan) => apply(plan, &header, session).await.map(Some),

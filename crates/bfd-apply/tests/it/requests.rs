@@ -73,7 +73,7 @@ async fn cost(world: &World, cloud: &FakeCloud, parallelism: usize) -> Cost {
         who: text(),
         command: text(),
         commit: None,
-        plan: None,
+        plan_digest: None,
     };
     let ended = apply(plan, &header, session).await.unwrap();
     drop(guard);

@@ -46,6 +46,12 @@ pub(super) async fn run(args: &ApplyArgs, screen: Screen) -> Result<Exit, Comman
         // Early, before anything is asked or recovered; and again under the lock.
         saved.rebased(&loaded.store.load().await?).map_err(CommandError::Stale)?;
         contents::check(&loaded, &saved.plan)?;
+        resuming::check_secrets_of(&saved.plan, &loaded.secrets)?;
+        if loaded.store.unfinished().await?.is_some() {
+            // Nobody's run is finished for a plan that is refused in the end.
+            let limit = loaded.manifest.guard.plan_age;
+            saved.check(&loaded.manifest.sources, limit).map_err(CommandError::Stale)?;
+        }
     }
     let was_reviewed = reviewed.is_some();
     let connection = connect(&loaded).await?;
@@ -94,27 +100,36 @@ pub(super) async fn run(args: &ApplyArgs, screen: Screen) -> Result<Exit, Comman
         }
         return Ok(Exit::Done);
     }
-    if !(options.confirmed || was_reviewed || plan.is_empty()) {
-        if !screen.can_ask() {
-            return Err(CommandError::refused_with(
-                "there is no terminal to ask on",
-                "review with `bfd plan`, then apply with `--yes` or apply a saved plan",
-            ));
-        }
-        let name = &loaded.manifest.environment.name;
-        let deletes = plan.changes.iter().any(removes);
-        let (question, answer) = if deletes && loaded.manifest.guard.deletes == Deletes::Confirm {
-            (format!("It deletes. Type `{name}` to apply it: "), name.clone())
-        } else {
-            ("Apply this plan? Only `yes` is a yes: ".to_owned(), "yes".to_owned())
-        };
-        if !running::confirmed(screen, listening.as_ref(), question, answer).await {
-            screen.say("nothing was changed\n");
-            return Ok(Exit::Refused);
-        }
+    let is_asked = !(options.confirmed || was_reviewed || plan.is_empty());
+    if is_asked && !consent(&plan, &loaded, screen, listening.as_ref()).await? {
+        screen.say("nothing was changed\n");
+        return Ok(Exit::Refused);
     }
     let stop = listening.map_or_else(Stop::on_signals, Ok)?;
     running::run(&mut *guard, plan, &loaded, &connection, options, &stop, screen).await
+}
+
+/// Asks whether a plan is to be carried out; of one that deletes, as the guard wants it.
+pub(super) async fn consent(
+    plan: &Plan,
+    loaded: &Loaded,
+    screen: Screen,
+    listening: Option<&Stop>,
+) -> Result<bool, CommandError> {
+    if !screen.can_ask() {
+        return Err(CommandError::refused_with(
+            "there is no terminal to ask on",
+            "review the plan, then go on with `--yes`, or save it with `-o` and apply that",
+        ));
+    }
+    let name = &loaded.manifest.environment.name;
+    let deletes = plan.changes.iter().any(removes);
+    let (question, answer) = if deletes && loaded.manifest.guard.deletes == Deletes::Confirm {
+        (format!("It deletes. Type `{name}` to apply it: "), name.clone())
+    } else {
+        ("Apply this plan? Only `yes` is a yes: ".to_owned(), "yes".to_owned())
+    };
+    Ok(running::confirmed(screen, listening, question, answer).await)
 }
 
 fn removes(change: &Change) -> bool {
@@ -134,14 +149,18 @@ pub(super) fn check_guards(loaded: &Loaded, plan: &Plan) -> Result<(), CommandEr
     };
     if let Some(change) = plan.changes.iter().find(protected) {
         let message = format!("`{}` is protected, and the plan would remove it", change.address);
-        return Err(CommandError::refused(message));
+        let help = "remove `protect` from it first, and have that reviewed";
+        return Err(CommandError::refused_with(message, help));
     }
     if let Some(message) = planning::too_many(loaded, plan) {
         let help = "apply a part of it with `--target`, or raise `max_changes` in `[guard]`";
         return Err(CommandError::refused_with(message, help));
     }
     if loaded.manifest.guard.deletes == Deletes::Forbid && plan.changes.iter().any(removes) {
-        return Err(CommandError::refused("the manifest forbids deletes, and the plan has one"));
+        return Err(CommandError::refused_with(
+            "the manifest forbids deletes, and the plan has one",
+            "keep what would be deleted in the manifest, or change `deletes` in `[guard]`",
+        ));
     }
     Ok(())
 }

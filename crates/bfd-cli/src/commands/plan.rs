@@ -3,31 +3,30 @@ use crate::{
     connect::connect,
     contents::{self, Promotions},
     exit::{CommandError, Exit},
-    load::{SecretUse, about, load},
+    load::{SecretUse, load, refuse_open_run, refuse_run_beside},
     planning::{self, Scope},
     saved::SavedPlan,
     screen::Screen,
     views,
 };
-use bfd_store::StoreError;
 
 /// Shows what apply would do. Writes nothing but the file it was asked for.
 pub(super) async fn run(args: &PlanArgs, screen: Screen) -> Result<Exit, CommandError> {
     let mut loaded = load(&args.manifest, SecretUse::Compared)?;
     contents::read(&mut loaded, &args.manifest, Promotions::Read).await?;
-    if let Some(open) = loaded.store.unfinished().await? {
-        // What it is about to change, or has changed, is not recorded yet.
-        if let Some(holder) = loaded.store.holder().await? {
-            return Err(StoreError::Locked { holder: Box::new(holder) }.into());
-        }
-        let about = about(&loaded, &open).await?;
-        return Err(CommandError::refused_with(about, "plan again when that run has ended"));
+    if args.offline && args.out.is_some() {
+        return Err(CommandError::refused_with(
+            "a plan that looks at nothing is not saved",
+            "leave out `--offline`, or `-o`",
+        ));
     }
+    refuse_open_run(&loaded).await?;
     let connection = if args.offline { None } else { Some(connect(&loaded).await?) };
     let snapshot = loaded.store.load().await?;
     let scope = Scope { targets: &args.targets, rollback: loaded.manifest.rollback };
     let plan =
         planning::plan(&loaded, &loaded.graph, &snapshot, connection.as_ref(), scope).await?;
+    refuse_run_beside(&loaded, &snapshot).await?;
     let saved = args
         .out
         .as_ref()

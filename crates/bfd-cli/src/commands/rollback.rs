@@ -4,7 +4,7 @@ use crate::{
     connect::connect,
     earlier,
     exit::{CommandError, Exit},
-    load::{Loaded, SecretUse, load},
+    load::{Loaded, SecretUse, load, refuse_open_run, refuse_run_beside},
     planning::{self, Scope},
     resuming::{self, Leftover},
     running::{self, Options, Stop},
@@ -13,20 +13,23 @@ use crate::{
     views,
 };
 use bfd_core::{
-    Outcome, Snapshot, State,
-    plan::{Plan, Undo},
+    Address, Snapshot, State,
+    plan::{Action, Plan, Undo},
 };
 use bfd_manifest::Approval;
 use bfd_provider::Provider;
+use std::collections::BTreeSet;
 
 /// Goes back to what an earlier run left: plans it, shows it, and carries it out like any plan.
 pub(super) async fn run(args: &RollbackArgs, screen: Screen) -> Result<Exit, CommandError> {
     let loaded = load(&args.manifest, SecretUse::Known)?;
-    let then = runs::after(&loaded, &args.to).await?;
+    let (then, adopted) = runs::after(&loaded, &args.to).await?;
     let connection = connect(&loaded).await?;
     if let Some(file) = &args.out {
+        refuse_open_run(&loaded).await?;
         let snapshot = loaded.store.load().await?;
-        let plan = plan(&loaded, &then, &snapshot, &connection).await?;
+        let plan = plan(&loaded, (&then, &adopted), &snapshot, &connection).await?;
+        refuse_run_beside(&loaded, &snapshot).await?;
         let saved =
             SavedPlan::new(&args.manifest, &loaded.manifest.sources, &snapshot.state, &plan);
         let text = views::plan::text(&plan, &screen.stdout_style());
@@ -55,24 +58,18 @@ pub(super) async fn run(args: &RollbackArgs, screen: Screen) -> Result<Exit, Com
         Ok(locked) => locked,
         Err(exit) => return Ok(exit),
     };
-    let plan = plan(&loaded, &then, guard.snapshot(), &connection).await?;
+    let plan = plan(&loaded, (&then, &adopted), guard.snapshot(), &connection).await?;
     apply::check_guards(&loaded, &plan)?;
     screen.data(&views::plan::text(&plan, &screen.stdout_style()));
     if plan.is_empty() {
+        let run = args.to.as_str();
+        screen
+            .say(&format!("the environment is as run {run} left it, but for what is warned of\n"));
         return Ok(Exit::Done);
     }
-    if !args.yes {
-        if !screen.can_ask() {
-            return Err(CommandError::refused_with(
-                "there is no terminal to ask on",
-                "go back with `--yes`, or save the plan with `-o FILE`",
-            ));
-        }
-        let question = "Go back to this? Only `yes` is a yes: ".to_owned();
-        if !running::confirmed(screen, listening.as_ref(), question, "yes".to_owned()).await {
-            screen.say("nothing was changed\n");
-            return Ok(Exit::Refused);
-        }
+    if !args.yes && !apply::consent(&plan, &loaded, screen, listening.as_ref()).await? {
+        screen.say("nothing was changed\n");
+        return Ok(Exit::Refused);
     }
     let stop = listening.map_or_else(Stop::on_signals, Ok)?;
     running::run(&mut *guard, plan, &loaded, &connection, options, &stop, screen).await
@@ -80,7 +77,7 @@ pub(super) async fn run(args: &RollbackArgs, screen: Screen) -> Result<Exit, Com
 
 async fn plan(
     loaded: &Loaded,
-    then: &State,
+    (then, adopted): (&State, &BTreeSet<Address>),
     now: &Snapshot,
     connection: &crate::connect::Connection,
 ) -> Result<Plan, CommandError> {
@@ -88,6 +85,21 @@ async fn plan(
     let scope = Scope { targets: &[], rollback: loaded.manifest.rollback };
     let mut plan = planning::plan(loaded, &earlier.graph, now, Some(connection), scope).await?;
     plan.warnings.extend(earlier.warnings);
+    let foreign: Vec<String> = plan
+        .changes
+        .iter()
+        .filter(|change| change.action == Action::Delete && adopted.contains(&change.address))
+        .map(|change| format!("`{}`", change.address))
+        .collect();
+    if !foreign.is_empty() {
+        return Err(CommandError::refused_with(
+            format!(
+                "was there before bfd took it over, and would be deleted: {}",
+                foreign.join(", ")
+            ),
+            "`bfd state rm` forgets it and leaves the object alone; then go back",
+        ));
+    }
     // What then ran may have expired since.
     let services = earlier::services(&plan, then);
     let problems = connection.provider.check_undo(&plan, &services).await;
@@ -103,9 +115,4 @@ async fn plan(
         format!("there is no way back to that run: {}", gone.join("; ")),
         "go back to a later one, or bring back what is gone",
     ))
-}
-
-/// Whether a run left an environment that can be gone back to.
-pub(super) fn is_whole(outcome: Outcome) -> bool {
-    matches!(outcome, Outcome::Applied | Outcome::CleanupPending | Outcome::RolledBack)
 }

@@ -1,6 +1,5 @@
 //! `show --run` and `show --runs`: what is kept of runs. No network, no lock.
 
-use super::rollback;
 use crate::{
     cli::{HistoryArgs, ShowFormat},
     exit::{CommandError, Exit},
@@ -9,8 +8,9 @@ use crate::{
     views::run::{self, Row, Told},
 };
 use bfd_apply::ApplyError;
-use bfd_core::{Run, State};
+use bfd_core::{Address, Outcome, Run, State, plan::Op};
 use bfd_store::StoreError;
+use std::collections::BTreeSet;
 
 /// How many runs a message names that could not find the one it was asked for.
 const NAMED: usize = 5;
@@ -90,9 +90,17 @@ pub(super) async fn history(args: &HistoryArgs, screen: Screen) -> Result<Exit, 
 }
 
 /// What is recorded after a run that ended, found by the start of its id.
-pub(super) async fn after(loaded: &Loaded, wanted: &str) -> Result<State, CommandError> {
+/// And what bfd has taken over since, in runs that are kept.
+pub(super) async fn after(
+    loaded: &Loaded,
+    wanted: &str,
+) -> Result<(State, BTreeSet<Address>), CommandError> {
     let ids = loaded.store.finished().await?;
     let path = loaded.path.display().to_string();
+    if wanted.is_empty() {
+        let help = format!("`bfd history {path}` lists them");
+        return Err(CommandError::refused_with("which run is not said", help));
+    }
     let id = choose(&wanted.to_ascii_lowercase(), &ids, &path)?;
     let none = || {
         let help = format!("`bfd history {path}` lists those that are kept");
@@ -100,12 +108,23 @@ pub(super) async fn after(loaded: &Loaded, wanted: &str) -> Result<State, Comman
     };
     let found = loaded.store.finished_run(id).await?.ok_or_else(none)?;
     let run = Run::resume(found.plan, &found.entries).map_err(ApplyError::from)?;
-    if !rollback::is_whole(run.outcome()) {
+    let is_whole =
+        matches!(run.outcome(), Outcome::Applied | Outcome::CleanupPending | Outcome::RolledBack);
+    // One that was closed by hand stands in the middle, whatever it was about to become.
+    let is_over = bfd_apply::unsettled(&run).is_empty() && run.next_tasks(usize::MAX).is_empty();
+    if !(is_whole && is_over) {
         let help = format!("`bfd history {path}` lists others");
         let message = format!("run {id} did not leave a whole environment");
         return Err(CommandError::refused_with(message, help));
     }
-    Ok(run.record_of_state())
+    let mut adopted = BTreeSet::new();
+    for later in ids.iter().take_while(|later| *later != id) {
+        // One that cannot be read says nothing; the others do.
+        let Ok(Some(later)) = loaded.store.finished_run(later).await else { continue };
+        let steps = later.plan.steps.into_iter();
+        adopted.extend(steps.filter(|it| matches!(it.op, Op::Adopt { .. })).map(|it| it.address));
+    }
+    Ok((run.record_of_state(), adopted))
 }
 
 async fn find(

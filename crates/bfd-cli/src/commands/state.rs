@@ -154,8 +154,7 @@ async fn push(
         ));
     }
     // A plan that was made from what is replaced must turn out stale.
-    let serial =
-        if there.lineage == new.lineage { new.serial.max(there.serial + 1) } else { new.serial };
+    let serial = if there.serial == 0 { new.serial } else { new.serial.max(there.serial + 1) };
     let version = StateVersion { lineage: new.lineage, serial };
     guard.replace(environment, version, pushed.state).await?;
     screen.data(&format!("{} is at serial {serial}\n", loaded.store.place()));

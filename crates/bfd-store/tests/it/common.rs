@@ -29,7 +29,7 @@ pub(crate) fn header(run: &str) -> RunHeader {
         who: String::new(),
         command: String::new(),
         commit: None,
-        plan: None,
+        plan_digest: None,
     }
 }
 

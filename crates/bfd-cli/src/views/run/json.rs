@@ -65,7 +65,7 @@ fn summary(told: &Told) -> Value {
         "command": told.header.command,
         "started_at": told.header.started_at,
         "commit": told.header.commit,
-        "plan": told.header.plan,
+        "plan_digest": told.header.plan_digest,
         "last_entry_at": told.entries.last().map(|entry| &entry.at),
         "seconds": told.seconds(),
         "outcome": told.verdict.word(),

@@ -105,7 +105,7 @@ fn facts(view: &mut View<'_>, told: &Told, processes: usize) {
         facts.insert(2, ("endpoint", endpoint.clone()));
     }
     facts.extend(told.header.commit.clone().map(|commit| ("commit", commit)));
-    facts.extend(told.header.plan.clone().map(|plan| ("plan", plan)));
+    facts.extend(told.header.plan_digest.clone().map(|plan| ("plan", plan)));
     if let Some(seconds) = told.seconds() {
         let over = match processes {
             1 => String::new(),

@@ -34,7 +34,7 @@ fn header() -> RunHeader {
         who: "ann@desk".into(),
         command: "bfd apply".into(),
         commit: None,
-        plan: None,
+        plan_digest: None,
     }
 }
 
