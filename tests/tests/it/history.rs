@@ -109,33 +109,65 @@ fn only_a_run_that_left_something_whole_is_gone_back_to() {
     refused.exits(exit::REFUSED).says("did not leave a whole environment");
 }
 
+/// A subnet that is made again when its addresses change, and a parameter that names it.
+const NETWORK: &str = r#"[environment]
+name = "net"
+account = "123456789012"
+region = "ap-southeast-1"
+
+[provider]
+kind = "sandbox"
+
+[stack.network]
+name = "net"
+template = "network.yaml"
+parameters = { Cidr = "10.0.1.0/24" }
+
+[parameter.subnet]
+name = "/net/subnet"
+value = "in ${stack.network.outputs.Subnet}"
+"#;
+const NETWORK_TEMPLATE: &str = "
+Parameters:
+  Cidr:
+    Type: String
+Resources:
+  Vpc:
+    Type: AWS::EC2::VPC
+    Properties:
+      CidrBlock: 10.0.0.0/16
+  Subnet:
+    Type: AWS::EC2::Subnet
+    Properties:
+      VpcId: !Ref Vpc
+      CidrBlock: !Ref Cidr
+Outputs:
+  Subnet:
+    Value: !Ref Subnet
+";
+
 #[test]
 fn what_is_made_again_is_referred_to_by_its_new_id() {
-    let harbor = Harbor::new();
-    let refers = "[parameter.queue]\nname = \"/harbor/queue\"\n\
-                  value = \"at ${stack.queue.outputs.Arn}\"\n\n[repository.web]";
-    let with = |name: &str| {
-        harbor.release(name);
-        let project = &harbor.project;
-        project.change("[repository.web]", refers);
-        project.edit(
-            "queue.yaml",
-            "Outputs:\n",
-            "Outputs:\n  Arn:\n    Value: !GetAtt Queue.Arn\n",
-        );
+    let project = Project::new("net", NETWORK);
+    project.workspace().write("network.yaml", NETWORK_TEMPLATE);
+    project.apply().run().succeeds();
+    let first = runs(&project)[0].clone();
+    let subnet = || {
+        let state = project.state();
+        let outputs = &state["resources"]["stack.network"]["outputs"]["outputs"];
+        outputs["Subnet"].as_str().expect("a subnet").to_owned()
     };
-    with("first");
-    harbor.project.apply().run().succeeds();
-    let first = runs(&harbor.project)[0].clone();
-    harbor.project.destroy().run().succeeds();
+    let was = subnet();
+    project.change("10.0.1.0/24", "10.0.2.0/24");
+    project.apply().run().succeeds();
 
-    harbor.project.bfd("rollback").args(["--to", &first, "--yes"]).run().succeeds();
+    project.bfd("rollback").args(["--to", &first, "--yes"]).run().succeeds();
 
-    let state = harbor.project.state();
-    let queue = &state["resources"]["stack.queue"]["outputs"]["outputs"]["Arn"];
-    let told = format!("at {}", queue.as_str().expect("the queue has an ARN"));
-    assert_eq!(state["resources"]["parameter.queue"]["inputs"]["value"], told);
-    harbor.project.has_no_changes();
+    let told = &project.state()["resources"]["parameter.subnet"]["inputs"]["value"];
+    assert_eq!(told, &format!("in {}", subnet()));
+    assert_ne!(subnet(), was, "it was made again");
+    project.change("10.0.2.0/24", "10.0.1.0/24");
+    project.has_no_changes();
 }
 
 #[test]
