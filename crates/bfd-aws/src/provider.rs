@@ -62,7 +62,7 @@ fn discreet(aws: &Aws, context: &Context) -> Context {
 }
 
 /// How old a read may be; AWS publishes no figure, and what is seen are seconds.
-const SETTLING: Duration = Duration::from_secs(5);
+pub(crate) const SETTLING: Duration = Duration::from_secs(5);
 
 /// AWS, or what stands in for it, behind the engine's trait.
 #[derive(Clone, Debug)]

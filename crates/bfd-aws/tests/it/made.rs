@@ -256,3 +256,12 @@ async fn what_is_no_longer_what_was_planned_is_not_pushed() {
     assert!(refused.source.to_string().contains("changed since it was planned"));
     assert_eq!(world.images(), BTreeMap::new());
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_image_that_is_not_seen_at_once_is_looked_for_again_before_it_is_left() {
+    let (world, archive) = (world(false).await, Archive::of("one"));
+    let made = world.create("image.web", &archive.inputs("v1")).await.unwrap();
+    world.sandbox.inject("ecr:BatchGetImage", bfd_sandbox::Fault::Stale(Duration::from_secs(30)));
+    world.undo("image.web", &made).await;
+    assert_eq!(world.images(), BTreeMap::new());
+}

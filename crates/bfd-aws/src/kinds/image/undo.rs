@@ -13,14 +13,15 @@ use super::{
 };
 use crate::{
     Aws, inputs,
+    provider::SETTLING,
     registry::{At, Reference},
 };
-use aws_sdk_ecr::types::ImageDetail;
+use aws_sdk_ecr::types::{Image, ImageDetail};
 use aws_smithy_types::{DateTime, date_time::Format};
 use bfd_core::{Properties, ResourceState, Value};
 use bfd_image::{Layout, Tools, oci::Index};
 use bfd_provider::{Context, ErrorClass, Progress, ProviderError};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// One image that is taken away.
 struct Undo<'a> {
@@ -102,6 +103,14 @@ impl Undo<'_> {
         Ok((label.as_deref() == Some(self.content)).then(|| now.to_owned()))
     }
 
+    async fn ours_of(
+        &self,
+        tag: Option<&str>,
+        there: &BTreeMap<String, Image>,
+    ) -> Result<Option<String>, ProviderError> {
+        self.ours(tag.and_then(|tag| tags::digest(there.get(tag)?))).await
+    }
+
     async fn in_ecr(&self, repository: &str) -> Result<(), ProviderError> {
         let tag = self.target.tag.as_deref();
         let wanted: BTreeSet<String> = [tag, self.digest.as_deref(), self.before]
@@ -109,9 +118,16 @@ impl Undo<'_> {
             .flatten()
             .map(str::to_owned)
             .collect();
-        let there = tags::read(self.aws, repository, &wanted).await?;
+        let mut there = tags::read(self.aws, repository, &wanted).await?;
+        let mut ours = self.ours_of(tag, &there).await?;
+        if ours.as_ref().is_none_or(|ours| !there.contains_key(ours)) {
+            // A read may be older than what was pushed a moment ago.
+            self.aws.sleep(SETTLING).await;
+            there = tags::read(self.aws, repository, &wanted).await?;
+            ours = self.ours_of(tag, &there).await?;
+        }
         let now = tag.and_then(|tag| tags::digest(there.get(tag)?));
-        let Some(ours) = self.ours(now).await? else { return Ok(()) };
+        let Some(ours) = ours else { return Ok(()) };
         let Some(image) = there.get(&ours) else {
             // The parts of an index come before it.
             return self.untagged(repository, &self.parts(&ours).await).await;
