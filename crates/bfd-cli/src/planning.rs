@@ -130,6 +130,49 @@ pub async fn plan(
     Ok(plan)
 }
 
+/// What a reviewed plan is about to change that is no longer as it saw it, whoever did that.
+/// Looked at twice before it is believed, as when planning.
+pub async fn moved_since(
+    loaded: &Loaded,
+    plan: &Plan,
+    snapshot: &Snapshot,
+    connection: &Connection,
+) -> Result<BTreeSet<Address>, CommandError> {
+    let mut asked: BTreeSet<Address> = plan
+        .steps
+        .iter()
+        .map(|step| step.address.clone())
+        .filter(|address| snapshot.state.resources.contains_key(address))
+        .collect();
+    for looks in 0..2 {
+        if looks > 0 && !asked.is_empty() {
+            connection.clock.sleep(SETTLING).await;
+        }
+        let of_plan = |address: &Address| asked.contains(address);
+        let seen = observe(&loaded.graph, snapshot, connection, &of_plan).await?;
+        asked.retain(|address| !is_as_planned(plan, snapshot, &seen, address));
+    }
+    Ok(asked)
+}
+
+fn is_as_planned(plan: &Plan, snapshot: &Snapshot, seen: &Observation, address: &Address) -> bool {
+    let spec = bfd_kinds::all().iter().find(|spec| spec.name == address.kind().as_str());
+    let (Some(spec), Some(found)) = (spec, seen.get(address)) else { return true };
+    // Images are the repository's; what a tag is on is looked at when it is pushed.
+    if !spec.owns_object() {
+        return true;
+    }
+    let planned = plan.refreshed.resources.get(address);
+    let recorded = snapshot.state.resources.get(address).map(|resource| &resource.inputs);
+    match (found, planned) {
+        (Some(found), Some(planned)) => {
+            bfd_plan::project(spec, &found.object.inputs, recorded, None) == planned.inputs
+        }
+        (None, None) => true,
+        _ => false,
+    }
+}
+
 /// What is wrong with a plan that changes more than the manifest allows at once.
 pub fn too_many(loaded: &Loaded, plan: &Plan) -> Option<String> {
     let limit = loaded.manifest.guard.max_changes?;

@@ -1,6 +1,6 @@
 //! What was reviewed is what is applied, or nothing is.
 
-use bfd_tests::{Project, emulators::new_account, exit};
+use bfd_tests::{AwsCli, Project, emulators::new_account, exit};
 
 use crate::harbor::Harbor;
 use crate::shop;
@@ -88,4 +88,22 @@ fn a_run_changes_no_more_than_the_guard_allows() {
     project.apply().run().exits(exit::REFUSED).says("`max_changes` is 2").says("--target");
 
     project.apply().args(["--target", "parameter.api-url"]).run().succeeds();
+}
+
+#[test]
+fn what_others_changed_in_aws_after_the_review_is_not_overwritten() {
+    let project = shop::on_sandbox();
+    project.apply().run().succeeds();
+    project.change("value = \"https://api.example.com\"", "value = \"https://b.example.com\"");
+    saved(&project, "parameter.api-url");
+    let server = project.serve();
+    let put = ["ssm", "put-parameter", "--overwrite", "--name", "/shop/api/url", "--value"];
+    AwsCli::new(server.url()).call(put.into_iter().chain(["hotfix"]));
+    drop(server);
+
+    let refused = apply(&project).exits(exit::STALE);
+
+    refused.says("changed since the plan was made: `parameter.api-url`");
+    let value = &project.world()["ssm"]["/shop/api/url"]["versions"];
+    assert!(value.to_string().contains("hotfix"), "{value}");
 }

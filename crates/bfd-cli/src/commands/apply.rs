@@ -7,7 +7,7 @@ use crate::{
     planning::{self, Scope},
     resuming::{self, Leftover},
     running::{self, Options, Stop},
-    saved,
+    saved::{self, Stale},
     screen::Screen,
     views,
 };
@@ -83,6 +83,10 @@ pub(super) async fn run(args: &ApplyArgs, screen: Screen) -> Result<Exit, Comman
     if let Some(saved) = &reviewed {
         let limit = loaded.manifest.guard.plan_age;
         saved.check(&loaded.manifest.sources, limit).map_err(CommandError::Stale)?;
+        let moved = planning::moved_since(&loaded, &plan, guard.snapshot(), &connection).await?;
+        if !moved.is_empty() {
+            return Err(CommandError::Stale(Stale::Moved(moved)));
+        }
         let (digest, made_at) = (saved.short_digest(), &saved.made_at);
         screen.data(&format!("the plan {digest}, made at {made_at}\n\n"));
     }
