@@ -23,6 +23,8 @@ const BYTES: &str = "application/octet-stream";
 const STALL: Duration = Duration::from_secs(30);
 /// How often it is looked whether something moves.
 const LOOK: Duration = Duration::from_secs(5);
+/// The wait after a connection that broke while bytes moved, once.
+const BRIEFLY: Duration = Duration::from_millis(20);
 /// What a registry may take for a blob that it has all bytes of: what the system has buffered
 /// must arrive, and be written down.
 const SETTLE: Duration = Duration::from_mins(2);
@@ -132,7 +134,12 @@ impl Registry<'_> {
                 return Err(failed.error);
             }
             tracing::debug!(target: "bfd", "{}: attempt {made} broke off at {reached}", blob.digest);
-            self.back_off(made).await;
+            if made == 1 && reached > 0 {
+                // A connection that worked and broke: nobody asked for a rest.
+                self.aws.sleep(BRIEFLY).await;
+            } else {
+                self.back_off(made).await;
+            }
             // The answer may be all that was lost.
             if self.has(target, &target.repository, blob).await.unwrap_or(false) {
                 return Ok(());
