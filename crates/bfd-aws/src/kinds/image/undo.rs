@@ -179,10 +179,10 @@ impl Undo<'_> {
         tags::delete(self.aws, repository, &untagged).await
     }
 
-    /// Whether it was pushed before the run began.
+    /// Whether it was pushed before the run began. ECR tells whole seconds.
     fn is_older(&self, image: &ImageDetail) -> bool {
         let pushed = image.image_pushed_at().map(DateTime::as_secs_f64);
-        pushed.zip(self.began).is_some_and(|(pushed, began)| pushed < began.as_secs_f64())
+        pushed.zip(self.began).is_some_and(|(pushed, began)| pushed < began.as_secs_f64().floor())
     }
 
     /// The images that the index lists which was to be pushed, where that can still be read: in
