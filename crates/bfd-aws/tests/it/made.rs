@@ -265,3 +265,21 @@ async fn an_image_that_is_not_seen_at_once_is_looked_for_again_before_it_is_left
     world.undo("image.web", &made).await;
     assert_eq!(world.images(), BTreeMap::new());
 }
+
+/// ECR tells whole seconds: in its own second a push is not older than the run.
+#[tokio::test(start_paused = true)]
+async fn an_image_of_the_second_in_which_the_run_began_is_its_own() {
+    let (world, archive) = (world(false).await, Archive::of("one"));
+    let made = world.create("image.web", &archive.inputs("v1")).await.unwrap();
+
+    let second = end_of_second(world.sandbox.now());
+    let began = Context { run_began: second, ..undoing() };
+    world.aws.delete(&crate::world::address("image.web"), &made, &began).await.unwrap();
+    assert_eq!(world.images(), BTreeMap::new());
+}
+
+/// The last moment of a second.
+fn end_of_second(now: f64) -> String {
+    let at = aws_smithy_types::DateTime::from_secs_f64(now.floor() + 0.999);
+    at.fmt(aws_smithy_types::date_time::Format::DateTime).unwrap()
+}

@@ -10,10 +10,10 @@ use std::fmt::Write as _;
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bfd_tests::emulators::{ACCOUNT, REGION, new_account};
-use bfd_tests::{AwsCli, Fault, FaultProxy, Ministack, Moto, Output, Project, Running, exit};
+use bfd_tests::{AwsCli, Fault, FaultProxy, Ministack, Moto, Output, Project, Running, exit, wait};
 use serde_json::Value;
 
 /// How long nobody waits for a lock that is held.
@@ -138,15 +138,9 @@ impl Shared {
     /// Applies as soon as the lock can be had.
     #[track_caller]
     fn apply_in_turn(&self, value: &str) -> Output {
-        let began = Instant::now();
-        loop {
-            let output = self.apply(value).run();
-            if output.code != Some(exit::LOCKED) {
-                return output.succeeds();
-            }
-            assert!(began.elapsed() < PATIENCE, "the lock is held for ever\n{output}");
-            thread::sleep(Duration::from_millis(200));
-        }
+        let patience = format!("{}s", PATIENCE.as_secs());
+        let apply = self.apply(value).args(["--lock-timeout", &patience]);
+        apply.within(PATIENCE * 2).run().succeeds()
     }
 
     #[track_caller]
@@ -158,11 +152,7 @@ impl Shared {
 
 #[track_caller]
 fn until_hit(proxy: &FaultProxy) {
-    let begun = Instant::now();
-    while proxy.injected().is_empty() {
-        assert!(begun.elapsed() < PATIENCE, "{:#?}", proxy.requests());
-        thread::sleep(Duration::from_millis(20));
-    }
+    wait::until("the fault", PATIENCE, || (!proxy.injected().is_empty()).then_some(()));
 }
 
 fn signal(process: u32, name: &str) {
