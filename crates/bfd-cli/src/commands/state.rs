@@ -153,7 +153,7 @@ async fn push(
             "look at both with `bfd state pull`; `--force` takes the file all the same",
         ));
     }
-    // A plan that was made from what is replaced must turn out stale.
+    // Always another version: whoever has read the old one must notice.
     let serial = if there.serial == 0 { new.serial } else { new.serial.max(there.serial + 1) };
     let version = StateVersion { lineage: new.lineage, serial };
     guard.replace(environment, version, pushed.state).await?;
