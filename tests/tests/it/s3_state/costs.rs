@@ -19,12 +19,17 @@ fn a_hundred_steps_at_once_are_a_quarter_as_many_writes() {
     for (value, parallelism) in [("one", "100"), ("two", "10")] {
         proxy.inject([]);
         let apply = shared.apply(value).args(["--parallelism", parallelism]);
+        let began = Instant::now();
         apply.within(Duration::from_mins(4)).run().succeeds();
         assert_eq!(count(&proxy, &shared, "PUT state.json"), 1);
         let journal = ["live.json", "plans/", "runs/"];
         let writes = journal.map(|object| count(&proxy, &shared, &format!("PUT {object}")));
         assert_eq!(writes[1..], [1, 1]);
         let all = 1 + writes.iter().sum::<usize>();
-        assert!(all <= 2 + STEPS / 4, "{parallelism}: {writes:?}");
+        // What is there is written after two seconds, however slow the emulator is: whether
+        // writes are as few as that at the pace of AWS is asked in virtual time, in `bfd-apply`.
+        let pauses = usize::try_from(began.elapsed().as_secs() / 2).expect("a few minutes");
+        let most = (2 + STEPS / 4).max(2 + STEPS / 6 + pauses);
+        assert!(all <= most, "{parallelism}: {writes:?}, at most {most}");
     }
 }

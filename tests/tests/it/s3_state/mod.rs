@@ -10,7 +10,7 @@ use std::fmt::Write as _;
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bfd_tests::emulators::{ACCOUNT, REGION, new_account};
 use bfd_tests::{AwsCli, Fault, FaultProxy, Ministack, Moto, Output, Project, Running, exit, wait};

@@ -10,6 +10,7 @@ use bfd_provider::{ErrorClass, ProviderError};
 use futures_util::future::join_all;
 use std::{
     collections::{BTreeMap, BTreeSet},
+    sync::Mutex,
     time::Duration,
 };
 
@@ -18,8 +19,8 @@ const TASKS: usize = 3;
 /// Lines arrive some seconds after they were written.
 const BETWEEN_LOOKS: Duration = Duration::from_secs(1);
 const PATIENCE: Duration = Duration::from_secs(5);
-/// All of it, an answer that does not come included.
-const LIMIT: Duration = Duration::from_secs(6);
+/// For the definition and for the lines, an answer that does not come included.
+const LIMIT: Duration = Duration::from_secs(8);
 /// Characters of one line.
 const WIDTH: usize = 500;
 
@@ -56,10 +57,11 @@ pub(super) async fn details(aws: &Aws, definition: &str, stopped: &[Stopped]) ->
         Err(why) => return vec![format!("no log lines: {why}")],
     };
     let reads = streams.into_iter().map(|stream| async move {
+        let last = Mutex::new(late());
         let found = tokio::select! {
             biased;
-            found = read(aws, &stream) => found,
-            () = aws.sleep(LIMIT) => Found::None(late()),
+            found = read(aws, &stream, &last) => found,
+            () = aws.sleep(LIMIT) => Found::None(last.into_inner().expect("nobody panics with it")),
         };
         (stream, found)
     });
@@ -116,8 +118,9 @@ fn option(configuration: &LogConfiguration, name: &str) -> Option<String> {
     configuration.options()?.get(name).filter(|value| !value.is_empty()).cloned()
 }
 
-/// Reads the last lines, and looks again while there are none.
-async fn read(aws: &Aws, stream: &Stream) -> Found {
+/// Reads the last lines, and looks again while there are none. `last` is why there were none
+/// when it last looked, should its time be over before it has its answer.
+async fn read(aws: &Aws, stream: &Stream, last: &Mutex<String>) -> Found {
     let begun = aws.now();
     loop {
         let lines = aws.logs.last_lines(&stream.group, &stream.name, aws.log_lines());
@@ -128,9 +131,11 @@ async fn read(aws: &Aws, stream: &Stream) -> Found {
             Err(refused) => return Found::None(why(&refused)),
         };
         let waited = aws.now().duration_since(begun).unwrap_or_default();
+        let missing = format!("{missing} (after {} s)", waited.as_secs());
         if waited + BETWEEN_LOOKS > PATIENCE {
-            return Found::None(format!("{missing} (after {} s)", waited.as_secs()));
+            return Found::None(missing);
         }
+        *last.lock().expect("nobody panics with it") = missing;
         aws.sleep(BETWEEN_LOOKS).await;
     }
 }
