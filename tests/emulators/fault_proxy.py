@@ -18,7 +18,8 @@ lets `skip` (default 0) of them pass before. Kinds:
     delay        answered `ms` (default 500) milliseconds later
     hold_before  never reaches the emulator, and the connection stays open
     hold_after   the emulator applies it, no answer comes, the connection stays open
-    cut          both connections end after `bytes` (default 1000000) of the request's body
+    cut          both connections end after `bytes` (default 1000000) of the request's body;
+                 passes requests with shorter bodies
 
 A body of more than a megabyte is passed on as it comes, and never held in memory.
 
@@ -48,6 +49,8 @@ KINDS = {
     "hold_after",
     "cut",
 }
+# Where a body is cut by itself.
+CUT = 1_000_000
 # The largest body that is read before it is passed on.
 IN_MEMORY = 1 << 20
 # These belong to one hop and are not passed on.
@@ -89,12 +92,14 @@ class Faults:
             self.requests.clear()
             self.held = 0
 
-    def take(self, request):
+    def take(self, request, length):
         """Records the request and uses up the rule that applies to it, if any."""
         with self.lock:
             self.requests.append(request)
             for rule in self.rules:
                 if rule["match"] not in request or rule["count"] == 0:
+                    continue
+                if rule["kind"] == "cut" and length <= rule.get("bytes", CUT):
                     continue
                 if rule["skip"] > 0:
                     rule["skip"] -= 1
@@ -151,7 +156,7 @@ class Proxy(loopback.Handler):
         target = self.headers.get("x-amz-target", "")
         action = query_action(body)
         request = " ".join(f"{target} {action} {self.command} {self.path}".split())
-        rule = FAULTS.take(request)
+        rule = FAULTS.take(request, int(self.headers.get("content-length") or 0))
         kind = rule["kind"]
         if kind == "throttle":
             return self.throttle(target, action)
@@ -164,7 +169,7 @@ class Proxy(loopback.Handler):
         if kind == "hold_before":
             return self.hold()
         if kind == "cut":
-            return self.cut(body, rule.get("bytes", 1_000_000))
+            return self.cut(body, rule.get("bytes", CUT))
         if kind == "delay":
             time.sleep(rule.get("ms", 500) / 1000)
         status, headers, answer = self.forward(body)

@@ -10,7 +10,7 @@ use bfd_core::{
     plan::{Plan, UndoProblem},
 };
 use bfd_provider::{
-    Context, ErrorClass, Identity, Progress, Provider, ProviderError, Secrets, Wanted,
+    Context, Earlier, ErrorClass, Identity, Progress, Provider, ProviderError, Secrets, Wanted,
 };
 use bfd_store::Tenure;
 use futures_util::future::{join_all, try_join_all};
@@ -107,11 +107,17 @@ impl AwsProvider {
         Ok(try_join_all(reads).await?.into_iter().flatten().collect())
     }
 
-    async fn check(&self, plan: &Plan, targets: &[(&Address, &ResourceState)]) -> Vec<UndoProblem> {
+    async fn check(
+        &self,
+        plan: &Plan,
+        targets: &[(&Address, &ResourceState)],
+        earlier: &[Earlier<'_>],
+    ) -> Vec<UndoProblem> {
         let checks = kinds::KINDS.iter().map(|(kind, calls)| async move {
-            let of_kind: Vec<_> =
-                targets.iter().copied().filter(|(it, _)| it.kind().as_str() == *kind).collect();
-            calls.check_undo(self.aws(), plan, &of_kind).await
+            let is_of = |address: &Address| address.kind().as_str() == *kind;
+            let targets: Vec<_> = targets.iter().copied().filter(|(at, _)| is_of(at)).collect();
+            let earlier: Vec<_> = earlier.iter().copied().filter(|it| is_of(it.address)).collect();
+            calls.check_undo(self.aws(), plan, &targets, &earlier).await
         });
         let mut found: Vec<UndoProblem> = join_all(checks).await.into_iter().flatten().collect();
         found.sort_by(|a, b| a.address.cmp(&b.address));
@@ -168,14 +174,15 @@ impl Provider for AwsProvider {
         &self,
         plan: &Plan,
         targets: &[(&Address, &ResourceState)],
+        earlier: &[Earlier<'_>],
     ) -> Vec<UndoProblem> {
-        let found = self.check(plan, targets).await;
+        let found = self.check(plan, targets, earlier).await;
         if found.iter().all(|problem| problem.undo.is_none()) {
             return found;
         }
         // A read may be older than what was made a moment ago.
         self.aws().sleep(SETTLING).await;
-        self.check(plan, targets).await
+        self.check(plan, targets, earlier).await
     }
 
     async fn create(

@@ -8,12 +8,13 @@ use crate::{
     platforms,
 };
 use bfd_core::{
-    Address, Environment, Observation, Problem, Properties, Severity, Snapshot, Value,
-    plan::{Op, Plan, Rollback, Warning},
+    Address, Environment, Observation, Problem, Properties, Severity, Snapshot, State, Value,
+    plan::{Op, Plan, Rollback, Step, Warning},
 };
 use bfd_manifest::Deletes;
 use bfd_plan::{Graph, PlanInput};
-use bfd_provider::{Provider, Wanted};
+use bfd_provider::{Earlier, Provider, Wanted};
+use futures_util::future::join_all;
 use std::{
     collections::{BTreeMap, BTreeSet},
     time::Duration,
@@ -122,7 +123,7 @@ pub async fn plan(
         plan.warnings.push(Warning { address: None, message, help: None });
     }
     if let Some(connection) = connection {
-        check_undo(&mut plan, connection).await;
+        check_undo(loaded, &mut plan, connection).await;
     } else {
         let message = "offline: compared with the record, not with what is there; what a rollback needs was not looked for";
         plan.warnings.push(Warning { address: None, message: message.to_owned(), help: None });
@@ -207,15 +208,41 @@ async fn check_platforms(
     if problems.is_empty() { Ok(()) } else { Err(in_manifest(manifest, problems)) }
 }
 
-/// Looks whether what a rollback would go back to is still there. One that is switched off
-/// needs nothing.
-async fn check_undo(plan: &mut Plan, connection: &Connection) {
-    if plan.steps.is_empty() || !plan.rollback.on_failure {
+/// Looks whether what a rollback would go back to is still there, and stays. One that is
+/// switched off needs nothing.
+async fn check_undo(loaded: &Loaded, plan: &mut Plan, connection: &Connection) {
+    if plan.steps.is_empty() {
         return;
     }
-    let targets = bfd_plan::undo_targets(plan);
-    let problems = connection.provider.check_undo(plan, &targets).await;
+    let before = deployments_before(loaded, plan).await;
+    let earlier = before.iter().flat_map(|(run, state)| {
+        let of = move |(address, state)| Earlier { run: run.as_str(), address, state };
+        state.resources.iter().map(of)
+    });
+    let earlier: Vec<Earlier<'_>> = earlier.collect();
+    let targets = if plan.rollback.on_failure { bfd_plan::undo_targets(plan) } else { Vec::new() };
+    let problems = connection.provider.check_undo(plan, &targets, &earlier).await;
     bfd_plan::weaken(plan, problems);
+}
+
+/// What the last deployments found when they began, which is what the ones before them had left,
+/// under the ids of those; the latest first. Only of use to a plan that makes images expire. A
+/// run that cannot be read protects nothing, and hinders nobody.
+async fn deployments_before(loaded: &Loaded, plan: &Plan) -> Vec<(String, State)> {
+    let may_expire = |step: &Step| matches!(step.address.kind().as_str(), "image" | "repository");
+    if !plan.steps.iter().any(may_expire) {
+        return Vec::new();
+    }
+    let ids = loaded.store.finished().await.unwrap_or_default();
+    let wanted = loaded.manifest.deployments;
+    let reads = ids.iter().take(wanted).map(|id| loaded.store.finished_run(id));
+    let found = join_all(reads).await;
+    let before = ids
+        .iter()
+        .skip(1)
+        .zip(found)
+        .filter_map(|(before, run)| Some((before.clone(), run.ok().flatten()?.plan.refreshed)));
+    before.collect()
 }
 
 /// Says of every image that is not there what runs instead: each time, so that nobody forgets.

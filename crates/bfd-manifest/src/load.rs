@@ -71,6 +71,7 @@ pub fn load(path: &Path, options: &Options<'_>) -> Result<Manifest, Failed> {
         state: settings.state,
         rollback: settings.rollback,
         log_lines: settings.log_lines,
+        deployments: settings.deployments,
         guard: settings.guard,
         resources,
         sources,

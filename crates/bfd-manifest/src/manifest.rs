@@ -14,6 +14,8 @@ pub struct Manifest {
     pub rollback: Rollback,
     /// How many of a failed container's last log lines a failure tells; 0 reads no logs.
     pub log_lines: usize,
+    /// How many of the last runs a rollback by command shall be able to take back.
+    pub deployments: usize,
     pub guard: Guard,
     /// By address.
     pub resources: Vec<Resource>,

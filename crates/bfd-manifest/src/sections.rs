@@ -145,6 +145,12 @@ pub(crate) const ROLLBACK: Section = Section {
             "How many of a failed container's last log lines are kept with the failure, secrets taken out; `0` reads no logs.",
         )
         .default("20"),
+        Field::new(
+            "deployments",
+            Type::Integer { min: 0, max: 20 },
+            "How many of the last runs `bfd rollback` shall be able to take back: a plan warns of every image that a service ran before one of them, and that a lifecycle policy would expire because of the plan.",
+        )
+        .default("3"),
     ],
 };
 

@@ -19,11 +19,14 @@ pub(crate) struct Settings {
     pub(crate) state: StateSettings,
     pub(crate) rollback: Rollback,
     pub(crate) log_lines: usize,
+    pub(crate) deployments: usize,
     pub(crate) guard: Guard,
 }
 
 /// The default of `[rollback] log_lines`.
 const LOG_LINES: usize = 20;
+/// The default of `[rollback] deployments`.
+const DEPLOYMENTS: usize = 3;
 /// The default of `[state] lease`.
 const LEASE: Duration = Duration::from_mins(1);
 
@@ -100,6 +103,11 @@ pub(crate) fn settings(tree: &Table, scope: &Scope<'_>, problems: &mut Vec<Probl
             .and_then(Expr::as_i64)
             .and_then(|lines| lines.try_into().ok())
             .unwrap_or(LOG_LINES),
+        deployments: rollback
+            .get("deployments")
+            .and_then(Expr::as_i64)
+            .and_then(|deployments| deployments.try_into().ok())
+            .unwrap_or(DEPLOYMENTS),
         guard: Guard {
             deletes: match text(&guard, "deletes") {
                 Some("allow") => Deletes::Allow,

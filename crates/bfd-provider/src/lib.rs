@@ -11,4 +11,4 @@ pub mod redact;
 pub use bfd_core::{Object, Observation, Observed, Owner};
 pub use context::{Context, Progress, SecretUnavailable, Secrets, Token};
 pub use error::{ErrorClass, ProviderError};
-pub use provider::{Identity, Provider, Wanted};
+pub use provider::{Earlier, Identity, Provider, Wanted};

@@ -6,6 +6,14 @@ use bfd_core::{
 };
 use std::fmt;
 
+/// An object as a run left it that somebody may want to go back to.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Earlier<'a> {
+    pub run: &'a str,
+    pub address: &'a Address,
+    pub state: &'a ResourceState,
+}
+
 /// Talks to one cloud, in the canonical forms of `bfd-kinds`.
 ///
 /// Every call must be safe to repeat with the same token: after a crash the
@@ -22,7 +30,8 @@ pub trait Provider: fmt::Debug + Send + Sync {
     async fn observe(&self, wanted: &[Wanted<'_>]) -> Result<Observation, ProviderError>;
 
     /// Looks whether updates of the `targets` could be undone: whether what they would be put
-    /// back to is still there, and whether anything that is in use goes because of the `plan`.
+    /// back to is still there, and whether anything that is in use, or that an `earlier`
+    /// deployment ran, goes because of the `plan`.
     /// Writes nothing, in as few requests as the cloud allows.
     ///
     /// What cannot be looked at is a problem of its own, and no failure.
@@ -30,6 +39,7 @@ pub trait Provider: fmt::Debug + Send + Sync {
         &self,
         _plan: &Plan,
         _targets: &[(&Address, &ResourceState)],
+        _earlier: &[Earlier<'_>],
     ) -> Vec<UndoProblem> {
         Vec::new()
     }

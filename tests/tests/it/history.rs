@@ -188,3 +188,24 @@ fn what_was_there_before_bfd_is_not_deleted_on_the_way_back() {
 
     refused.exits(exit::REFUSED).says("was there before bfd").says("`parameter.theirs`");
 }
+
+#[test]
+fn an_image_that_only_an_earlier_run_needs_is_not_expired_in_silence() {
+    let project = shop::on_sandbox();
+    project.change("keep_images = 10", "keep_images = 2");
+    let fallback = "source = \"${repository.web}:v1\"\nfallback = { image = \"public.ecr.aws/nginx/nginx:alpine\", port = 80, health_check = \"curl -f http://localhost/ || exit 1\" }";
+    project.change(fallback, "repository = \"web\"\nfiles = { \"/release\" = \"release\" }");
+    for release in ["one", "two", "three"] {
+        project.workspace().write("release", release);
+        project.apply().run().succeeds();
+    }
+    let needed = runs(&project)[1].clone();
+    project.workspace().write("release", "four");
+
+    let plan = project.plan().run().exits(exit::CHANGES);
+
+    // Of the last three images the oldest goes; the one before is gone to by the rollback itself.
+    plan.prints(&format!("ran before (`bfd rollback --to {needed}` needs it)"));
+    project.change("[coordinator]", "[rollback]\ndeployments = 0\n\n[coordinator]");
+    project.plan().run().exits(exit::CHANGES).never_mentions("ran before");
+}

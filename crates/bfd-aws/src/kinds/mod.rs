@@ -14,7 +14,7 @@ use bfd_core::{
     Address, Object, Observation, Properties, ResourceState,
     plan::{Plan, UndoProblem},
 };
-use bfd_provider::{Context, ProviderError, Wanted};
+use bfd_provider::{Context, Earlier, ProviderError, Wanted};
 use std::fmt::Debug;
 
 /// The calls of one kind. The contract is [`bfd_provider::Provider`]'s.
@@ -35,6 +35,7 @@ pub(crate) trait KindCalls: Debug + Send + Sync {
         _aws: &Aws,
         _plan: &Plan,
         _targets: &[(&Address, &ResourceState)],
+        _earlier: &[Earlier<'_>],
     ) -> Vec<UndoProblem> {
         Vec::new()
     }

@@ -11,7 +11,7 @@ use super::{
 };
 use bfd_image::Descriptor;
 use bfd_provider::{ErrorClass, ProviderError};
-use std::{future::Future, pin::pin, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, future::Future, pin::pin, sync::Arc, time::Duration};
 
 const GET: &str = "registry:GetLayer";
 const START: &str = "registry:StartLayer";
@@ -34,6 +34,14 @@ const SETTLE: Duration = Duration::from_mins(2);
 pub(super) struct Target {
     pub(super) access: Access,
     pub(super) repository: String,
+    /// Other repositories of the registry that may be read.
+    pub(super) readable: BTreeSet<String>,
+}
+
+impl Target {
+    fn registry(&self) -> &str {
+        &self.access.host.name
+    }
 }
 
 /// What is to be done about a blob.
@@ -63,20 +71,32 @@ impl Registry<'_> {
         from: &[String],
     ) -> Result<Found, ProviderError> {
         if self.repeated(|| self.has(target, &target.repository, blob)).await? {
+            self.learn(target, blob);
             return Ok(Found::There);
         }
-        for from in from {
+        // Where it was seen comes first: nobody need look there again.
+        let mut holders = self.aws.registries.known.holders(target.registry(), Some(&blob.digest));
+        holders.retain(|holder| target.readable.contains(holder));
+        let others = from.iter().filter(|from| !holders.contains(*from));
+        for (from, is_known) in
+            holders.iter().map(|it| (it, true)).chain(others.map(|it| (it, false)))
+        {
             // One who may not read there, or finds nothing, has nothing to take over.
-            let has = self.repeated(|| self.has(target, from, blob)).await;
-            if !matches!(has, Ok(true)) {
-                continue;
+            if !is_known {
+                let has = self.repeated(|| self.has(target, from, blob)).await;
+                if !matches!(has, Ok(true)) {
+                    continue;
+                }
             }
             let url = target.access.url(&target.repository, "blobs/uploads/");
             let url = url::with_parameter(&url, "mount", blob.digest.as_str());
             let url = url::with_parameter(&url, "from", from);
             let answer = self.repeated(|| self.post(target, &url)).await;
             match answer {
-                Ok(answer) if answer.status == 201 => return Ok(Found::Mounted),
+                Ok(answer) if answer.status == 201 => {
+                    self.learn(target, blob);
+                    return Ok(Found::Mounted);
+                }
                 // It would rather have the bytes: the upload has begun.
                 Ok(answer) if answer.status == 202 => {
                     return Ok(Found::Missing(Some(begun(&url, &answer)?)));
@@ -85,6 +105,11 @@ impl Registry<'_> {
             }
         }
         Ok(Found::Missing(None))
+    }
+
+    fn learn(&self, target: &Target, blob: &Descriptor) {
+        let known = &self.aws.registries.known;
+        known.add_blob(target.registry(), &target.repository, &blob.digest);
     }
 
     async fn has(
@@ -124,7 +149,10 @@ impl Registry<'_> {
         for made in 1.. {
             let done = self.attempt(target, blob, &mut upload, source, meter).await;
             let (reached, failed) = match done {
-                Ok(()) => return Ok(()),
+                Ok(()) => {
+                    self.learn(target, blob);
+                    return Ok(());
+                }
                 Err(failed) => failed,
             };
             if !failed.may_help || made == ATTEMPTS {
@@ -141,10 +169,11 @@ impl Registry<'_> {
                 self.back_off(made).await;
             }
             // The answer may be all that was lost.
-            if self.has(target, &target.repository, blob).await.unwrap_or(false) {
+            let is_all_sent = reached == blob.size;
+            if is_all_sent && self.has(target, &target.repository, blob).await.unwrap_or(false) {
                 return Ok(());
             }
-            upload = self.resumable(target, upload, blob).await;
+            upload = Box::pin(self.next_upload(target, upload, blob)).await;
             let kept = upload.as_ref().map_or(0, |upload| upload.offset);
             meter.take_back(reached.saturating_sub(kept));
         }
@@ -264,6 +293,29 @@ impl Registry<'_> {
         }
     }
 
+    /// The upload to go on with: the one that broke off, or, because many a registry does not
+    /// know it any more, a new one that is begun meanwhile. Without either the next attempt says
+    /// why there is none.
+    async fn next_upload(
+        &self,
+        target: &Target,
+        broken: Option<Upload>,
+        blob: &Descriptor,
+    ) -> Option<Upload> {
+        // ECR takes the bytes of one request only.
+        if broken.is_none() || target.access.host.ecr.is_some() {
+            return None;
+        }
+        let (old, new) = tokio::join!(self.resumable(target, broken, blob), self.start(target));
+        match (old, new.ok()) {
+            (Some(old), Some(new)) => {
+                self.give_up(target, &new).await;
+                Some(old)
+            }
+            (old, new) => old.or(new),
+        }
+    }
+
     /// What an upload that broke off has arrived of, where the registry can go on from there.
     async fn resumable(
         &self,
@@ -272,10 +324,6 @@ impl Registry<'_> {
         blob: &Descriptor,
     ) -> Option<Upload> {
         let upload = upload?;
-        // ECR takes the bytes of one request only.
-        if target.access.host.ecr.is_some() {
-            return None;
-        }
         let location = &upload.location;
         let answer = self.ask(GET, &target.access, "GET", location, &[], b"").await.ok()?;
         let last: u64 = match answer.status {

@@ -15,6 +15,7 @@
 //! | `base` | images as a base of others, and what is written on them |
 //! | `contents` | everything that an image consists of |
 //! | `blob` | one blob, sent or not |
+//! | `known` | what need not be asked again |
 //! | `push` | an image, sent or copied |
 //! | `progress` | what is told meanwhile |
 
@@ -26,6 +27,7 @@ mod challenge;
 mod contents;
 mod credentials;
 mod host;
+mod known;
 mod manifest;
 mod progress;
 mod push;
@@ -70,6 +72,7 @@ pub(crate) struct Registries {
     sleep: SharedAsyncSleep,
     time: SharedTimeSource,
     connector: OnceLock<SharedHttpConnector>,
+    pub(crate) known: known::Known,
     kept: Mutex<BTreeMap<(String, String), auth::Authorization>>,
     /// Held while ECR is asked for a token: who comes meanwhile waits for it.
     asking: tokio::sync::Mutex<()>,
@@ -86,6 +89,7 @@ impl Registries {
             sleep,
             time,
             connector: OnceLock::new(),
+            known: known::Known::default(),
             kept: Mutex::default(),
             asking: tokio::sync::Mutex::default(),
         }

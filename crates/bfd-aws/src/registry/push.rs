@@ -37,7 +37,8 @@ impl Registry<'_> {
     /// Sends an image from disk to a repository, under its digest and, at last, under a tag.
     ///
     /// `repository` says where; what it is `at` does not matter. `from` are repositories of the
-    /// same registry whose layers may be taken over.
+    /// same registry whose layers may be taken over, besides those that this process has sent
+    /// layers to.
     ///
     /// Until everything is there, nothing is under the tag that was not there before. A turn
     /// back ends the push before the tag is put, never while it is.
@@ -87,9 +88,14 @@ impl Registry<'_> {
         let mut from = from.to_vec();
         from.retain(|from| *from != repository.repository);
         let host = Host::new(self.aws, &repository.registry);
+        let mut readable = self.aws.registries.known.holders(&host.name, None);
+        readable.remove(&repository.repository);
+        readable.extend(from.iter().cloned());
+        let read: Vec<String> = readable.iter().cloned().collect();
         let target = Target {
-            access: Access::push(host, &repository.repository, &from),
+            access: Access::push(host, &repository.repository, &read),
             repository: repository.repository.clone(),
+            readable,
         };
         let image = repository.with(At::Digest(digest.clone()));
         let sent = Box::pin(self.send_all(source, &target, &image, &from, tag.is_some(), context));

@@ -16,6 +16,7 @@ use aws_sdk_ecr::{
 };
 use bfd_image::Digest;
 use bfd_provider::{ErrorClass, ProviderError};
+use std::collections::BTreeSet;
 
 const GET: &str = "registry:GetManifest";
 const PUT: &str = "registry:PutManifest";
@@ -99,7 +100,8 @@ impl Registry<'_> {
             return self.restore_tag_of_ecr(ecr, &image, tag, digest).await;
         }
         let repository = tagged.repository.clone();
-        let target = Target { access: Access::push(host, &repository, &[]), repository };
+        let access = Access::push(host, &repository, &[]);
+        let target = Target { access, repository, readable: BTreeSet::new() };
         let found = self.get_manifest(&target.access, &image).await?;
         let (descriptor, bytes) = found.ok_or_else(|| gone(&image))?;
         self.put_manifest(&target, &tagged, &descriptor, &bytes).await?;

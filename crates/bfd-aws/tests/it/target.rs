@@ -5,7 +5,7 @@ use bfd_core::{
     Address, Environment, Expr, ResourceState, State, StateVersion,
     plan::{FORMAT_VERSION, Op, Phase, Plan, Rollback, Step, StepId, Undo, UndoProblem},
 };
-use bfd_provider::Provider;
+use bfd_provider::{Earlier, Provider};
 use bfd_sandbox::Fault;
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -84,7 +84,7 @@ fn pushed(tag: &str) -> Value {
 async fn check(world: &World, recorded: &ResourceState) -> (Vec<UndoProblem>, Vec<String>) {
     let at = address(AT);
     let targets = [(&at, recorded)];
-    world.counting(world.aws.check_undo(&plan([]), &targets)).await
+    world.counting(world.aws.check_undo(&plan([]), &targets, &[])).await
 }
 
 async fn register(world: &World) -> String {
@@ -246,7 +246,7 @@ async fn as_many_images_as_the_plan_pushes_are_counted_by_the_policy_that_it_set
     let at = address(AT);
     let recorded = recorded(&[&format!("{REGISTRY}/web@{old}")], &json!({}));
     let is_expiring = async |plan: Plan| {
-        let problems = world.aws.check_undo(&plan, &[(&at, &recorded)]).await;
+        let problems = world.aws.check_undo(&plan, &[(&at, &recorded)], &[]).await;
         problems.iter().any(|it| it.message.contains("is needed by a rollback"))
     };
     assert!(!is_expiring(plan([("image.a", pushed("v3"))])).await);
@@ -270,7 +270,7 @@ async fn an_image_that_another_service_runs_is_not_expired_in_silence() {
         plan
     };
     let pushing = refreshed(plan([("image.web", pushed("v2"))]));
-    let problems = world.aws.check_undo(&pushing, &[]).await;
+    let problems = world.aws.check_undo(&pushing, &[], &[]).await;
     let [problem] = problems.as_slice() else { panic!("{problems:?}") };
     assert_eq!((problem.address.clone(), problem.undo), (address("service.other"), None));
     assert!(problem.message.contains("is in use, and"), "{}", problem.message);
@@ -281,10 +281,39 @@ async fn an_image_that_another_service_runs_is_not_expired_in_silence() {
     let delete = Op::Delete { prior: recorded.clone() };
     let step = Step { address: at, phase: Phase::Cleanup, op: delete, ..deleting.steps[0].clone() };
     deleting.steps.push(step);
-    assert_eq!(world.aws.check_undo(&deleting, &[]).await, []);
+    assert_eq!(world.aws.check_undo(&deleting, &[], &[]).await, []);
     let mut elsewhere = pushed("v2");
     elsewhere["repository"] = "api".into();
     let elsewhere = refreshed(plan([("image.web", elsewhere)]));
-    let (problems, operations) = world.counting(world.aws.check_undo(&elsewhere, &[])).await;
+    let (problems, operations) = world.counting(world.aws.check_undo(&elsewhere, &[], &[])).await;
     assert_eq!((problems, operations), (vec![], vec![]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_image_that_an_earlier_deployment_ran_is_not_expired_in_silence() {
+    let world = World::new().await;
+    world.create("repository.web", &json!({ "name": "web", "keep_images": 2 })).await.unwrap();
+    let mut ran = Vec::new();
+    for tag in ["v1", "v2", "v3"] {
+        let digest = world.sandbox.push_image("web", tag);
+        ran.push(recorded(&[&format!("{REGISTRY}/web@{digest}")], &json!({})));
+        tokio::time::sleep(Duration::from_mins(1)).await;
+    }
+    let at: Address = address(AT);
+    let earlier = |run: &'static str, state| Earlier { run, address: &at, state };
+    // The last one is what runs: the target of the rollback itself.
+    let targets = [(&at, &ran[2])];
+    let all = [earlier("run-3", &ran[2]), earlier("run-2", &ran[1]), earlier("run-1", &ran[1])];
+
+    let pushing = plan([("image.web", pushed("v4"))]);
+    let problems = world.aws.check_undo(&pushing, &targets, &all).await;
+    let [problem] = problems.as_slice() else { panic!("{problems:?}") };
+    assert_eq!((problem.address.clone(), problem.undo), (at.clone(), None));
+    let said = "ran before (`bfd rollback --to run-2` needs it), and the repository's lifecycle";
+    assert!(problem.message.contains(said), "{}", problem.message);
+
+    // What expires by itself is nobody's fault, and is not asked for.
+    let nothing = plan([]);
+    let (_, operations) = world.counting(world.aws.check_undo(&nothing, &[], &all)).await;
+    assert_eq!(operations, [""; 0]);
 }

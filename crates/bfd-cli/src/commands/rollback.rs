@@ -102,7 +102,7 @@ async fn plan(
     }
     // What then ran may have expired since.
     let services = earlier::services(&plan, then);
-    let problems = connection.provider.check_undo(&plan, &services).await;
+    let problems = connection.provider.check_undo(&plan, &services, &[]).await;
     let gone: Vec<String> = problems
         .into_iter()
         .filter(|problem| problem.undo == Some(Undo::None))

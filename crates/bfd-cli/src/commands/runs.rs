@@ -10,8 +10,11 @@ use crate::{
 use bfd_apply::ApplyError;
 use bfd_core::{Address, Outcome, Run, State, plan::Op};
 use bfd_store::StoreError;
+use futures_util::stream::{StreamExt as _, iter};
 use std::collections::BTreeSet;
 
+/// How many runs are read at once, where each is a request.
+const READS: usize = 10;
 /// How many runs a message names that could not find the one it was asked for.
 const NAMED: usize = 5;
 
@@ -36,8 +39,9 @@ pub(super) async fn list(
     // It may have ended between the two looks.
     let open = open.filter(|open| !finished.contains(&open.header.run));
     let mut rows: Vec<Row> = open.into_iter().map(|open| Row::Told(Box::new(open))).collect();
-    for id in finished {
-        match ended(loaded, &id).await {
+    let reads = finished.into_iter().map(|id| async move { (ended(loaded, &id).await, id) });
+    for (told, id) in iter(reads).buffered(READS).collect::<Vec<_>>().await {
+        match told {
             Ok(Some(told)) => rows.push(Row::Told(Box::new(told))),
             // Another process made room for a newer one.
             Ok(None) => {}
@@ -118,9 +122,11 @@ pub(super) async fn after(
         return Err(CommandError::refused_with(message, help));
     }
     let mut adopted = BTreeSet::new();
-    for later in ids.iter().take_while(|later| *later != id) {
+    let later: Vec<&String> = ids.iter().take_while(|later| *later != id).collect();
+    let reads = later.into_iter().map(|later| loaded.store.finished_run(later));
+    for later in iter(reads).buffered(READS).collect::<Vec<_>>().await {
         // One that cannot be read says nothing; the others do.
-        let Ok(Some(later)) = loaded.store.finished_run(later).await else { continue };
+        let Ok(Some(later)) = later else { continue };
         let steps = later.plan.steps.into_iter();
         adopted.extend(steps.filter(|it| matches!(it.op, Op::Adopt { .. })).map(|it| it.address));
     }

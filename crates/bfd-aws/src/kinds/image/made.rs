@@ -71,6 +71,9 @@ fn unreadable(operation: &str, error: ImageError) -> ProviderError {
 
 async fn repository_uri(aws: &Aws, name: &str) -> Result<String, ProviderError> {
     const OPERATION: &str = "ecr:DescribeRepositories";
+    if let Some(uri) = aws.registries.known.uri(name) {
+        return Ok(uri);
+    }
     let request = aws.ecr.describe_repositories().repository_names(name);
     let answer = aws.call(OPERATION, request.send()).await?;
     let found = answer.repositories.unwrap_or_default().into_iter().next();

@@ -76,6 +76,9 @@ pub(super) async fn described(
         let answer = aws.call("ecr:DescribeRepositories", request.send()).await?;
         for repository in answer.repositories.unwrap_or_default() {
             let name = repository.repository_name.clone().unwrap_or_default();
+            if let Some(uri) = &repository.repository_uri {
+                aws.registries.known.add_uri(&name, uri);
+            }
             found.insert(name, repository);
         }
         next = answer.next_token;

@@ -63,6 +63,9 @@ impl KindCalls for Repository {
         let repository = repository.ok_or_else(|| {
             ProviderError::new(OPERATION, ErrorClass::ServiceInternalError, "an empty answer")
         })?;
+        if let Some(uri) = &repository.repository_uri {
+            aws.registries.known.add_uri(name, uri);
+        }
         let made = Object {
             id: name.to_owned(),
             inputs: observe::inputs_of(&repository),

@@ -42,7 +42,7 @@ use bfd_core::{
     Address, Object, Observation, Properties, ResourceState, Value,
     plan::{Plan, UndoProblem},
 };
-use bfd_provider::{Context, ProviderError, Wanted};
+use bfd_provider::{Context, Earlier, ProviderError, Wanted};
 use std::collections::BTreeMap;
 
 #[derive(Debug)]
@@ -63,8 +63,9 @@ impl KindCalls for Service {
         aws: &Aws,
         plan: &Plan,
         targets: &[(&Address, &ResourceState)],
+        earlier: &[Earlier<'_>],
     ) -> Vec<UndoProblem> {
-        target::check(aws, plan, targets).await
+        target::check(aws, plan, targets, earlier).await
     }
 
     fn by_name(&self, inputs: &Properties) -> Option<Object> {

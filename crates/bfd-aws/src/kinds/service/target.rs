@@ -10,7 +10,7 @@ use bfd_core::{
     Address, ResourceState, Value,
     plan::{Op, Plan, Undo, UndoProblem},
 };
-use bfd_provider::{ErrorClass, ProviderError};
+use bfd_provider::{Earlier, ErrorClass, ProviderError};
 use futures_util::future::join_all;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -46,19 +46,22 @@ enum Found {
 
 type Findings = BTreeMap<Need, Found>;
 
-/// Looks for what the targets go back to; and, of the other services that are recorded, whether
-/// the plan makes an image expire that they run.
+/// Looks for what the targets go back to; and whether the plan makes an image expire that one of
+/// the other services runs that are recorded, or that an earlier deployment ran.
 pub(super) async fn check(
     aws: &Aws,
     plan: &Plan,
     targets: &[(&Address, &ResourceState)],
+    earlier: &[Earlier<'_>],
 ) -> Vec<UndoProblem> {
     let pushes = Pushes::of(plan);
     let needs: Vec<(&Address, BTreeSet<Need>)> =
         targets.iter().map(|(address, prior)| (*address, needs(aws, prior))).collect();
     let others = in_use(aws, plan, &pushes, targets);
-    let all = needs.iter().chain(&others).flat_map(|(_, needs)| needs);
-    let all: BTreeSet<&Need> = all.collect();
+    let known = needs.iter().chain(&others).flat_map(|(_, needs)| needs);
+    let known: BTreeSet<&Need> = known.collect();
+    let before = ran_before(aws, &pushes, earlier, &known);
+    let all: BTreeSet<&Need> = known.iter().copied().chain(before.keys()).collect();
     let (revisions, images, secrets, parameters) = tokio::join!(
         revisions(aws, &all),
         images(aws, &all, &pushes),
@@ -73,7 +76,33 @@ pub(super) async fn check(
         let expires = |need: &&Need| found.get(*need) == Some(&Found::Expiring);
         needs.iter().filter(expires).map(|need| expiring(address, need, "is in use"))
     });
-    problems.chain(expiring).collect()
+    let gone_then = before.iter().filter(|(need, _)| found.get(*need) == Some(&Found::Expiring));
+    let gone_then = gone_then.map(|(need, earlier)| {
+        let why = format!("ran before (`bfd rollback --to {}` needs it)", earlier.run);
+        self::expiring(earlier.address, need, &why)
+    });
+    problems.chain(expiring).chain(gone_then).collect()
+}
+
+/// The images that earlier deployments ran, in repositories that the plan pushes to or sets a
+/// policy of, and the latest deployment that ran them.
+fn ran_before<'a>(
+    aws: &Aws,
+    pushes: &Pushes,
+    earlier: &[Earlier<'a>],
+    known: &BTreeSet<&Need>,
+) -> BTreeMap<Need, Earlier<'a>> {
+    let mut ran = BTreeMap::new();
+    for one in earlier {
+        for need in needs(aws, one.state) {
+            let may_expire =
+                matches!(&need, Need::Image(repository, _) if pushes.reach(repository));
+            if may_expire && !known.contains(&need) {
+                ran.entry(need).or_insert(*one);
+            }
+        }
+    }
+    ran
 }
 
 /// The images of services that the plan does not restart, in repositories that it pushes to or

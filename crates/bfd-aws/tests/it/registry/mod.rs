@@ -34,9 +34,18 @@ struct Place {
 
 impl Place {
     async fn new() -> Self {
-        let directory = tempfile::tempdir().unwrap();
+        let place = Self::of(tempfile::tempdir().unwrap(), Fake::default()).await;
+        place.write_image();
+        place
+    }
+
+    /// The same registry and image, and a connection that knows nothing.
+    async fn again(self) -> Self {
+        Self::of(self.directory, self.fake).await
+    }
+
+    async fn of(directory: TempDir, fake: Fake) -> Self {
         let sandbox = Sandbox::open(Options::default()).unwrap();
-        let fake = Fake::default();
         let client = SharedHttpClient::new(fake.clone());
         let settings = Settings {
             region: "ap-southeast-1".to_owned(),
@@ -50,9 +59,7 @@ impl Place {
             scratch: std::env::temp_dir(),
         };
         let aws = AwsProvider::connect(settings, Arc::new(())).await.unwrap();
-        let place = Self { fake, sandbox, aws, directory };
-        place.write_image();
-        place
+        Self { fake, sandbox, aws, directory }
     }
 
     async fn ecr() -> Self {
@@ -194,7 +201,9 @@ async fn elsewhere_it_goes_on_where_it_was_cut() {
     place.fake.inject(&format!("PATCH {HOST}/v2/web/blobs/uploads/"), Fault::Cut(300_000));
     place.push(&format!("{HOST}/web"), &[]).await.unwrap();
     place.assert_complete("web");
-    assert_eq!(place.fake.count(&format!("POST {HOST}/v2/web/blobs/uploads/")), 2);
+    // The one that was begun in case that the first is unknown is given up.
+    assert_eq!(place.fake.count(&format!("POST {HOST}/v2/web/blobs/uploads/")), 3);
+    assert_eq!(place.fake.count(&format!("DELETE {HOST}/v2/web/blobs/uploads/")), 1);
     let log = place.fake.state().log.clone();
     assert!(log.iter().any(|(it, _)| it.ends_with(" 300000-599999")), "{log:?}");
 }
@@ -221,6 +230,7 @@ async fn an_upload_on_which_nothing_moves_is_broken_off() {
     assert!((30.0..36.0).contains(&took), "{took} s");
 
     // Five attempts of the layer, and as many of the configuration.
+    let place = place.again().await;
     for _ in 0..10 {
         place.fake.inject(&format!("PATCH {HOST}/v2/other"), Fault::Stalled);
     }
@@ -237,6 +247,8 @@ async fn an_upload_on_which_nothing_moves_is_broken_off() {
 async fn a_layer_of_another_repository_is_taken_over_or_else_sent() {
     let place = Place::new().await;
     place.push(&format!("{HOST}/base"), &[]).await.unwrap();
+    // Another process, which has seen nothing yet.
+    let place = place.again().await;
     let pushed = place.push(&format!("{HOST}/web"), &["other", "base"]).await.unwrap();
     assert_eq!((pushed.mounted, pushed.uploaded, pushed.sent), (2, 0, 0));
     place.assert_complete("web");
@@ -247,6 +259,29 @@ async fn a_layer_of_another_repository_is_taken_over_or_else_sent() {
     assert_eq!((pushed.mounted, pushed.uploaded), (0, 2));
     assert_eq!(place.fake.count(&format!("POST {HOST}/v2/more/blobs/uploads/")), 2);
     place.assert_complete("more");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_layer_that_was_just_sent_elsewhere_is_taken_over_unasked() {
+    let place = Place::new().await;
+    place.push(&format!("{HOST}/base"), &[]).await.unwrap();
+    let looks = || place.fake.count(&format!("HEAD {HOST}/v2/base/blobs/"));
+    let before = looks();
+
+    let pushed = place.push(&format!("{HOST}/web"), &[]).await.unwrap();
+
+    assert_eq!((pushed.mounted, pushed.uploaded, pushed.sent), (2, 0, 0));
+    place.assert_complete("web");
+    assert_eq!(looks(), before, "where it is, is known");
+
+    // Of another registry nothing is known.
+    place.fake.state().blobs.clear();
+    place.fake.state().manifests.clear();
+    let pushed = place.push("other.example/web", &[]).await.unwrap();
+    assert_eq!((pushed.mounted, pushed.uploaded), (0, 2));
+    let asked = place.fake.state().log.clone();
+    let mounts = asked.iter().filter(|(it, _)| it.contains("mount=")).count();
+    assert_eq!(mounts, 2, "of both blobs, in the first registry: {asked:?}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -333,6 +368,7 @@ async fn tokens_are_asked_for_as_the_challenge_says() {
     assert_eq!(place.fake.count("GET auth.example"), 1);
 
     // One that has run out when all bytes are there costs none of them.
+    let place = place.again().await;
     place.fake.state().log.clear();
     let challenge = place.fake.state().challenge.clone();
     let ran_out = Fault::Refused(401, "UNAUTHORIZED", vec![("www-authenticate", challenge)]);
