@@ -202,10 +202,11 @@ fn an_image_that_only_an_earlier_run_needs_is_not_expired_in_silence() {
     let needed = runs(&project)[1].clone();
     project.workspace().write("release", "four");
 
-    let plan = project.plan().run().exits(exit::CHANGES);
+    let warnings = || project.plan_json()["warnings"].to_string();
 
     // Of the last three images the oldest goes; the one before is gone to by the rollback itself.
-    plan.prints(&format!("ran before (`bfd rollback --to {needed}` needs it)"));
+    let said = format!("ran before (`bfd rollback --to {needed}` needs it)");
+    assert!(warnings().contains(&said), "{}", warnings());
     project.change("[coordinator]", "[rollback]\ndeployments = 0\n\n[coordinator]");
-    project.plan().run().exits(exit::CHANGES).never_mentions("ran before");
+    assert!(!warnings().contains("ran before"), "{}", warnings());
 }
