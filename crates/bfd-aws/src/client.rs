@@ -1,5 +1,6 @@
 use crate::{
     Settings, Transport, error,
+    kinds::image::Turns,
     logs::Logs,
     rate::Rates,
     registry::Registries,
@@ -51,6 +52,7 @@ pub struct Aws {
     /// Reads plaintext at the moment it is sent.
     pub(crate) secrets: Arc<dyn Secrets>,
     pub(crate) registries: Registries,
+    pub(crate) builds: Turns,
     settings: Settings,
     sleep: SharedAsyncSleep,
     time: SharedTimeSource,
@@ -124,6 +126,7 @@ impl Aws {
             secrets_manager: SecretsManager::new(&config),
             ssm: client!(aws_sdk_ssm, &config),
             sts: client!(aws_sdk_sts, &config),
+            builds: Turns::default(),
             registries: Registries::new(config.http_client(), sleep.clone(), time.clone()),
             secrets,
             settings,

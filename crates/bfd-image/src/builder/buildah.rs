@@ -21,6 +21,8 @@ const LAYOUT: &str = "image";
 const TEMPORARY: &str = "tmp";
 /// Of how many platforms there may be images of a build of which nothing else is known.
 const PLATFORMS: usize = 4;
+/// How often an image that others take away is made.
+const ATTEMPTS: u32 = 4;
 /// How long the cleaning of the local store may take.
 const CLEANING: Duration = Duration::from_mins(1);
 
@@ -77,10 +79,15 @@ async fn build_all<F: Future<Output = ()>>(
     }
     let mut images = Vec::new();
     for (number, platform) in platforms.iter().enumerate() {
-        let job = store.build_job(order, number, platform.as_ref())?;
-        order.run(job, cancelled.as_mut()).await?;
-        let job = store.push_job(number);
-        order.run(job, cancelled.as_mut()).await?;
+        for attempt in 1.. {
+            match store.make(order, number, platform.as_ref(), cancelled.as_mut()).await {
+                Err(error) if attempt < ATTEMPTS && has_vanished(&error) => {}
+                made => {
+                    made?;
+                    break;
+                }
+            }
+        }
         let layout = Layout::open(&order.place.join(LAYOUT), Some(&name_of(number)))?;
         let mut image = layout.root().clone();
         image.annotations.clear();
@@ -92,6 +99,14 @@ async fn build_all<F: Future<Output = ()>>(
         images.push(image);
     }
     Ok(images)
+}
+
+/// Whether somebody else took away the image that was being made: whoever builds the same at the
+/// same time makes an image of the same id, and removes it when they have their copy.
+fn has_vanished(error: &ImageError) -> bool {
+    const SAID: [&str; 3] = ["image not known", "layer not known", "identifier is not a"];
+    let ImageError::Failed { output, .. } = error else { return false };
+    output.last().is_some_and(|line| SAID.iter().any(|said| line.contains(said)))
 }
 
 /// A base for another platform builds without an error, and does not run.
@@ -176,6 +191,20 @@ impl<'a> Store<'a> {
         let mut job = self.job(&args);
         job.env(&self.mark, process::MARKED);
         Ok(job)
+    }
+
+    /// Builds the image of one platform, and copies it out of the local store.
+    async fn make<F: Future<Output = ()>>(
+        &self,
+        order: &mut Order<'_>,
+        number: usize,
+        platform: Option<&Platform>,
+        mut cancelled: Cancelled<'_, F>,
+    ) -> Result<(), ImageError> {
+        let job = self.build_job(order, number, platform)?;
+        order.run(job, cancelled.as_mut()).await?;
+        order.run(self.push_job(number), cancelled).await?;
+        Ok(())
     }
 
     fn push_job(&self, number: usize) -> Job {

@@ -142,27 +142,52 @@ async fn a_cancelled_build_ends_with_all_its_children() {
     assert!(!fs::read_dir("/proc").unwrap().any(|process| is_sleep(&process.unwrap())));
 }
 
+/// With a script in place of buildah, which has the real one in `$buildah`.
+fn through(mut scene: Scene, script: &str) -> Scene {
+    let real = Command::new("sh").args(["-c", "command -v buildah"]).output().unwrap().stdout;
+    let real = String::from_utf8(real).unwrap();
+    let programs = scene.root.path().join("programs");
+    let script = format!("#!/bin/sh\nbuildah={}\n{script}", real.trim());
+    super::scripts::write_program(&programs, "buildah", &script);
+    let path = std::env::var("PATH").unwrap();
+    scene.tools.path = Some(format!("{}:{path}", programs.display()).into());
+    scene
+}
+
+/// Who builds the same at the same time removes the image under everybody's hands.
+#[tokio::test]
+async fn an_image_that_another_build_takes_away_is_made_again() {
+    let _turn = STORE.lock().await;
+    let scene = scene("FROM scratch\nCOPY hello /\n");
+    let gone = scene.root.path().join("gone").display().to_string();
+    let scene = through(
+        scene,
+        &format!(
+            "if [ \"$1\" = push ] && [ ! -e {gone} ]; then\n\
+             touch {gone}; $buildah rmi --force \"$3\" >/dev/null; fi\n\
+             exec $buildah \"$@\"\n"
+        ),
+    );
+    let outcome = scene.run().await;
+    outcome.result.unwrap().verify().unwrap();
+    assert!(Path::new(&gone).exists());
+    let builds = outcome.lines.iter().filter(|line| line.contains("COPY hello")).count();
+    assert_eq!(builds, 2, "{:?}", outcome.lines);
+    assert_clean(&scene);
+}
+
 /// Killed while it copies, buildah leaves its working container to whoever started it.
 #[tokio::test]
 async fn a_build_that_is_killed_leaves_no_container() {
     let _turn = STORE.lock().await;
     let scene = scene("FROM scratch\nCOPY root /\nRUN echo begun; sleep 987653\n");
     add_shell(&scene.build.context);
-    let real = String::from_utf8(
-        Command::new("sh").args(["-c", "command -v buildah"]).output().unwrap().stdout,
-    )
-    .unwrap();
-    let programs = scene.root.path().join("programs");
     // Dies without a word as soon as the step has begun, and so cleans nothing.
-    let script = format!(
-        "#!/bin/sh\nif [ \"$1\" != build ]; then exec {0} \"$@\"; fi\n\
-         {0} \"$@\" | while read -r line; do case $line in begun) kill -9 0;; esac; done\n",
-        real.trim()
+    let scene = through(
+        scene,
+        "if [ \"$1\" != build ]; then exec $buildah \"$@\"; fi\n\
+         $buildah \"$@\" | while read -r line; do case $line in begun) kill -9 0;; esac; done\n",
     );
-    super::scripts::write_program(&programs, "buildah", &script);
-    let mut scene = scene;
-    let path = std::env::var("PATH").unwrap();
-    scene.tools.path = Some(format!("{}:{path}", programs.display()).into());
     let outcome = scene.run().await;
     assert!(matches!(outcome.result, Err(ImageError::Failed { .. })));
     assert_eq!(scene.left(), Vec::<String>::new());

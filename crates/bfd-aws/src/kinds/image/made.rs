@@ -128,6 +128,14 @@ pub(super) async fn make(
         Recipe::Build(mut build, secrets) => {
             build.labels.insert(CONTENT.to_owned(), planned.to_owned());
             let secrets = revealed(&*aws.secrets, secrets)?;
+            // Dropped with the branch: what is pushed is a copy of its own.
+            let _turn = tokio::select! {
+                biased;
+                turn = aws.builds.take(planned) => turn,
+                () = context.turn_back.cancelled() => {
+                    return Err(failed_build(aws, &ImageError::Cancelled));
+                }
+            };
             let progress = context.progress.clone();
             let told = aws.secrets.clone();
             let mut tell = |line: &str| {

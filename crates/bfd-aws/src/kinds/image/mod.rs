@@ -6,6 +6,7 @@
 //! | `look` | looks whether what bfd pushed is there |
 //! | `recipe` | what an image is made of on this machine, and its hash |
 //! | `made` | makes it and pushes it |
+//! | `turns` | builds that would be in each other's way |
 //! | `platforms` | what copies run on |
 //! | `undo` | takes it away again |
 //! | `tags` | tags and digests by ECR's own API |
@@ -20,11 +21,13 @@ mod platforms;
 mod pushes;
 mod recipe;
 mod tags;
+mod turns;
 mod undo;
 
 pub(crate) use observe::{expiring, look_up, repository_of};
 pub(crate) use pushes::Pushes;
 pub use recipe::{Content, ContentError, builder, content};
+pub(crate) use turns::Turns;
 
 use super::{KindCalls, Reading};
 use crate::{
