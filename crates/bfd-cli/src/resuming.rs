@@ -13,7 +13,7 @@ use crate::{
 };
 use bfd_apply::{ApplyError, Ended};
 use bfd_core::{
-    Expr, Run, Secret, SecretSource,
+    Run, Secret,
     journal::{Event, Status},
     plan::{Op, Plan, Step},
 };
@@ -83,7 +83,9 @@ fn unavailable(plan: &Plan, host: &HostSecrets, asked: impl Fn(&Step) -> bool) -
             Op::Delete { .. } => continue,
         };
         for input in inputs.values() {
-            secrets(input, &mut needed);
+            input.secrets(&mut |secret| {
+                needed.entry(secret.source.clone()).or_insert_with(|| secret.clone());
+            });
         }
     }
     let problem = |secret: &Secret| match host.reveal(secret) {
@@ -94,22 +96,6 @@ fn unavailable(plan: &Plan, host: &HostSecrets, asked: impl Fn(&Step) -> bool) -
         }
     };
     needed.values().filter_map(problem).collect()
-}
-
-/// The secrets of an input, by where they are read.
-fn secrets(input: &Expr, found: &mut BTreeMap<SecretSource, Secret>) {
-    match input {
-        Expr::Secret(secret) => {
-            found.entry(secret.source.clone()).or_insert_with(|| secret.clone());
-        }
-        Expr::List(all) | Expr::Template(all) => all.iter().for_each(|one| secrets(one, found)),
-        Expr::Map(all) => all.values().for_each(|one| secrets(one, found)),
-        Expr::If { then, otherwise, .. } => {
-            secrets(then, found);
-            secrets(otherwise, found);
-        }
-        Expr::Literal(_) | Expr::Reference(_) => {}
-    }
 }
 
 /// Takes the lock, and ends a run that an earlier process left open.
@@ -188,7 +174,7 @@ pub async fn finish(
 mod tests {
     use super::*;
     use bfd_core::{
-        Environment, State, StateVersion,
+        Environment, Expr, SecretSource, State, StateVersion,
         journal::{Entry, Failure},
         plan::{FORMAT_VERSION, Phase, Rollback, StepId},
     };

@@ -13,12 +13,13 @@ use bfd_apply::{Ended, Limits, Reporter, Session};
 use bfd_core::{
     Address,
     journal::{Entry, Event},
-    plan::{Plan, Step, StepId},
+    plan::{Action, Plan, Step, StepId},
 };
 use bfd_provider::Provider;
 use bfd_store::{RunHeader, StateGuard};
 use serde_json::json;
 use std::{
+    collections::BTreeMap,
     fs::File,
     io,
     path::{Path, PathBuf},
@@ -140,7 +141,7 @@ pub(crate) async fn end(
     }
     reporter.end(ended, &header.run, plan, loaded, screen);
     if ended.left_open.is_none() {
-        record_deployment(guard, header, ended, loaded, connection, screen).await;
+        record_deployment(guard, header, plan, ended, loaded, connection, screen).await;
     }
 }
 
@@ -197,11 +198,18 @@ pub(crate) fn session<'a>(
 async fn record_deployment(
     guard: &dyn StateGuard,
     header: &RunHeader,
+    plan: &Plan,
     ended: &Ended,
     loaded: &Loaded,
     connection: &Connection,
     screen: Screen,
 ) {
+    let mut counts: BTreeMap<Action, usize> = BTreeMap::new();
+    for change in &plan.changes {
+        *counts.entry(change.action).or_default() += 1;
+    }
+    let changes = plan.changes.iter();
+    let changes = changes.map(|it| json!({ "action": it.action, "address": it.address }));
     let snapshot = guard.snapshot();
     let coordinator: Address = "coordinator.main".parse().expect("a valid address");
     let Some(state) = snapshot.state.resources.get(&coordinator) else { return };
@@ -214,6 +222,9 @@ async fn record_deployment(
         "who": header.who,
         "commit": header.commit,
         "plan_digest": header.plan_digest,
+        "command": header.command,
+        "counts": counts,
+        "changes": changes.collect::<Vec<_>>(),
         "started_at": header.started_at,
         "finished_at": connection.now(),
     });

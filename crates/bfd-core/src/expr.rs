@@ -208,6 +208,28 @@ impl Expr {
             }
         }
     }
+
+    /// Shows every secret in this expression.
+    pub fn secrets<'a>(&'a self, found: &mut impl FnMut(&'a Secret)) {
+        match self {
+            Self::Literal(_) | Self::Reference(_) => {}
+            Self::Secret(secret) => found(secret),
+            Self::List(all) | Self::Template(all) => {
+                for one in all {
+                    one.secrets(found);
+                }
+            }
+            Self::Map(all) => {
+                for one in all.values() {
+                    one.secrets(found);
+                }
+            }
+            Self::If { then, otherwise, .. } => {
+                then.secrets(found);
+                otherwise.secrets(found);
+            }
+        }
+    }
 }
 
 /// Writes a value where text is wanted: strings as they are, lists joined by commas.

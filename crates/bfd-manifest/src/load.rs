@@ -56,6 +56,7 @@ pub fn load(path: &Path, options: &Options<'_>) -> Result<Manifest, Failed> {
     let mut checked = resources::check(&all, &scope, &mut problems);
     variables.missed(&mut problems);
     let resources = resources::lower(&mut checked, &environment, &settings.tags, &mut problems);
+    variables.secrets(&resources, &mut problems);
     cycles::find(&checked, &mut problems);
     duplicates::find(&resources, options.kinds, &mut problems);
 

@@ -5,7 +5,7 @@ use crate::{
     scope::{Filled, Scope},
     template,
 };
-use bfd_core::{Problem, Span};
+use bfd_core::{Problem, Resource, SecretSource, Span};
 use std::{cell::RefCell, collections::BTreeMap};
 
 /// What `${var.…}` stands for.
@@ -21,6 +21,8 @@ struct Variable {
     place: Span,
     /// A plain value, or how to give it one.
     value: Result<Value, String>,
+    /// The variable of the environment that it may come from.
+    env: Option<String>,
 }
 
 impl Variables {
@@ -43,12 +45,17 @@ impl Variables {
             }
         };
         for (name, entry) in &table.entries {
+            let env = match &entry.value.value {
+                Value::Table(table) => table.get("env").and_then(|it| it.value.value.as_text()),
+                _ => None,
+            };
+            let env = env.map(str::to_owned);
             let declared = declared(name, &entry.value, options, problems);
             let value = match options.vars.get(name) {
                 Some(text) => Ok(like(text, declared.as_ref().ok())),
                 None => declared,
             };
-            all.insert(name.clone(), Variable { place: entry.place(), value });
+            all.insert(name.clone(), Variable { place: entry.place(), value, env });
         }
         for given in options.vars.keys().filter(|given| !all.contains_key(*given)) {
             let problem = Problem::error("manifest::unknown_variable", "unknown variable");
@@ -82,6 +89,35 @@ impl Variables {
                 *first = used.clone();
             }
         }))
+    }
+
+    /// Reports every variable whose value is a secret of a resource: it would be written into
+    /// the state in plain text.
+    pub(crate) fn secrets(&self, resources: &[Resource], problems: &mut Vec<Problem>) {
+        let mut secrets = BTreeMap::new();
+        for resource in resources {
+            for input in resource.inputs.values() {
+                input.secrets(&mut |secret| {
+                    if let SecretSource::Env(name) = &secret.source {
+                        secrets.entry(name.as_str()).or_insert(&resource.address);
+                    }
+                });
+            }
+        }
+        for variable in self.all.values() {
+            let secret = variable.env.as_deref().and_then(|env| Some((env, secrets.get(env)?)));
+            if let Some((env, address)) = secret {
+                let problem = Problem::error("manifest::secret_variable", "a secret in a variable");
+                problems.push(
+                    problem
+                        .at(
+                            variable.place.clone(),
+                            format!("`{env}` is a secret of `{address}`, and what variables hold is written into the state"),
+                        )
+                        .help("name it only where a secret is expected, such as `value_from`"),
+                );
+            }
+        }
     }
 
     /// Reports every variable that has no value and is used.

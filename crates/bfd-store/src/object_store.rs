@@ -176,17 +176,23 @@ impl ObjectStore {
     }
 
     fn lease_of(found: &Found, document: LiveDocument) -> Option<Lease> {
-        let LeaseDocument { holder, seconds, .. } = document.lease?;
+        let LeaseDocument { holder, seconds, nonce } = document.lease?;
         Some(Lease {
             holder,
+            nonce,
             length: Duration::from_secs(seconds),
             age: found.age,
             run: document.run.map(|run| run.header.run),
         })
     }
 
-    /// Takes the lock by compare and swap: a free one, one that has run out, or any.
-    async fn take(&self, holder: LockHolder, any: bool) -> Result<ObjectGuard, StoreError> {
+    /// Takes the lock by compare and swap: a free one, one that has run out, or the one that is
+    /// to be broken.
+    async fn take(
+        &self,
+        holder: LockHolder,
+        broken: Option<&str>,
+    ) -> Result<ObjectGuard, StoreError> {
         let key = self.key("live.json");
         let nonce = (self.options.nonce)();
         let lease = LeaseDocument {
@@ -204,9 +210,10 @@ impl ObjectStore {
             };
             // Our own take, whose answer was lost; nobody has written since.
             let is_ours = document.written == written;
-            if let (false, false, Some(found)) = (any, is_ours, &found)
+            if let (false, Some(found)) = (is_ours, &found)
                 && let Some(there) = Self::lease_of(found, document.clone())
                 && !there.has_run_out()
+                && broken != Some(there.nonce.as_str())
             {
                 return Err(StoreError::Locked { holder: Box::new(there.holder) });
             }
@@ -280,11 +287,15 @@ impl StateStore for ObjectStore {
     }
 
     async fn lock(&self, holder: LockHolder) -> Result<Box<dyn StateGuard>, StoreError> {
-        Ok(Box::new(self.take(holder, false).await?))
+        Ok(Box::new(self.take(holder, None).await?))
     }
 
-    async fn take_over(&self, holder: LockHolder) -> Result<Box<dyn StateGuard>, StoreError> {
-        Ok(Box::new(self.take(holder, true).await?))
+    async fn take_over(
+        &self,
+        holder: LockHolder,
+        seen: &Lease,
+    ) -> Result<Box<dyn StateGuard>, StoreError> {
+        Ok(Box::new(self.take(holder, Some(&seen.nonce)).await?))
     }
 
     async fn holder(&self) -> Result<Option<LockHolder>, StoreError> {

@@ -13,9 +13,14 @@ pub trait StateStore: fmt::Debug + Send + Sync {
     /// Takes the lock. All writing goes through the guard.
     async fn lock(&self, holder: LockHolder) -> Result<Box<dyn StateGuard>, StoreError>;
 
-    /// Takes the lock from whoever has it, where that can be done without two owners: what the
-    /// earlier one still writes is refused. Otherwise the same as [`StateStore::lock`].
-    async fn take_over(&self, holder: LockHolder) -> Result<Box<dyn StateGuard>, StoreError> {
+    /// Takes the lock from the one who was `seen` to have it, where that can be done without two
+    /// owners: what the earlier one still writes is refused. From anybody who has taken it since
+    /// it is not taken. Otherwise the same as [`StateStore::lock`].
+    async fn take_over(
+        &self,
+        holder: LockHolder,
+        _seen: &Lease,
+    ) -> Result<Box<dyn StateGuard>, StoreError> {
         self.lock(holder).await
     }
 
@@ -93,6 +98,8 @@ pub struct Linger {
 #[derive(Clone, Debug)]
 pub struct Lease {
     pub holder: LockHolder,
+    /// Another one each time that the lock is taken.
+    pub nonce: String,
     /// How long it lasts after it was last renewed.
     pub length: Duration,
     /// How long ago it was renewed.

@@ -1,7 +1,7 @@
 //! Runs that are looked back at, and gone back to.
 
 use bfd_tests::{Project, exit};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::harbor::Harbor;
 use crate::shop;
@@ -23,6 +23,12 @@ fn an_earlier_environment_comes_back_proven() {
     harbor.release("second");
     harbor.project.apply().run().succeeds();
     harbor.is_sound();
+    let record = harbor.account.parameter("/harbor/deployment/last-deployment");
+    let record: Value = serde_json::from_str(&record.expect("a record")).expect("JSON");
+    assert_eq!(record["counts"], json!({ "update": 4 }), "{record}");
+    let updated = json!({ "action": "update", "address": "service.web" });
+    assert!(list(&record["changes"]).contains(&updated), "{record}");
+    assert_eq!((&record["command"], &record["outcome"]), (&json!("bfd apply"), &json!("applied")));
     harbor.project.change(
         "[repository.web]",
         "[parameter.new]\nname = \"/harbor/new\"\nvalue = \"1\"\n\n[repository.web]",

@@ -15,7 +15,7 @@ pub(super) async fn run(args: &UnlockArgs, screen: Screen) -> Result<Exit, Comma
         return without_lease(&loaded, screen).await;
     };
     if args.force {
-        drop(loaded.store.take_over(load::holder("bfd unlock")).await?);
+        drop(loaded.store.take_over(load::holder("bfd unlock"), &lease).await?);
         let holder = &lease.holder;
         screen.data(&format!(
             "the lock is free; process {} of {} is refused whatever it writes\n",

@@ -182,6 +182,27 @@ fn a_resource_with_mistakes_does_not_hide_those_of_others() {
 }
 
 #[test]
+fn what_is_a_secret_is_not_a_variable_as_well() {
+    let world = World::with(
+        r#"
+[vars]
+key = { env = "PATH_TO_KEY", default = "" }
+jwt = { env = "JWT_SECRET", default = "none" }
+
+[parameter.jwt]
+name = "/jwt"
+type = "SecureString"
+value_from = { env = "JWT_SECRET" }
+
+[parameter.plain]
+name = "/plain"
+value = "${var.jwt}"
+"#,
+    );
+    assert_snapshot!(world.env("JWT_SECRET", "correct-horse-battery").bad());
+}
+
+#[test]
 fn files_and_secrets_that_are_not_there_are_pointed_at() {
     assert_snapshot!(
         World::with(

@@ -401,7 +401,11 @@ async fn a_lock_can_be_broken_and_its_owner_is_refused() {
     let bucket = Bucket::default();
     let process = bucket.open();
     let mut guard = process.under_way("run1").await;
-    let broken = bucket.open().store.take_over(who("bob@desk")).await.unwrap();
+    let seen = bucket.open().store.lease().await.unwrap().expect("a lease");
+    let broken = bucket.open().store.take_over(who("bob@desk"), &seen).await.unwrap();
+    // Who saw the first one broke that, and nobody else's.
+    let err = bucket.open().store.take_over(who("eve@desk"), &seen).await.unwrap_err();
+    assert!(matches!(&err, StoreError::Locked { holder } if holder.who == "bob@desk"), "{err}");
     assert_eq!(broken.unfinished().unwrap().entries, [entry(0)]);
     let err = guard.append(&[entry(1)]).await.unwrap_err();
     assert!(is_taken_over(&err, "bob@desk"), "{err}");
@@ -528,7 +532,8 @@ async fn a_machine_that_slept_is_not_certain_of_its_lock() {
     let asleep = bucket.open();
     let guard = asleep.under_way("run1").await;
     let tenure = guard.tenure().unwrap();
-    let next = bucket.open().store.take_over(who("bob@desk")).await.unwrap();
+    let seen = bucket.open().store.lease().await.unwrap().expect("a lease");
+    let next = bucket.open().store.take_over(who("bob@desk"), &seen).await.unwrap();
     tenure.confirm().await.expect("nothing says that time has passed");
     bucket.slept.store(LENGTH.as_secs(), Ordering::Relaxed);
     let err = tenure.confirm().await.unwrap_err();
