@@ -55,6 +55,9 @@ CUT = 1_000_000
 IN_MEMORY = 1 << 20
 # These belong to one hop and are not passed on.
 HOP_HEADERS = {"connection", "content-length", "expect", "keep-alive", "transfer-encoding"}
+# Every answer of this server has these already, and two dates are none: the AWS SDK for JavaScript
+# takes its clock from the header, and cannot sign what follows.
+OWN_HEADERS = {"date", "server"}
 
 JSON_ERROR = "application/x-amz-json-1.1"
 QUERY_THROTTLE = (
@@ -235,7 +238,9 @@ class Proxy(loopback.Handler):
                 headers["Content-Length"] = str(body.left)
             connection.request(self.command, self.path, body, headers)
             response = connection.getresponse()
-            return response.status, passed_on(response.getheaders()), response.read()
+            answered = passed_on(response.getheaders())
+            answered = [it for it in answered if it[0].lower() not in OWN_HEADERS]
+            return response.status, answered, response.read()
         finally:
             connection.close()
 
