@@ -84,7 +84,7 @@ impl Command {
             Self::State(
                 StateCommand::List(manifest)
                 | StateCommand::Show { manifest, .. }
-                | StateCommand::Pull(manifest)
+                | StateCommand::Pull { manifest, .. }
                 | StateCommand::Push { manifest, .. }
                 | StateCommand::Rm { manifest, .. }
                 | StateCommand::Mv { manifest, .. },
@@ -306,7 +306,13 @@ pub enum StateCommand {
         lock: LockArgs,
     },
     /// Print the state as it is stored.
-    Pull(ManifestArgs),
+    Pull {
+        #[command(flatten)]
+        manifest: ManifestArgs,
+        /// With the runs that are kept, to take them along to another backend.
+        #[arg(long)]
+        history: bool,
+    },
     /// Store a state that was pulled, here or elsewhere.
     Push {
         #[command(flatten)]

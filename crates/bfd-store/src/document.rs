@@ -1,4 +1,4 @@
-use crate::{RunHeader, StoreError, Unfinished};
+use crate::{FinishedRun, RunHeader, StoreError, Unfinished};
 use bfd_core::{
     Address, Environment, ResourceState, Snapshot, State, StateVersion, journal::Entry, plan::Plan,
 };
@@ -22,6 +22,10 @@ pub struct StateDocument {
     /// In a bucket: which owner of the lock wrote it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fence: Option<u64>,
+    /// On the move between backends: the journals of runs that ended, as they are stored, the
+    /// oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub history: Vec<String>,
 }
 
 impl StateDocument {
@@ -34,7 +38,33 @@ impl StateDocument {
             resources: state.resources.clone(),
             deposed: state.deposed.clone(),
             fence: None,
+            history: Vec::new(),
         }
+    }
+
+    /// Takes runs along, the oldest first.
+    #[must_use]
+    pub fn with_history(mut self, runs: impl IntoIterator<Item = FinishedRun>) -> Self {
+        self.history = runs.into_iter().map(|run| journal_text(&run.into())).collect();
+        self
+    }
+
+    /// The runs that were taken along in a document that [`StateDocument::parse`] accepts.
+    pub fn history_in(place: &str, text: &str) -> Result<Vec<FinishedRun>, StoreError> {
+        let damaged = |reason: String| StoreError::Damaged { place: place.to_owned(), reason };
+        let document: Self = serde_json::from_str(text).map_err(|err| damaged(err.to_string()))?;
+        let runs = document.history.iter().enumerate().map(|(number, journal)| {
+            let place = format!("{place}, history[{number}]");
+            let run = parse_journal(&place, journal)?.map(FinishedRun::from);
+            let run = run.ok_or_else(|| damaged(format!("history[{number}] is empty")))?;
+            // It is to be the name of a file.
+            let id = &run.header.run;
+            if id.is_empty() || !id.bytes().all(|c| c.is_ascii_alphanumeric()) {
+                return Err(damaged(format!("history[{number}]: {id:?} is the id of no run")));
+            }
+            Ok(run)
+        });
+        runs.collect()
     }
 
     /// Reads a document; refuses one that a newer bfd wrote and one that is damaged.

@@ -201,12 +201,17 @@ impl LocalGuard {
         let close = || -> io::Result<()> {
             disk.create_directory(&runs)?;
             disk.rename(&path, &runs.join(name))?;
-            // Their names sort by time.
-            let kept = disk.list(&runs)?;
-            let surplus = kept.len().saturating_sub(runs::RUNS_KEPT);
-            kept.iter().take(surplus).try_for_each(|oldest| disk.remove(oldest))
+            self.clear()
         };
         close().map_err(|err| writing(&path, err))
+    }
+
+    /// Deletes the oldest runs: their names sort by time.
+    fn clear(&self) -> io::Result<()> {
+        let disk = &self.store.disk;
+        let kept = disk.list(&self.store.path("runs"))?;
+        let surplus = kept.len().saturating_sub(runs::RUNS_KEPT);
+        kept.iter().take(surplus).try_for_each(|oldest| disk.remove(oldest))
     }
 }
 
@@ -270,6 +275,21 @@ impl StateGuard for LocalGuard {
         replace.map_err(|err| writing(&path, err))?;
         self.snapshot = Snapshot { version, environment: Some(environment.clone()), state: next };
         Ok(())
+    }
+
+    async fn keep(&mut self, run: FinishedRun) -> Result<(), StoreError> {
+        let (disk, runs) = (&self.store.disk, self.store.path("runs"));
+        let path = runs.join(runs::file_name(&run.header.run));
+        if self.store.read(&path)?.is_some() {
+            return Ok(());
+        }
+        let text = journal_text(&run.into());
+        let keep = || -> io::Result<()> {
+            disk.create_directory(&runs)?;
+            disk.replace(&path, text.as_bytes())?;
+            self.clear()
+        };
+        keep().map_err(|err| writing(&path, err))
     }
 }
 

@@ -129,6 +129,7 @@ impl StateGuard for MemoryGuard {
         self.unfinished = None;
         Ok(())
     }
+
     async fn replace(
         &mut self,
         environment: &Environment,
@@ -137,6 +138,15 @@ impl StateGuard for MemoryGuard {
     ) -> Result<(), StoreError> {
         self.snapshot = Snapshot { version, environment: Some(environment.clone()), state: next };
         self.store.contents().snapshot = self.snapshot.clone();
+        Ok(())
+    }
+
+    async fn keep(&mut self, run: FinishedRun) -> Result<(), StoreError> {
+        let finished = &mut self.store.contents().finished;
+        if !finished.iter().any(|there| there.header.run == run.header.run) {
+            finished.push(run);
+            finished.sort_by(|one, other| one.header.run.cmp(&other.header.run));
+        }
         Ok(())
     }
 }

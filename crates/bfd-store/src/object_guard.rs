@@ -1,6 +1,6 @@
 use crate::{
-    Linger, LockHolder, ObjectError, ObjectStore, RunHeader, StateDocument, StateGuard, StateStore,
-    StoreError, Tenure, Unfinished,
+    FinishedRun, Linger, LockHolder, ObjectError, ObjectStore, RunHeader, StateDocument,
+    StateGuard, StateStore, StoreError, Tenure, Unfinished,
     document::{self, FORMAT},
     live::{Live, LiveRun},
     object_store::{StoredState, begun},
@@ -317,6 +317,12 @@ impl StateGuard for ObjectGuard {
         self.put_state(&version, &text).await?;
         self.snapshot = Snapshot { version, environment: Some(environment.clone()), state: next };
         Ok(())
+    }
+
+    async fn keep(&mut self, run: FinishedRun) -> Result<(), StoreError> {
+        self.live.lock().await.check()?;
+        let key = self.store.run_key(&run.header.run);
+        self.put_once(&key, document::journal_text(&run.into())).await
     }
 }
 

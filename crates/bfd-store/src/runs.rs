@@ -18,6 +18,12 @@ impl From<Unfinished> for FinishedRun {
     }
 }
 
+impl From<FinishedRun> for Unfinished {
+    fn from(run: FinishedRun) -> Self {
+        Self { header: run.header, plan: run.plan, entries: run.entries }
+    }
+}
+
 /// How many finished runs are kept: each holds a whole plan.
 pub(crate) const RUNS_KEPT: usize = 100;
 

@@ -82,6 +82,10 @@ pub trait StateGuard: fmt::Debug + Send {
         version: StateVersion,
         next: State,
     ) -> Result<(), StoreError>;
+
+    /// Keeps a run that ended elsewhere among those that ended here. One that is here stays as it
+    /// is.
+    async fn keep(&mut self, run: FinishedRun) -> Result<(), StoreError>;
 }
 
 /// How long a write waits for more to write.

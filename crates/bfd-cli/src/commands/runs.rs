@@ -9,7 +9,7 @@ use crate::{
 };
 use bfd_apply::ApplyError;
 use bfd_core::{Address, Outcome, Run, State, plan::Op};
-use bfd_store::StoreError;
+use bfd_store::{FinishedRun, StoreError};
 use futures_util::stream::{StreamExt as _, iter};
 use std::collections::BTreeSet;
 
@@ -192,6 +192,15 @@ async fn ended(loaded: &Loaded, id: &str) -> Result<Option<Told>, CommandError> 
     let Some(run) = loaded.store.finished_run(id).await? else { return Ok(None) };
     let told = Told::closed(run.header, run.plan, run.entries).map_err(ApplyError::from)?;
     Ok(Some(told))
+}
+
+/// All runs that ended and are kept, the latest first.
+pub(super) async fn ended_all(loaded: &Loaded) -> Result<Vec<FinishedRun>, CommandError> {
+    let ids = loaded.store.finished().await?;
+    let reads = ids.iter().map(|id| loaded.store.finished_run(id));
+    let read = iter(reads).buffered(READS).collect::<Vec<_>>().await;
+    let read: Result<Vec<_>, StoreError> = read.into_iter().collect();
+    Ok(read?.into_iter().flatten().collect())
 }
 
 /// Why a journal cannot be shown: the last cause is the one that names it.

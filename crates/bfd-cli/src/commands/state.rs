@@ -1,3 +1,4 @@
+use super::runs;
 use crate::{
     cli::{LockArgs, ManifestArgs, StateCommand},
     exit::{CommandError, Exit},
@@ -7,7 +8,7 @@ use crate::{
     views,
 };
 use bfd_core::{Address, State, StateVersion};
-use bfd_store::{StateDocument, StateGuard};
+use bfd_store::{FinishedRun, StateDocument, StateGuard};
 use std::{fs, io, path::Path};
 
 /// Looks at and mends the recorded state. Objects are never touched.
@@ -21,7 +22,7 @@ pub(super) async fn run(command: &StateCommand, screen: Screen) -> Result<Exit, 
         StateCommand::Mv { manifest, from, to, lock } => {
             rename(manifest, from, to, *lock, screen).await
         }
-        StateCommand::Pull(manifest) => pull(manifest, screen).await,
+        StateCommand::Pull { manifest, history } => pull(manifest, *history, screen).await,
         StateCommand::Push { manifest, file, force, lock } => {
             push(manifest, file, *force, *lock, screen).await
         }
@@ -100,7 +101,11 @@ async fn rename(
     Ok(Exit::Done)
 }
 
-async fn pull(manifest: &ManifestArgs, screen: Screen) -> Result<Exit, CommandError> {
+async fn pull(
+    manifest: &ManifestArgs,
+    history: bool,
+    screen: Screen,
+) -> Result<Exit, CommandError> {
     let loaded = load(manifest, SecretUse::Ignored)?;
     let snapshot = loaded.store.load().await?;
     let Some(environment) = &snapshot.environment else {
@@ -113,7 +118,12 @@ async fn pull(manifest: &ManifestArgs, screen: Screen) -> Result<Exit, CommandEr
         // A journal belongs to its backend: what it knows would stay behind.
         screen.say(&format!("warning: {}\n", about(&loaded, &open).await?));
     }
-    let document = StateDocument::new(&snapshot.version, environment, &snapshot.state);
+    let mut document = StateDocument::new(&snapshot.version, environment, &snapshot.state);
+    if history {
+        let mut runs = runs::ended_all(&loaded).await?;
+        runs.reverse();
+        document = document.with_history(runs);
+    }
     screen.data(&document.to_text());
     Ok(Exit::Done)
 }
@@ -130,11 +140,13 @@ async fn push(
     let text = if name == "-" { io::read_to_string(io::stdin()) } else { fs::read_to_string(file) };
     let text = text.map_err(|err| CommandError::refused(format!("{name}: {err}")))?;
     let pushed = StateDocument::parse(&name, &text)?;
+    let runs = StateDocument::history_in(&name, &text)?;
     planning::check_environment(&loaded, &pushed)?;
     let environment = &loaded.manifest.environment;
     let (mut guard, _) = open(&loaded, lock, screen).await?;
     let (there, new) = (guard.snapshot().version.clone(), pushed.version);
     if guard.snapshot().state == pushed.state && there == new {
+        keep(&mut *guard, runs).await?;
         screen.data(&format!("serial {} is there already\n", there.serial));
         return Ok(Exit::Done);
     }
@@ -156,9 +168,18 @@ async fn push(
     // Always another version: whoever has read the old one must notice.
     let serial = if there.serial == 0 { new.serial } else { new.serial.max(there.serial + 1) };
     let version = StateVersion { lineage: new.lineage, serial };
+    // A run that is kept twice is kept once: who is interrupted here pushes again.
+    keep(&mut *guard, runs).await?;
     guard.replace(environment, version, pushed.state).await?;
     screen.data(&format!("{} is at serial {serial}\n", loaded.store.place()));
     Ok(Exit::Done)
+}
+
+async fn keep(guard: &mut dyn StateGuard, runs: Vec<FinishedRun>) -> Result<(), CommandError> {
+    for run in runs {
+        guard.keep(run).await?;
+    }
+    Ok(())
 }
 
 async fn open(

@@ -5,7 +5,7 @@ use crate::{
     objects::Bucket,
 };
 use bfd_core::{State, StateVersion};
-use bfd_store::{LocalStore, StateGuard, StateStore, StoreError};
+use bfd_store::{LocalStore, StateDocument, StateGuard, StateStore, StoreError};
 use std::sync::Arc;
 
 /// One place for a state; each call of `open` is another process.
@@ -65,6 +65,47 @@ async fn what_was_committed_is_read_back() {
         assert_eq!(first.header, header("run1"));
         assert_eq!(store.finished_run("run4").await.unwrap(), None);
         assert_eq!(store.finished_run("../state").await.unwrap(), None);
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn runs_go_along_to_another_store_and_are_kept_once() {
+    let from = LocalStore::new(tempfile::tempdir().unwrap().path());
+    let mut guard = from.lock(holder()).await.unwrap();
+    for run in ["run1", "run3"] {
+        one_run(&mut *guard, run).await;
+    }
+    let mut runs = Vec::new();
+    for run in ["run1", "run3"] {
+        runs.push(from.finished_run(run).await.unwrap().unwrap());
+    }
+    let snapshot = guard.snapshot();
+    let document = StateDocument::new(&snapshot.version, &environment(), &snapshot.state);
+    let text = document.with_history(runs.clone()).to_text();
+    let moved = StateDocument::history_in("pulled.json", &text).unwrap();
+    assert_eq!(moved, runs);
+    let strange = text.replace("run1", "../run1");
+    let err = StateDocument::history_in("pulled.json", &strange).unwrap_err();
+    assert!(err.to_string().contains("is the id of no run"), "{err}");
+    let runs = Arc::new(runs);
+    on_each(|backend| {
+        let runs = Arc::clone(&runs);
+        async move {
+            let store = backend.open();
+            let mut guard = store.lock(holder()).await.unwrap();
+            one_run(&mut *guard, "run2").await;
+            let mut other = runs[0].clone();
+            other.header.run = "run2".to_owned();
+            for run in runs.iter().chain([&other]).chain(runs.iter()) {
+                guard.keep(run.clone()).await.unwrap();
+            }
+            backend.let_go(guard).await;
+            assert_eq!(store.finished().await.unwrap(), ["run3", "run2", "run1"]);
+            assert_eq!(store.finished_run("run1").await.unwrap().as_ref(), Some(&runs[0]));
+            let kept = store.finished_run("run2").await.unwrap().unwrap();
+            assert_eq!(kept.header, header("run2"), "what is there stays as it is");
+        }
     })
     .await;
 }

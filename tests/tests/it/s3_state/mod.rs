@@ -16,6 +16,8 @@ use bfd_tests::emulators::{ACCOUNT, REGION, new_account};
 use bfd_tests::{AwsCli, Fault, FaultProxy, Ministack, Moto, Output, Project, Running, exit, wait};
 use serde_json::Value;
 
+use crate::history::runs;
+
 /// How long nobody waits for a lock that is held.
 const PATIENCE: Duration = Duration::from_mins(4);
 
