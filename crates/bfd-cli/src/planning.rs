@@ -131,20 +131,15 @@ pub async fn plan(
     Ok(plan)
 }
 
-/// What a reviewed plan is about to change that is no longer as it saw it, whoever did that.
-/// Looked at twice before it is believed, as when planning.
+/// What a reviewed plan is about to change, or to make, that is no longer as it saw it, whoever
+/// did that. Looked at twice before it is believed, as when planning.
 pub async fn moved_since(
     loaded: &Loaded,
     plan: &Plan,
     snapshot: &Snapshot,
     connection: &Connection,
 ) -> Result<BTreeSet<Address>, CommandError> {
-    let mut asked: BTreeSet<Address> = plan
-        .steps
-        .iter()
-        .map(|step| step.address.clone())
-        .filter(|address| snapshot.state.resources.contains_key(address))
-        .collect();
+    let mut asked: BTreeSet<Address> = plan.steps.iter().map(|step| step.address.clone()).collect();
     for looks in 0..2 {
         if looks > 0 && !asked.is_empty() {
             connection.clock.sleep(SETTLING).await;
@@ -162,6 +157,15 @@ fn is_as_planned(plan: &Plan, snapshot: &Snapshot, seen: &Observation, address: 
     // Images are the repository's; what a tag is on is looked at when it is pushed.
     if !spec.owns_object() {
         return true;
+    }
+    let adopted = plan.steps.iter().find_map(|step| match &step.op {
+        Op::Adopt { prior, inputs, .. } if step.address == *address => Some((prior, inputs)),
+        _ => None,
+    });
+    if let Some((prior, inputs)) = adopted {
+        return found.as_ref().is_some_and(|found| {
+            bfd_plan::project(spec, &found.object.inputs, None, Some(inputs)) == prior.inputs
+        });
     }
     let planned = plan.refreshed.resources.get(address);
     let recorded = snapshot.state.resources.get(address).map(|resource| &resource.inputs);

@@ -107,3 +107,41 @@ fn what_others_changed_in_aws_after_the_review_is_not_overwritten() {
     let value = &project.world()["ssm"]["/shop/api/url"]["versions"];
     assert!(value.to_string().contains("hotfix"), "{value}");
 }
+
+#[test]
+fn what_others_made_after_the_review_is_found_before_anything_changes() {
+    let project = shop::on_sandbox();
+    project.apply().run().succeeds();
+    project.change(
+        "[cluster.main]",
+        "[parameter.new]\nname = \"/shop/new\"\nvalue = \"1\"\n\n[cluster.main]",
+    );
+    saved(&project, "parameter.new");
+    let server = project.serve();
+    let put = ["ssm", "put-parameter", "--name", "/shop/new", "--type", "String", "--value"];
+    AwsCli::new(server.url()).call(put.into_iter().chain(["theirs"]));
+    drop(server);
+    let before = project.state();
+
+    let refused = apply(&project).exits(exit::STALE);
+
+    refused.says("changed since the plan was made: `parameter.new`").never_mentions("rolling back");
+    assert_eq!(project.state(), before);
+}
+
+#[test]
+fn a_plan_that_takes_over_an_object_is_applied_as_reviewed() {
+    let project = shop::on_sandbox();
+    project.apply().run().succeeds();
+    let taken = "[parameter.new]\nname = \"/shop/new\"\nvalue = \"1\"\nadopt = true\n\n";
+    project.change("[cluster.main]", &format!("{taken}[cluster.main]"));
+    let server = project.serve();
+    let put = ["ssm", "put-parameter", "--name", "/shop/new", "--type", "String", "--value"];
+    AwsCli::new(server.url()).call(put.into_iter().chain(["theirs"]));
+    drop(server);
+    saved(&project, "parameter.new");
+
+    apply(&project).succeeds();
+
+    project.has_no_changes();
+}
