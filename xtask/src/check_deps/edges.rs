@@ -21,6 +21,7 @@ const ALL: &[&str] = &[
     "bfd-apply",
     "bfd-aws",
     "bfd-sandbox",
+    "bfd-template",
     "bfd-cli",
 ];
 
@@ -33,7 +34,7 @@ const RULES: &[Rule] = &[
     },
     Rule {
         name: "bfd-kinds",
-        may_use: &["bfd-core"],
+        may_use: &["bfd-core", "bfd-template"],
         reason: "what a kind is can be said without a network",
     },
     Rule {
@@ -68,8 +69,13 @@ const RULES: &[Rule] = &[
     },
     Rule {
         name: "bfd-sandbox",
-        may_use: &[],
+        may_use: &["bfd-template"],
         reason: "an embedded AWS that knew bfd could not judge it",
+    },
+    Rule {
+        name: "bfd-template",
+        may_use: &[],
+        reason: "a template means the same to whoever reads it",
     },
     Rule { name: "bfd-cli", may_use: ALL, reason: "" },
     Rule { name: "bfd-lab", may_use: ALL, reason: "" },

@@ -10,7 +10,7 @@ use std::path::Path;
 use super::Violation;
 use super::workspace::{Purpose, Workspace};
 
-const PURE: &[&str] = &["bfd-core", "bfd-kinds", "bfd-manifest", "bfd-plan"];
+const PURE: &[&str] = &["bfd-core", "bfd-kinds", "bfd-manifest", "bfd-plan", "bfd-template"];
 
 /// What each `clippy.toml` must disallow at least.
 const DISALLOWED: &[&str] = &[
