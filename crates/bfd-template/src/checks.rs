@@ -263,18 +263,17 @@ impl<'template> Checker<'template> {
                 self.add(path, problem);
             }
             Kind::Value => {
-                let resources = (scope == Scope::Everything).then_some(&self.resources);
-                let known = || {
-                    let resources = resources.into_iter().flatten().copied();
-                    self.parameters.iter().copied().chain(PSEUDO.iter().copied()).chain(resources)
-                };
-                if !known().any(|other| other == name) {
+                let in_resources = scope == Scope::Everything && self.resources.contains(name);
+                if !in_resources && !self.parameters.contains(name) && !PSEUDO.contains(&name) {
+                    let resources = (scope == Scope::Everything).then_some(&self.resources);
+                    let known = self.parameters.iter().chain(PSEUDO);
+                    let known = known.chain(resources.into_iter().flatten()).copied();
                     let what = match scope {
                         Scope::Everything => "parameter or resource",
                         Scope::Conditions => "parameter",
                     };
-                    let problem = undeclared(name, what, "a reference")
-                        .maybe_help(did_you_mean(name, known()));
+                    let problem =
+                        undeclared(name, what, "a reference").maybe_help(did_you_mean(name, known));
                     self.add(path, problem);
                 }
             }

@@ -77,7 +77,9 @@ pub(crate) fn canonical(node: &mut Node) {
                 let both = vec![Node::text(place, resource), Node::text(place, attribute)];
                 member.node = Node::list(place, both);
             }
-            members.iter_mut().for_each(|member| canonical(&mut member.node));
+            for member in members {
+                canonical(&mut member.node);
+            }
         }
     }
 }

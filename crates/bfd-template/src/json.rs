@@ -50,8 +50,7 @@ impl Reader<'_> {
     }
 
     fn syntax(&self, label: &str) -> Problem {
-        Problem::new("template::syntax", "the template is not JSON", label.to_owned())
-            .at(self.place)
+        syntax_at(self.place, label)
     }
 
     fn expect(&mut self, byte: u8, label: &str) -> Result<(), Problem> {
@@ -135,12 +134,10 @@ impl Reader<'_> {
 
     fn string(&mut self) -> Result<String, Problem> {
         let (start, place) = (self.offset, self.place);
-        let unclosed =
-            |reader: &Self| Problem { place: Some(place), ..reader.syntax("no closing quote") };
         self.advance();
         loop {
             match self.peek() {
-                None => return Err(unclosed(self)),
+                None => return Err(syntax_at(place, "no closing quote")),
                 Some(b'"') => break,
                 Some(b'\\') => {
                     self.advance();
@@ -154,7 +151,7 @@ impl Reader<'_> {
         let raw = self.text.get(start..self.offset);
         raw.and_then(|raw| serde_json::from_str(raw).ok()).ok_or_else(|| {
             let label = "holds an escape or a control character that JSON does not have";
-            Problem { place: Some(place), ..self.syntax(label) }
+            syntax_at(place, label)
         })
     }
 
@@ -165,7 +162,7 @@ impl Reader<'_> {
         }
         let raw = &self.text[start..self.offset];
         if !is_number(raw) {
-            return Err(Problem { place: Some(place), ..self.syntax("not a number") });
+            return Err(syntax_at(place, "not a number"));
         }
         Ok(number(raw).unwrap_or_else(|| Value::String(raw.to_owned())))
     }
@@ -182,6 +179,11 @@ impl Reader<'_> {
         }
         Err(self.syntax("expected a value"))
     }
+}
+
+fn syntax_at(place: Place, label: &str) -> Problem {
+    let headline = "the template is not JSON";
+    Problem::new("template::syntax", headline, label.to_owned()).at(place)
 }
 
 /// Whether a text is a number as JSON defines them, whatever its size.

@@ -45,6 +45,11 @@ impl Path {
         })
     }
 
+    /// Whether it is the other path, or leads further down from there.
+    pub fn is_within(&self, other: &Self) -> bool {
+        self.0.starts_with(&other.0)
+    }
+
     /// This path and one key more.
     #[must_use = "the path itself stays as it is"]
     pub fn join(&self, key: &str) -> Self {

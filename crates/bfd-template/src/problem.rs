@@ -10,9 +10,9 @@ use crate::path::Path;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Place {
     /// The line.
-    pub line: usize,
+    pub line: u32,
     /// The column.
-    pub column: usize,
+    pub column: u32,
 }
 
 impl fmt::Display for Place {
@@ -114,10 +114,9 @@ pub(crate) fn did_you_mean<'known>(
     if name.len() > 128 {
         return None;
     }
-    let scored = known
-        .into_iter()
-        .filter(|candidate| candidate.len() <= 128)
-        .map(|candidate| (strsim::damerau_levenshtein(name, candidate), candidate));
+    let most = 1 + name.chars().count() / 4;
+    let close = known.into_iter().filter(|other| other.len().abs_diff(name.len()) <= most);
+    let scored = close.map(|other| (strsim::damerau_levenshtein(name, other), other));
     let (distance, best) = scored.min()?;
-    (distance <= 1 + name.chars().count() / 4).then(|| format!("did you mean `{best}`?"))
+    (distance <= most).then(|| format!("did you mean `{best}`?"))
 }

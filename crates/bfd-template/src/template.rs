@@ -1,5 +1,7 @@
 //! A template: a tree that is the same whether it was written as YAML or as JSON.
 
+use std::fmt;
+
 use serde_json::{Map, Value};
 
 use crate::node::Node;
@@ -32,12 +34,20 @@ pub(crate) fn too_deep(place: Place) -> Problem {
 }
 
 /// A template as it was written, with every function in its long form.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Template {
     root: Node,
     tree: Value,
     aliases: Vec<Place>,
     open: bool,
+}
+
+/// Only its size: what it holds may be secret.
+impl fmt::Debug for Template {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let resources = self.resources().count();
+        formatter.debug_struct("Template").field("resources", &resources).finish_non_exhaustive()
+    }
 }
 
 /// Two are equal when they say the same, however they are written.
@@ -54,16 +64,11 @@ impl Template {
     /// The first error of syntax; or else every repeated key, unknown tag and merge key.
     pub fn parse(text: &str) -> Result<Self, TemplateError> {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-        let failed = |problem| TemplateError::new(vec![problem]);
+        let failed = |problem: Problem| TemplateError::new(vec![problem]);
+        // As CloudFormation tells them apart: what begins with a brace has to be JSON, though
+        // YAML would take it with a comma too many.
         let (mut root, aliases, mut problems) = if text.trim_start().starts_with('{') {
-            match json::read(text) {
-                Ok(node) => (node, Vec::new(), Vec::new()),
-                // A map in braces may still be YAML, with comments or without quotes.
-                Err(problem) => match yaml::read(text) {
-                    Ok(document) => (document.node, document.aliases, document.problems),
-                    Err(_) => return Err(failed(problem)),
-                },
-            }
+            (json::read(text).map_err(failed)?, Vec::new(), Vec::new())
         } else {
             let document = yaml::read(text).map_err(failed)?;
             (document.node, document.aliases, document.problems)

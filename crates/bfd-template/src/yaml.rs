@@ -77,7 +77,8 @@ struct Reader<'text> {
 }
 
 fn place(marker: &Marker) -> Place {
-    Place { line: marker.line(), column: marker.col() + 1 }
+    let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+    Place { line: number(marker.line()), column: number(marker.col().saturating_add(1)) }
 }
 
 impl<'text> Reader<'text> {
@@ -96,8 +97,8 @@ impl<'text> Reader<'text> {
     }
 
     fn syntax(&self, label: &str) -> Problem {
-        Problem::new("template::syntax", "the template is not YAML", label.to_owned())
-            .at(self.place)
+        let headline = "the template is not YAML";
+        Problem::new("template::syntax", headline, label.to_owned()).at(self.place)
     }
 
     fn node(&mut self, event: Event<'text>, depth: usize) -> Result<Node, Problem> {
@@ -188,12 +189,12 @@ impl<'text> Reader<'text> {
         };
         self.from_aliases = self.from_aliases.saturating_add(anchored.count);
         if self.from_aliases > MOST_FROM_ALIASES {
-            return Err(Problem::new(
+            let problem = Problem::new(
                 "template::aliases",
                 "aliases stand for too much",
                 format!("more than {MOST_FROM_ALIASES} values come from aliases"),
-            )
-            .at(place));
+            );
+            return Err(problem.at(place));
         }
         if depth + anchored.depth > DEEPEST {
             return Err(too_deep(place));

@@ -1,0 +1,154 @@
+//! Keeps secrets out of what is shown.
+//!
+//! Hidden is each text that holds the value of a `NoEcho` parameter, and each literal at a
+//! property whose name tells that it is a secret. References stay: they hold none.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Map, Value};
+
+use crate::intrinsics::call;
+use crate::parameters::scalar_text;
+use crate::path::{Path, Step};
+use crate::template::Template;
+
+/// What stands in place of a hidden value.
+pub const HIDDEN: &str = "****";
+
+/// What names of secret properties hold, in lower case without separators.
+const SECRET_NAMES: &[&str] = &[
+    "accesskey",
+    "accesstoken",
+    "apikey",
+    "authtoken",
+    "clientsecret",
+    "credential",
+    "passphrase",
+    "password",
+    "passwd",
+    "privatekey",
+    "secretkey",
+    "secretstring",
+];
+
+/// The values that must not be shown.
+pub(crate) struct Mask {
+    secrets: BTreeSet<String>,
+    /// The names of the parameters that they are of.
+    names: BTreeSet<String>,
+}
+
+impl Mask {
+    /// The values of all `NoEcho` parameters of these templates, given and default ones.
+    pub(crate) fn of(templates: &[(&Template, &BTreeMap<String, String>)]) -> Self {
+        let (mut secrets, mut names) = (BTreeSet::new(), BTreeSet::new());
+        for (template, given) in templates {
+            let hidden = template.parameters().into_values().filter(|each| each.no_echo);
+            for parameter in hidden {
+                secrets.extend(given.get(&parameter.name).cloned());
+                secrets.extend(parameter.default);
+                names.insert(parameter.name);
+            }
+        }
+        secrets.remove("");
+        Self { secrets, names }
+    }
+
+    /// A value at a path, fit to be shown.
+    pub(crate) fn value(&self, path: &Path, value: &Value) -> Value {
+        let is_secret = path.steps().iter().any(|step| match step {
+            Step::Key(key) => is_secret_name(key),
+            Step::Named { value, .. } => is_secret_name(value),
+            Step::Index(_) | Step::Order => false,
+        });
+        let is_secret = is_secret || self.is_value_of_hidden(path);
+        match value {
+            Value::Object(map) if !is_secret => {
+                let member = |(key, value): (&String, &Value)| {
+                    (key.clone(), self.member(&path.join(key), key, value))
+                };
+                // A pair of a name and a value needs to be seen as a whole.
+                if call(value).is_some() || names_secret(map) {
+                    self.masked(value, false)
+                } else {
+                    Value::Object(map.iter().map(member).collect())
+                }
+            }
+            _ => self.masked(value, is_secret),
+        }
+    }
+
+    fn member(&self, path: &Path, key: &str, value: &Value) -> Value {
+        self.masked(value, is_secret_name(key) || self.is_value_of_hidden(path))
+    }
+
+    /// Whether a path is to what a hidden parameter is or may be.
+    fn is_value_of_hidden(&self, path: &Path) -> bool {
+        let keys: Vec<&str> = path.keys().take(3).collect();
+        matches!(keys.as_slice(), ["Parameters", name, "AllowedValues" | "Default"]
+            if self.names.contains(*name))
+    }
+
+    fn masked(&self, value: &Value, is_secret: bool) -> Value {
+        match value {
+            Value::Object(map) => {
+                if let Some((function, _)) = call(value)
+                    && matches!(function, "Ref" | "Condition" | "Fn::GetAtt" | "Fn::ImportValue")
+                {
+                    return value.clone();
+                }
+                let named = names_secret(map);
+                let member = |(key, value): (&String, &Value)| {
+                    let is_secret = is_secret || is_secret_name(key) || named && key == "Value";
+                    (key.clone(), self.masked(value, is_secret))
+                };
+                Value::Object(map.iter().map(member).collect::<Map<_, _>>())
+            }
+            Value::Array(items) => {
+                Value::Array(items.iter().map(|item| self.masked(item, is_secret)).collect())
+            }
+            Value::Null | Value::Bool(_) => value.clone(),
+            Value::String(_) | Value::Number(_) => {
+                let text = scalar_text(value).unwrap_or_default();
+                let is_reference = text.starts_with("{{resolve:") && text.ends_with("}}");
+                if is_secret && !is_reference || self.holds_secret(&text) {
+                    Value::from(HIDDEN)
+                } else {
+                    value.clone()
+                }
+            }
+        }
+    }
+
+    fn holds_secret(&self, text: &str) -> bool {
+        // Of one or two characters, nearly every text would hold it.
+        let holds = |secret: &String| {
+            if secret.len() < 3 { text == secret } else { text.contains(secret.as_str()) }
+        };
+        self.secrets.iter().any(holds)
+    }
+
+    /// The value of a parameter, fit to be shown.
+    pub(crate) fn parameter(&self, name: &str, no_echo: bool, value: &str) -> String {
+        if no_echo || is_secret_name(name) || self.holds_secret(value) {
+            HIDDEN.to_owned()
+        } else {
+            value.to_owned()
+        }
+    }
+}
+
+/// Whether a map is a name and a value of which the name tells that the value is a secret.
+fn names_secret(map: &Map<String, Value>) -> bool {
+    let name = |key: &&str| map.get(*key).and_then(Value::as_str).is_some_and(is_secret_name);
+    ["Key", "Name"].iter().any(name)
+}
+
+fn is_secret_name(name: &str) -> bool {
+    let letters = name.chars().filter(char::is_ascii_alphanumeric);
+    let name: String = letters.map(|letter| letter.to_ascii_lowercase()).collect();
+    // `ManageMasterUserPassword` says whether, `PasswordPolicy` what for, and neither is one.
+    let is_setting = name.starts_with("manage")
+        || ["policy", "length", "arn", "alias", "timeout"].iter().any(|end| name.ends_with(end));
+    !is_setting && SECRET_NAMES.iter().any(|secret| name.contains(secret))
+}

@@ -1,0 +1,208 @@
+//! What an expression comes to, as far as it is known without AWS.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde_json::Value;
+
+use crate::intrinsics::call;
+use crate::parameters::{Parameter, scalar_text};
+use crate::references::{Piece, pieces};
+use crate::template::Template;
+
+/// How deep conditions may name each other; more is a circle.
+const DEEPEST_CONDITION: usize = 32;
+
+/// What is known about the stack that a template is for.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Context {
+    /// `AWS::AccountId`.
+    pub account: Option<String>,
+    /// `AWS::Region`; decides `AWS::Partition` and `AWS::URLSuffix` too.
+    pub region: Option<String>,
+    /// `AWS::StackName`.
+    pub stack_name: Option<String>,
+    /// The given parameters.
+    pub parameters: BTreeMap<String, String>,
+}
+
+/// Without the values of parameters, which may be secret.
+impl fmt::Debug for Context {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Context")
+            .field("account", &self.account)
+            .field("region", &self.region)
+            .field("stack_name", &self.stack_name)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Context {
+    /// A context of parameters alone.
+    pub fn of_parameters(parameters: &BTreeMap<String, String>) -> Self {
+        Self { parameters: parameters.clone(), ..Self::default() }
+    }
+
+    fn pseudo(&self, name: &str) -> Option<String> {
+        match name {
+            "AWS::AccountId" => self.account.clone(),
+            "AWS::Region" => self.region.clone(),
+            "AWS::StackName" => self.stack_name.clone(),
+            "AWS::Partition" => self.region.as_deref().map(|region| partition(region).to_owned()),
+            "AWS::URLSuffix" => {
+                let suffix = match partition(self.region.as_deref()?) {
+                    "aws" | "aws-us-gov" => "amazonaws.com",
+                    "aws-cn" => "amazonaws.com.cn",
+                    _ => return None,
+                };
+                Some(suffix.to_owned())
+            }
+            _ => None,
+        }
+    }
+}
+
+/// The partition that a region is in.
+fn partition(region: &str) -> &'static str {
+    let of = |prefix| region.starts_with(prefix);
+    match () {
+        () if of("cn-") => "aws-cn",
+        () if of("us-gov-") => "aws-us-gov",
+        () if of("us-isob-") => "aws-iso-b",
+        () if of("us-isof-") => "aws-iso-f",
+        () if of("eu-isoe-") => "aws-iso-e",
+        () if of("us-iso-") => "aws-iso",
+        () if of("eusc-") => "aws-eusc",
+        () => "aws",
+    }
+}
+
+/// Whether values of `NoEcho` parameters may be part of what comes out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Secrets {
+    /// For what is shown.
+    Unknown,
+    /// For what is only compared.
+    Known,
+}
+
+/// Works out expressions of one template.
+pub(crate) struct Resolver<'template> {
+    template: &'template Template,
+    declared: BTreeMap<String, Parameter>,
+    context: &'template Context,
+    secrets: Secrets,
+}
+
+impl<'template> Resolver<'template> {
+    pub(crate) fn new(
+        template: &'template Template,
+        context: &'template Context,
+        secrets: Secrets,
+    ) -> Self {
+        Self { template, declared: template.parameters(), context, secrets }
+    }
+
+    /// The text that a value comes to, when all of it is known.
+    pub(crate) fn text(&self, value: &Value) -> Option<String> {
+        let Some((function, argument)) = call(value) else { return scalar_text(value) };
+        match function {
+            "Ref" => self.name(argument.as_str()?),
+            "Fn::Sub" => {
+                let (text, variables) = match argument {
+                    Value::Array(both) => (both.first()?.as_str()?, both.get(1)?),
+                    text => (text.as_str()?, &Value::Null),
+                };
+                let part = |piece| match piece {
+                    // `${!Name}` stands for `${Name}`.
+                    Piece::Text(text) => Some(text.replacen("${!", "${", 1)),
+                    Piece::Variable(name) => match variables.get(name) {
+                        Some(value) => self.text(value),
+                        None => self.name(name),
+                    },
+                };
+                pieces(text).map(part).collect()
+            }
+            "Fn::Join" => {
+                let both = argument.as_array()?;
+                let items = self.list(both.get(1)?)?;
+                Some(items.join(both.first()?.as_str()?))
+            }
+            "Fn::Select" => {
+                let both = argument.as_array()?;
+                let index: usize = self.text(both.first()?)?.parse().ok()?;
+                self.list(both.get(1)?)?.get(index).cloned()
+            }
+            "Fn::If" => {
+                let all = argument.as_array()?;
+                let is_true = self.condition(all.first()?.as_str()?)?;
+                self.text(all.get(if is_true { 1 } else { 2 })?)
+            }
+            "Fn::FindInMap" => {
+                let all = argument.as_array()?;
+                let [map, first, second] = all.as_slice() else { return None };
+                let map = self.template.tree().get("Mappings")?.get(self.text(map)?)?;
+                scalar_text(map.get(self.text(first)?)?.get(self.text(second)?)?)
+            }
+            _ => None,
+        }
+    }
+
+    fn name(&self, name: &str) -> Option<String> {
+        if name.starts_with("AWS::") {
+            return self.context.pseudo(name);
+        }
+        let parameter = self.declared.get(name)?;
+        if parameter.reads_ssm() || parameter.no_echo && self.secrets == Secrets::Unknown {
+            return None;
+        }
+        parameter.value(&self.context.parameters).map(str::to_owned)
+    }
+
+    fn list(&self, value: &Value) -> Option<Vec<String>> {
+        match (value, call(value)) {
+            (Value::Array(items), _) => items.iter().map(|item| self.text(item)).collect(),
+            (_, Some(("Ref", Value::String(name)))) if self.declared.get(name)?.is_list() => {
+                let text = self.name(name)?;
+                Some(text.split(',').map(|item| item.trim().to_owned()).collect())
+            }
+            (_, Some(("Fn::Split", Value::Array(both)))) => {
+                let text = self.text(both.get(1)?)?;
+                Some(text.split(both.first()?.as_str()?).map(str::to_owned).collect())
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether a condition holds, when that is known.
+    pub(crate) fn condition(&self, name: &str) -> Option<bool> {
+        self.named(name, DEEPEST_CONDITION)
+    }
+
+    fn named(&self, name: &str, left: usize) -> Option<bool> {
+        let left = left.checked_sub(1)?;
+        self.holds(self.template.tree().get("Conditions")?.get(name)?, left)
+    }
+
+    fn holds(&self, value: &Value, left: usize) -> Option<bool> {
+        let (function, argument) = call(value)?;
+        if function == "Condition" {
+            return self.named(argument.as_str()?, left);
+        }
+        let items = argument.as_array()?;
+        let all = || items.iter().map(|item| self.holds(item, left));
+        match function {
+            "Fn::Equals" => {
+                let [one, other] = items.as_slice() else { return None };
+                Some(self.text(one)? == self.text(other)?)
+            }
+            "Fn::Not" => self.holds(items.first()?, left).map(|holds| !holds),
+            "Fn::And" if all().any(|holds| holds == Some(false)) => Some(false),
+            "Fn::And" => all().collect::<Option<Vec<_>>>().map(|_| true),
+            "Fn::Or" if all().any(|holds| holds == Some(true)) => Some(true),
+            "Fn::Or" => all().collect::<Option<Vec<_>>>().map(|_| false),
+            _ => None,
+        }
+    }
+}
