@@ -45,6 +45,10 @@ pub enum Through {
     },
 }
 
+/// What a dynamic reference begins with.
+/// <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/dynamic-references.html>
+const DYNAMIC: &str = "{{resolve:";
+
 /// An expression that is written as before and may come to something else.
 pub(crate) struct Reached<'value> {
     pub(crate) path: Path,
@@ -182,7 +186,12 @@ impl<'all> Reach<'all> {
             return Some(false);
         }
         match (&change.before, &change.after) {
-            (Some(before), Some(after)) => Some(self.old.text(before)? == self.new.text(after)?),
+            (Some(before), Some(after)) => {
+                let (before, after) = (self.old.text(before)?, self.new.text(after)?);
+                // What AWS looks up elsewhere may be the same under another name.
+                let is_known = !before.contains(DYNAMIC) && !after.contains(DYNAMIC);
+                (is_known || before == after).then_some(before == after)
+            }
             _ => None,
         }
     }
@@ -294,7 +303,7 @@ fn is_literal(value: &Value) -> bool {
     match value {
         Value::Object(map) => call(value).is_none() && map.values().all(is_literal),
         Value::Array(items) => items.iter().all(is_literal),
-        Value::String(text) => !text.contains("{{resolve:"),
+        Value::String(text) => !text.contains(DYNAMIC),
         _ => true,
     }
 }

@@ -96,12 +96,13 @@ fn one_refusal(parameter: &Parameter, value: &str) -> Option<Problem> {
         }
     }
     if parameter.type_name == "String" {
-        let length = value.chars().count() as u64;
+        // Java counts some characters twice; whichever way AWS counts, these are wrong.
+        let (length, longest) = (value.chars().count(), value.encode_utf16().count());
         let (least, most) = parameter.length;
-        if let Some(least) = least.filter(|least| length < *least) {
+        if let Some(least) = least.filter(|least| (longest as u64) < *least) {
             return Some(wrong(format!("{shown} of `{name}` is shorter than {least}")));
         }
-        if let Some(most) = most.filter(|most| length > *most) {
+        if let Some(most) = most.filter(|most| length as u64 > *most) {
             return Some(wrong(format!("{shown} of `{name}` is longer than {most}")));
         }
     }

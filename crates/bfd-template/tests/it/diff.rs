@@ -269,8 +269,7 @@ fn weights_and_their_order() {
         .replace("CidrIp: 10.0.0.0/8", "CidrIp: 0.0.0.0/0")
         .replace("Engine: postgres", "Engine: mysql")
         .replace("RetentionInDays: !If [IsProd, 90, 7]", "RetentionInDays: 1");
-    let old = format!("{WEB_YAML}")
-        .replace("  Nested:", "  Table:\n    Type: AWS::DynamoDB::Table\n  Nested:");
+    let old = WEB_YAML.replace("  Nested:", "  Table:\n    Type: AWS::DynamoDB::Table\n  Nested:");
 
     let diff = between(&old, &new);
 

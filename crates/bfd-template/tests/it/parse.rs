@@ -1,5 +1,7 @@
 //! Text to tree.
 
+use std::fmt::Write as _;
+
 use serde_json::{Value, json};
 
 use crate::{CDK, WEB_JSON, WEB_YAML, parse, refusals};
@@ -104,7 +106,7 @@ fn aliases_are_limited() {
     let mut text = String::from("A0: &a0 [x, x, x, x, x, x, x, x, x, x]\n");
     for level in 1..12 {
         let one = format!("*a{}", level - 1);
-        text.push_str(&format!("A{level}: &a{level} [{}]\n", vec![one; 10].join(", ")));
+        let _ = writeln!(text, "A{level}: &a{level} [{}]", vec![one; 10].join(", "));
     }
 
     assert!(refusals(&text)[0].contains("aliases stand for too much"), "{:?}", refusals(&text));
@@ -125,7 +127,7 @@ fn depth_is_limited() {
     // Nor do aliases lead around it.
     let mut text = String::from("A0: &a0 [x]\n");
     for level in 1..120 {
-        text.push_str(&format!("A{level}: &a{level} [*a{}]\n", level - 1));
+        let _ = writeln!(text, "A{level}: &a{level} [*a{}]", level - 1);
     }
     assert!(refusals(&text)[0].contains("nests too deep"));
 }

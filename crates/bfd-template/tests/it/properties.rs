@@ -1,6 +1,7 @@
 //! What holds for any template.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 use bfd_template::{Context, Difference, Effect, ResourceDiff, Template, TemplateDiff};
 use proptest::prelude::*;
@@ -72,7 +73,7 @@ fn short(value: &Value, dice: &mut Dice) -> Option<String> {
     // Two tags cannot stand before one value, and a scalar behind a tag is text.
     let argument = match argument {
         Value::String(_) | Value::Array(_) => flow(argument, dice),
-        Value::Object(_) => to_json(argument, &mut Dice(0)).replace('\n', " ").replace('\t', " "),
+        Value::Object(_) => to_json(argument, &mut Dice(0)).replace(['\n', '\t'], " "),
         _ => return None,
     };
     Some(format!("!{tag} {argument}"))
@@ -139,14 +140,14 @@ fn block(value: &Value, indent: usize, dice: &mut Dice) -> String {
             }
             let mut text = String::from(" # a comment\n");
             for (key, value) in dice.shuffled(map) {
-                text += &format!("{pad}{}:{}", json!(key), block(value, indent + 2, dice));
+                let _ = write!(text, "{pad}{}:{}", json!(key), block(value, indent + 2, dice));
             }
             text
         }
         Value::Array(items) if !items.is_empty() && dice.roll(4) > 0 => {
             let mut text = String::from("\n");
             for item in items {
-                text += &format!("{pad}-{}", block(item, indent + 2, dice));
+                let _ = write!(text, "{pad}-{}", block(item, indent + 2, dice));
             }
             text
         }
@@ -158,8 +159,8 @@ fn block(value: &Value, indent: usize, dice: &mut Dice) -> String {
                 && text.ends_with('\n')
                 && !text.ends_with("\n\n") =>
         {
-            let lines: String = text.lines().map(|line| format!("{pad}{line}\n")).collect();
-            format!(" |\n{lines}")
+            let lines: Vec<_> = text.lines().map(|line| format!("{pad}{line}")).collect();
+            format!(" |\n{}\n", lines.join("\n"))
         }
         other => format!(" {}\n", flow(other, dice)),
     }
@@ -169,7 +170,7 @@ fn to_yaml(value: &Value, dice: &mut Dice) -> String {
     let Value::Object(map) = value else { panic!("a template is a map") };
     let mut text = String::new();
     for (key, value) in dice.shuffled(map) {
-        text += &format!("{key}:{}", block(value, 2, dice));
+        let _ = write!(text, "{key}:{}", block(value, 2, dice));
     }
     text
 }
