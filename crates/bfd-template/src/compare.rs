@@ -4,6 +4,8 @@
 //! `Id` of their own are compared by it; those of other lists one by one when there are as many,
 //! and otherwise the list as a whole. Tags and `DependsOn` have no order.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use serde_json::{Map, Value};
 
 use crate::intrinsics::call;
@@ -95,23 +97,21 @@ fn by_key(
     changes: &mut Vec<Change>,
 ) {
     let name = |item: &Value| item[key].as_str().unwrap_or_default().to_owned();
-    let find = |items: &[Value], wanted: &str| {
-        items.iter().find(|item| item[key].as_str() == Some(wanted)).cloned()
+    let by_name = |items: &[Value]| -> BTreeMap<String, Value> {
+        items.iter().map(|item| (name(item), item.clone())).collect()
     };
-    let mut names: Vec<String> = before.iter().chain(after).map(name).collect();
-    names.sort_unstable();
-    names.dedup();
+    let (ones, others) = (by_name(before), by_name(after));
+    let names: BTreeSet<&String> = ones.keys().chain(others.keys()).collect();
     for value in names {
-        let (one, other) = (find(before, &value), find(after, &value));
-        path.push(Step::Named { key, value });
-        compare(path, one.as_ref(), other.as_ref(), changes);
+        path.push(Step::Named { key, value: value.clone() });
+        compare(path, ones.get(value), others.get(value), changes);
         path.pop();
     }
-    let order = |items: &[Value], others: &[Value]| -> Vec<Value> {
-        let stay = items.iter().map(name).filter(|name| find(others, name).is_some());
+    let order = |items: &[Value], in_both: &BTreeMap<String, Value>| -> Vec<Value> {
+        let stay = items.iter().map(name).filter(|name| in_both.contains_key(name));
         stay.map(Value::String).collect()
     };
-    let (one, other) = (order(before, after), order(after, before));
+    let (one, other) = (order(before, &others), order(after, &ones));
     if !is_set && one != other {
         path.push(Step::Order);
         changes.push(Change {
@@ -141,15 +141,14 @@ fn are_unique(items: &[Value], key: &str) -> bool {
     names.windows(2).all(|pair| pair[0] != pair[1])
 }
 
-/// How an element of a list is named, alone in its list.
-pub(crate) fn step(items: &[Value], index: usize) -> Step {
-    match natural_key(&items.iter()).filter(|key| are_unique(items, key)) {
-        Some(key) => {
-            let value = items[index][key].as_str().unwrap_or_default().to_owned();
-            Step::Named { key, value }
-        }
+/// How the elements of a list are named, alone in their list.
+pub(crate) fn steps(items: &[Value]) -> Vec<Step> {
+    let key = natural_key(&items.iter()).filter(|key| are_unique(items, key));
+    let step = |(index, item): (usize, &Value)| match key {
+        Some(key) => Step::Named { key, value: item[key].as_str().unwrap_or_default().to_owned() },
         None => Step::Index(index),
-    }
+    };
+    items.iter().enumerate().map(step).collect()
 }
 
 fn sorted_texts(items: &[Value]) -> Vec<String> {

@@ -40,26 +40,43 @@ pub(crate) fn find(template: &Template) -> Vec<Vec<String>> {
     let mut cycles = Vec::new();
     loop {
         peel(&mut edges);
-        let Some(start) = edges.keys().next().copied() else { return cycles };
-        // All that is left leads on, so that walking comes back to where it was.
-        let (mut walk, mut seen, mut at) = (Vec::new(), BTreeMap::new(), start);
-        let from = loop {
-            if let Some(position) = seen.insert(at, walk.len()) {
-                break position;
-            }
-            walk.push(at);
-            let Some(next) = edges.get(at).and_then(BTreeSet::first) else { return cycles };
-            at = next;
-        };
-        let mut cycle = walk.split_off(from);
-        let first = cycle.iter().enumerate().min_by_key(|(_, name)| **name);
-        let first = first.map_or(0, |(position, _)| position);
-        cycle.rotate_left(first);
-        for logical in &cycle {
-            edges.remove(logical);
+        let found = walk(&edges);
+        if found.is_empty() {
+            cycles.sort();
+            return cycles;
         }
-        cycles.push(cycle.into_iter().map(str::to_owned).collect());
+        for mut cycle in found {
+            for logical in &cycle {
+                edges.remove(logical);
+            }
+            let first = cycle.iter().enumerate().min_by_key(|(_, name)| **name);
+            let first = first.map_or(0, |(position, _)| position);
+            cycle.rotate_left(first);
+            cycles.push(cycle.into_iter().map(str::to_owned).collect());
+        }
     }
+}
+
+/// The circles that one meets who always takes the first way on.
+///
+/// All that is left leads on, so that walking from anywhere comes back to where it was.
+fn walk<'all>(edges: &BTreeMap<&'all str, BTreeSet<&'all str>>) -> Vec<Vec<&'all str>> {
+    let mut walked = BTreeSet::new();
+    let mut cycles = Vec::new();
+    for start in edges.keys().copied() {
+        let (mut way, mut seen, mut at) = (Vec::new(), BTreeMap::new(), start);
+        while walked.insert(at) {
+            seen.insert(at, way.len());
+            way.push(at);
+            let Some(next) = edges.get(at).and_then(BTreeSet::first) else { break };
+            at = next;
+        }
+        // Otherwise the way led into an earlier one.
+        if let Some(position) = seen.get(at) {
+            cycles.push(way.split_off(*position));
+        }
+    }
+    cycles
 }
 
 /// Takes away whatever depends on nothing that is left.

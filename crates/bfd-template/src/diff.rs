@@ -265,14 +265,12 @@ impl Builder<'_> {
     /// Whether the attribute that is referred to changes with the object is for AWS to say, so
     /// that nothing more than a possible replacement follows from it.
     fn follow_replacements(&mut self) {
-        let mut done = BTreeSet::new();
-        loop {
-            let is_replaced = |(logical, draft): &(&String, &Draft)| {
-                !done.contains(*logical)
-                    && matches!(draft.effect(false), Effect::Replacement | Effect::MayReplace)
-            };
-            let next = self.drafts.iter().find(is_replaced).map(|(logical, _)| logical.clone());
-            let Some(target) = next else { return };
+        let is_replaced =
+            |draft: &Draft| matches!(draft.effect(false), Effect::Replacement | Effect::MayReplace);
+        let first = self.drafts.iter().filter(|(_, draft)| is_replaced(draft));
+        let mut waiting: BTreeSet<String> = first.map(|(logical, _)| logical.clone()).collect();
+        let mut done = waiting.clone();
+        while let Some(target) = waiting.pop_first() {
             for (logical, path, expression) in self.reach.references_to(&target) {
                 let is_there = self.reach.is_there(self.new.resource(logical));
                 if !is_there && !self.drafts.contains_key(logical) {
@@ -289,7 +287,10 @@ impl Builder<'_> {
                 let listed = |property: &&mut PropertyDiff| path.is_within(&property.path);
                 match draft.properties.iter_mut().find(listed) {
                     Some(property) if property.through.is_empty() => {}
-                    Some(property) => property.through.push(through),
+                    Some(property) => {
+                        property.through.push(through);
+                        property.through.sort();
+                    }
                     None => {
                         let type_name = self.new.resource_type(logical).unwrap_or_default();
                         let replaces = replaces(type_name, &path).min(Replaces::Maybe);
@@ -305,8 +306,10 @@ impl Builder<'_> {
                         draft.properties.sort_by(|one, other| one.path.cmp(&other.path));
                     }
                 }
+                if is_replaced(draft) && done.insert(logical.to_owned()) {
+                    waiting.insert(logical.to_owned());
+                }
             }
-            done.insert(target);
         }
     }
 

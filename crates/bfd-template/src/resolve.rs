@@ -1,5 +1,6 @@
 //! What an expression comes to, as far as it is known without AWS.
 
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -10,8 +11,8 @@ use crate::parameters::{Parameter, scalar_text};
 use crate::references::{Piece, pieces};
 use crate::template::Template;
 
-/// How deep conditions may name each other; more is a circle.
-const DEEPEST_CONDITION: usize = 32;
+/// How deep conditions may name each other.
+const DEEPEST_CONDITION: usize = 100;
 
 /// What is known about the stack that a template is for.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -93,6 +94,10 @@ pub(crate) struct Resolver<'template> {
     declared: BTreeMap<String, Parameter>,
     context: &'template Context,
     secrets: Secrets,
+    /// What conditions have come to, for each may be named by many others. One that is being
+    /// worked out is unknown, which ends circles.
+    conditions: RefCell<BTreeMap<String, Option<bool>>>,
+    depth: Cell<usize>,
 }
 
 impl<'template> Resolver<'template> {
@@ -101,7 +106,14 @@ impl<'template> Resolver<'template> {
         context: &'template Context,
         secrets: Secrets,
     ) -> Self {
-        Self { template, declared: template.parameters(), context, secrets }
+        Self {
+            template,
+            declared: template.parameters(),
+            context,
+            secrets,
+            conditions: RefCell::default(),
+            depth: Cell::default(),
+        }
     }
 
     /// The text that a value comes to, when all of it is known.
@@ -177,32 +189,42 @@ impl<'template> Resolver<'template> {
 
     /// Whether a condition holds, when that is known.
     pub(crate) fn condition(&self, name: &str) -> Option<bool> {
-        self.named(name, DEEPEST_CONDITION)
+        if let Some(known) = self.conditions.borrow().get(name) {
+            return *known;
+        }
+        if self.depth.get() >= DEEPEST_CONDITION {
+            return None;
+        }
+        self.conditions.borrow_mut().insert(name.to_owned(), None);
+        self.depth.set(self.depth.get() + 1);
+        let conditions = self.template.tree().get("Conditions");
+        let holds = conditions.and_then(|all| self.holds(all.get(name)?));
+        self.depth.set(self.depth.get() - 1);
+        self.conditions.borrow_mut().insert(name.to_owned(), holds);
+        holds
     }
 
-    fn named(&self, name: &str, left: usize) -> Option<bool> {
-        let left = left.checked_sub(1)?;
-        self.holds(self.template.tree().get("Conditions")?.get(name)?, left)
-    }
-
-    fn holds(&self, value: &Value, left: usize) -> Option<bool> {
+    fn holds(&self, value: &Value) -> Option<bool> {
         let (function, argument) = call(value)?;
         if function == "Condition" {
-            return self.named(argument.as_str()?, left);
+            return self.condition(argument.as_str()?);
         }
         let items = argument.as_array()?;
-        let all = || items.iter().map(|item| self.holds(item, left));
-        match function {
-            "Fn::Equals" => {
-                let [one, other] = items.as_slice() else { return None };
-                Some(self.text(one)? == self.text(other)?)
-            }
-            "Fn::Not" => self.holds(items.first()?, left).map(|holds| !holds),
-            "Fn::And" if all().any(|holds| holds == Some(false)) => Some(false),
-            "Fn::And" => all().collect::<Option<Vec<_>>>().map(|_| true),
-            "Fn::Or" if all().any(|holds| holds == Some(true)) => Some(true),
-            "Fn::Or" => all().collect::<Option<Vec<_>>>().map(|_| false),
-            _ => None,
+        if function == "Fn::Equals" {
+            let [one, other] = items.as_slice() else { return None };
+            return Some(self.text(one)? == self.text(other)?);
         }
+        let all: Vec<Option<bool>> = items.iter().map(|item| self.holds(item)).collect();
+        // One that decides does so whatever the others are.
+        let (decides, otherwise) = match function {
+            "Fn::Not" => return all.first().copied()?.map(|holds| !holds),
+            "Fn::And" => (false, true),
+            "Fn::Or" => (true, false),
+            _ => return None,
+        };
+        if all.contains(&Some(decides)) {
+            return Some(decides);
+        }
+        all.iter().all(Option::is_some).then_some(otherwise)
     }
 }

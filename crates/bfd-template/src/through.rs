@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::compare::{Change, step};
+use crate::compare::{Change, steps};
 use crate::diff::ParameterDiff;
 use crate::intrinsics::call;
 use crate::mask::Mask;
@@ -324,8 +324,8 @@ fn for_each_expression<'value>(
             }
         }
         Value::Array(items) => {
-            for (index, item) in items.iter().enumerate() {
-                path.push(step(items, index));
+            for (step, item) in steps(items).into_iter().zip(items) {
+                path.push(step);
                 for_each_expression(item, path, tell);
                 path.pop();
             }

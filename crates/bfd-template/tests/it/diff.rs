@@ -345,6 +345,24 @@ Resources:
           (\"****\" → \"****\")"
             .to_owned()
     ));
+    // A literal is told by the name of its property alone.
+    let literal = |password: &str| {
+        format!(
+            "Resources: {{A: {{Type: X, Properties: {{MasterUserPassword: {password}, \
+             Env: [{{Name: API_KEY, Value: {password}}}], Variables: {{AUTH_TOKEN: {password}}}, \
+             PasswordPolicy: {{MinimumLength: {}}}, SecretArn: arn-of-it}}}}}}",
+            password.len()
+        )
+    };
+    assert_eq!(
+        lines(&literal("hunter2"), &literal("hunter22")),
+        [
+            "~ A (X) Properties.Env[Name=API_KEY].Value: \"****\" → \"****\"",
+            "~ A (X) Properties.MasterUserPassword: \"****\" → \"****\"",
+            "~ A (X) Properties.PasswordPolicy.MinimumLength: 7 → 8",
+            "~ A (X) Properties.Variables.AUTH_TOKEN: \"****\" → \"****\"",
+        ]
+    );
     // What comes and goes as a whole shows no more.
     for (one, other) in [("Resources: {}", new.as_str()), (old.as_str(), "Resources: {}")] {
         let diff = Difference::between(&parse(one), &parse(other), &given(&[]), &given(&[]));

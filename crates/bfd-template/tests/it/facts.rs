@@ -106,6 +106,31 @@ Resources:
 }
 
 #[test]
+fn conditions_that_name_each_other_come_to_an_end() {
+    use std::fmt::Write as _;
+
+    // Each names the next twice, and the last the first: without memory that takes for ever.
+    let mut text = String::from("Conditions:\n");
+    for number in 0..500 {
+        let next = (number + 1) % 500;
+        let _ = writeln!(
+            text,
+            "  C{number}: !And [!Condition C{next}, !Equals [!If [C{next}, a, b], a]]"
+        );
+    }
+    text.push_str(
+        "Resources:\n  A: {Type: AWS::S3::Bucket, Condition: C0, Properties: {BucketName: a}}\n",
+    );
+    // So does one function within the other.
+    let deep = format!("{}!Condition C0{}", "!Or [{\"Fn::Not\": [".repeat(30), "]}, x]".repeat(30));
+    text = text.replace("Resources:", &format!("  D: {deep}\nResources:"));
+    text.push_str("  B: {Type: AWS::S3::Bucket, Condition: D, Properties: {BucketName: b}}\n");
+
+    // Unknown is not false.
+    assert_eq!(parse(&text).named_resources(&Context::default()).len(), 2);
+}
+
+#[test]
 fn imports_exports_and_nested_stacks() {
     let template = parse(WEB_YAML);
 

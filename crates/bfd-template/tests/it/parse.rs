@@ -4,6 +4,8 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
+use bfd_template::Template;
+
 use crate::{CDK, WEB_JSON, WEB_YAML, parse, refusals};
 
 /// What a YAML value is below a property.
@@ -130,6 +132,27 @@ fn depth_is_limited() {
         let _ = writeln!(text, "A{level}: &a{level} [*a{}]", level - 1);
     }
     assert!(refusals(&text)[0].contains("nests too deep"));
+}
+
+#[test]
+fn shapes_without_end_are_refused() {
+    for piece in [
+        "- ",
+        "? ",
+        "[",
+        "{",
+        "{\"a\":",
+        "- - ? ",
+        "!Ref ",
+        "&a ",
+        "a: &a [*a, ",
+        "\"",
+        "| \n",
+        "!<",
+        "%T\n",
+    ] {
+        assert!(Template::parse(&piece.repeat(20_000)).is_err(), "{piece:?}");
+    }
 }
 
 #[test]
