@@ -160,6 +160,8 @@ fn is_open(tree: &Value) -> bool {
     };
     tree.get("Transform").is_some()
         || tree.get("Rules").is_some()
+        // Modules of the AWS CLI, put in before the template is sent.
+        || tree.get("Modules").is_some()
         || tree.get("Hooks").is_some()
         || members(tree.get("Resources")).any(module)
         || has_macro(tree)

@@ -78,6 +78,7 @@ Resources:
     for open in [
         "Transform: AWS::Serverless-2016-10-31",
         "Rules: {}",
+        "Modules: {Web: {Source: web.yaml}}",
         "X: {\"Fn::ForEach::Loop\": [a, [b], {}]}",
         "X: {\"Fn::Transform\": {Name: AWS::Include}}",
     ] {

@@ -90,6 +90,64 @@ fn scalars_are_what_cloudformation_takes_them_for() {
 }
 
 #[test]
+fn layouts_that_people_write() {
+    let text = "\
+%YAML 1.1
+---
+# Grüße
+Resources:
+    A:
+        Type: 'AWS::Lambda::Function'
+        Properties:
+            Code:
+                ZipFile: !Sub |
+                    print('${AWS::Region}')
+
+                    print(1)
+            Role:
+                Fn::GetAtt:
+                - Role
+                - Arn
+            Name: !Join
+            - '-'
+            - - !Ref 'AWS::StackName'
+              - !If [IsProd, prod, !Ref \"AWS::NoValue\"]
+            Description: one
+              and two   # three
+            Import: {'Fn::ImportValue': !Sub '${Stack}-Id'}
+            Nested: !Base64
+              'Fn::Sub': x${Y}
+            Select: !Select
+              - 0
+              - !GetAZs
+                Ref: AWS::Region
+            '80': {a: [1, 2,], ? b : c}
+            Empty: {}
+...
+";
+    let expected = json!({ "Resources": { "A": {
+        "Type": "AWS::Lambda::Function",
+        "Properties": {
+            "Code": { "ZipFile": { "Fn::Sub": "print('${AWS::Region}')\n\nprint(1)\n" } },
+            "Role": { "Fn::GetAtt": ["Role", "Arn"] },
+            "Name": { "Fn::Join": ["-", [
+                { "Ref": "AWS::StackName" },
+                { "Fn::If": ["IsProd", "prod", { "Ref": "AWS::NoValue" }] },
+            ]] },
+            "Description": "one and two",
+            "Import": { "Fn::ImportValue": { "Fn::Sub": "${Stack}-Id" } },
+            "Nested": { "Fn::Base64": { "Fn::Sub": "x${Y}" } },
+            "Select": { "Fn::Select": [0, { "Fn::GetAZs": { "Ref": "AWS::Region" } }] },
+            "80": { "a": [1, 2], "b": "c" },
+            "Empty": {},
+        },
+    } } });
+
+    assert_eq!(parse(text).tree(), &expected);
+    assert_eq!(parse(&text.replace('\n', "\r\n")).tree(), &expected);
+}
+
+#[test]
 fn json_escapes() {
     assert_eq!(parse(r#"{"P": "\u00e4\ud83d\ude00\/"}"#).tree()["P"], "ä😀/");
     assert_eq!(parse("\u{feff} {\"P\": \"ä\"}").tree()["P"], "ä");
