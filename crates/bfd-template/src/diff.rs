@@ -313,7 +313,10 @@ impl Builder<'_> {
         }
     }
 
-    fn finish(&self, logical: String, draft: Draft) -> ResourceDiff {
+    fn finish(&self, logical: String, mut draft: Draft) -> ResourceDiff {
+        for property in &mut draft.properties {
+            property.path = self.mask.path(&property.path);
+        }
         let (old, new) = (self.old.resource(&logical), self.new.resource(&logical));
         let types: Vec<&str> = [old, new].into_iter().flatten().map(type_of).collect();
         let is_metadata = types.iter().all(|name| *name == "AWS::CDK::Metadata");
@@ -350,7 +353,7 @@ impl Builder<'_> {
         let diff = |change: Change| SectionDiff {
             before: shown(&change.path, change.before),
             after: shown(&change.path, change.after),
-            path: change.path,
+            path: self.mask.path(&change.path),
         };
         changes.into_iter().map(diff).collect()
     }

@@ -56,30 +56,31 @@ impl Mask {
 
     /// A value at a path, fit to be shown.
     pub(crate) fn value(&self, path: &Path, value: &Value) -> Value {
-        let is_secret = path.steps().iter().any(|step| match step {
+        // The declaration of a parameter called password is none, but for what it may be.
+        let keys: Vec<&str> = path.keys().take(3).collect();
+        let is_declaration = matches!(keys.as_slice(), ["Parameters", _, key]
+            if !matches!(*key, "AllowedValues" | "Default"));
+        let skipped = if is_declaration { 2 } else { 0 };
+        let is_secret = path.steps().iter().skip(skipped).any(|step| match step {
             Step::Key(key) => is_secret_name(key),
             Step::Named { value, .. } => is_secret_name(value),
             Step::Index(_) | Step::Order => false,
         });
-        let is_secret = is_secret || self.is_value_of_hidden(path);
-        match value {
-            Value::Object(map) if !is_secret => {
-                let member = |(key, value): (&String, &Value)| {
-                    (key.clone(), self.member(&path.join(key), key, value))
-                };
-                // A pair of a name and a value needs to be seen as a whole.
-                if call(value).is_some() || names_secret(map) {
-                    self.masked(value, false)
-                } else {
-                    Value::Object(map.iter().map(member).collect())
-                }
-            }
-            _ => self.masked(value, is_secret),
-        }
+        self.masked(&mut path.clone(), value, is_secret)
     }
 
-    fn member(&self, path: &Path, key: &str, value: &Value) -> Value {
-        self.masked(value, is_secret_name(key) || self.is_value_of_hidden(path))
+    /// A path, fit to be shown: elements of lists are told by texts of theirs.
+    pub(crate) fn path(&self, path: &Path) -> Path {
+        let mut shown = Path::default();
+        for step in path.steps() {
+            shown.push(match step {
+                Step::Named { key, value } if self.holds_secret(value) => {
+                    Step::Named { key, value: HIDDEN.to_owned() }
+                }
+                step => step.clone(),
+            });
+        }
+        shown
     }
 
     /// Whether a path is to what a hidden parameter is or may be.
@@ -89,23 +90,29 @@ impl Mask {
             if self.names.contains(*name))
     }
 
-    fn masked(&self, value: &Value, is_secret: bool) -> Value {
+    fn masked(&self, path: &mut Path, value: &Value, is_secret: bool) -> Value {
+        let is_secret = is_secret || self.is_value_of_hidden(path);
         match value {
             Value::Object(map) => {
-                if let Some((function, _)) = call(value)
+                // What a reference names is no secret, whatever the property is called.
+                if let Some((function, argument)) = call(value)
                     && matches!(function, "Ref" | "Condition" | "Fn::GetAtt" | "Fn::ImportValue")
                 {
-                    return value.clone();
+                    let argument = self.masked(&mut Path::default(), argument, false);
+                    return Value::Object(Map::from_iter([(function.to_owned(), argument)]));
                 }
                 let named = names_secret(map);
                 let member = |(key, value): (&String, &Value)| {
                     let is_secret = is_secret || is_secret_name(key) || named && key == "Value";
-                    (key.clone(), self.masked(value, is_secret))
+                    path.push_key(key);
+                    let shown = self.masked(path, value, is_secret);
+                    path.pop();
+                    (key.clone(), shown)
                 };
                 Value::Object(map.iter().map(member).collect::<Map<_, _>>())
             }
             Value::Array(items) => {
-                Value::Array(items.iter().map(|item| self.masked(item, is_secret)).collect())
+                Value::Array(items.iter().map(|item| self.masked(path, item, is_secret)).collect())
             }
             Value::Null | Value::Bool(_) => value.clone(),
             Value::String(_) | Value::Number(_) => {

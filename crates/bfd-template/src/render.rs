@@ -108,22 +108,40 @@ fn through_text(through: &Through, width: usize) -> String {
 }
 
 fn arrow(before: Option<&Value>, after: Option<&Value>, width: usize) -> String {
-    let text = |value: Option<&Value>| {
-        value.map_or_else(|| "(none)".to_owned(), |value| short(value, width))
-    };
-    format!("{} → {}", text(before), text(after))
+    let text = |value: Option<&Value>| value.map_or_else(|| "(none)".to_owned(), full);
+    let (before, after) = (text(before), text(after));
+    // Of two long texts that begin alike, what is shown begins shortly before they part.
+    let alike = before.chars().zip(after.chars()).take_while(|(one, other)| one == other).count();
+    let is_long = before.chars().count().max(after.chars().count()) > width;
+    let start = if is_long && alike >= width / 2 { alike - width / 4 } else { 0 };
+    format!("{} → {}", cut(&before, start, width), cut(&after, start, width))
 }
 
 /// A value, cut to a width.
 fn short(value: &Value, width: usize) -> String {
-    let mut text = String::new();
-    // Four bytes a character at most: what is cut off is not written first.
-    write(value, width.saturating_mul(4).saturating_add(4), &mut text);
-    if text.chars().count() <= width {
-        return text;
+    cut(&full(value), 0, width)
+}
+
+/// What of a text is shown, from the given character on.
+fn cut(text: &str, start: usize, width: usize) -> String {
+    let lead = if start > 0 { "…" } else { "" };
+    let rest: Vec<char> = text.chars().skip(start).collect();
+    let room = width.saturating_sub(lead.len().min(1));
+    if rest.len() <= room {
+        return format!("{lead}{}", rest.iter().collect::<String>());
     }
-    let kept: String = text.chars().take(width.saturating_sub(1)).collect();
-    format!("{kept}…")
+    let kept: String = rest[..room.saturating_sub(1)].iter().collect();
+    format!("{lead}{kept}…")
+}
+
+/// The most bytes of a value that are looked at.
+const MOST_SHOWN: usize = 1 << 16;
+
+/// A value as text.
+fn full(value: &Value) -> String {
+    let mut text = String::new();
+    write(value, MOST_SHOWN, &mut text);
+    text
 }
 
 /// Writes a value with its functions in their short form.

@@ -116,6 +116,55 @@ Resources: {B: {Type: AWS::S3::Bucket, Properties: {BucketName: data}}}
     assert_eq!(between(old, &region).resources[0].effect, Effect::MayReplace);
 }
 
+#[test]
+fn what_aws_looks_up_may_be_the_same() {
+    let text = |name: &str| {
+        format!(
+            "Resources: {{B: {{Type: AWS::S3::Bucket, Properties: {{BucketName: \"{name}\"}}}}}}"
+        )
+    };
+
+    let diff = between(&text("{{resolve:ssm:/a}}"), &text("{{resolve:ssm:/b}}"));
+    assert_eq!(diff.resources[0].effect, Effect::MayReplace);
+    let diff = between(&text("{{resolve:ssm:/a}}"), &text("b"));
+    assert_eq!(diff.resources[0].effect, Effect::MayReplace);
+    assert_eq!(between(&text("a"), &text("b")).resources[0].effect, Effect::Replacement);
+}
+
+#[test]
+fn what_a_hidden_parameter_may_be_is_not_shown() {
+    let text = |value: &str| {
+        format!(
+            "Parameters: {{P: {{Type: String, NoEcho: true, AllowedValues: [{value}]}}}}\nResources: {{}}"
+        )
+    };
+
+    assert_eq!(
+        lines(&text("hunter2"), &text("hunter3")),
+        ["~ Parameters.P.AllowedValues[0]: \"****\" → \"****\""]
+    );
+    assert!(!lines("Resources: {}", &text("hunter2"))[0].contains("hunter2"));
+    assert_eq!(
+        lines(WEB_YAML, &web("MinLength: 8", "MinLength: 9")),
+        ["~ Parameters.DatabasePassword.MinLength: 8 → 9"]
+    );
+    let item = |value: u8| {
+        format!(
+            "Parameters: {{P: {{Type: String, NoEcho: true, Default: hunter2}}}}\nResources: {{A: {{Type: X, Properties: {{L: [{{Name: hunter2, V: {value}}}]}}}}}}"
+        )
+    };
+    assert_eq!(lines(&item(1), &item(2)), ["~ A (X) Properties.L[Name=****].V: 1 → 2"]);
+    let import = |name: &str| {
+        format!(
+            "Parameters: {{P: {{Type: String, NoEcho: true, Default: hunter2}}}}\nResources: {{A: {{Type: X, Properties: {{P: !ImportValue {{\"Fn::Sub\": \"{name}\"}}}}}}}}"
+        )
+    };
+    assert_eq!(
+        lines(&import("hunter2-x"), &import("y")),
+        ["~ A (X) Properties.P: !ImportValue !Sub \"****\" → !ImportValue !Sub \"y\""]
+    );
+}
+
 fn with_parameters(old: &[(&str, &str)], new: &[(&str, &str)]) -> TemplateDiff {
     Difference::between(&parse(WEB_YAML), &parse(WEB_YAML), &given(old), &given(new))
 }
@@ -388,6 +437,21 @@ fn values_are_cut_and_steer_no_terminal() {
     assert_eq!(
         lines(&text("1"), &nasty),
         ["~ A (X) Properties.P: 1 → \"\\u001b[31m\\u{9b}\\u{202e}\""]
+    );
+}
+
+#[test]
+fn long_values_are_shown_where_they_part() {
+    let text = |image: &str| {
+        format!(
+            "Resources: {{A: {{Type: X, Properties: {{P: !If [IsLarge, {{Command: [one, two, three, four], Image: {image}, Name: web}}, !Ref AWS::NoValue]}}}}}}"
+        )
+    };
+
+    assert_eq!(
+        lines(&text("web:1"), &text("web:2")),
+        ["~ A (X) Properties.P: … \"Image\": \"web:1\", \"Name\": \"web\"}, !Ref AWS::NoValue] → \
+             … \"Image\": \"web:2\", \"Name\": \"web\"}, !Ref AWS::NoValue]"]
     );
 }
 
