@@ -1,7 +1,7 @@
 //! Secrets that a program prints.
 
 use std::{
-    io::Read,
+    io::{self, Read},
     path::Path,
     process::{Child, Command, ExitStatus, Stdio},
     sync::mpsc,
@@ -21,6 +21,14 @@ const LONGEST: u64 = 64 << 10;
 /// errors go where ours go, so that it can ask; they are no part of the secret. The error says
 /// nothing of what it printed.
 pub(crate) fn output(words: &[String], directory: &Path) -> Result<Zeroizing<String>, String> {
+    output_within(PATIENCE, words, directory)
+}
+
+fn output_within(
+    patience: Duration,
+    words: &[String],
+    directory: &Path,
+) -> Result<Zeroizing<String>, String> {
     let [program, arguments @ ..] = words else { return Err("there is no program".to_owned()) };
     // With a slash it is a path, and paths are relative to the manifest.
     let path = Path::new(program);
@@ -35,10 +43,10 @@ pub(crate) fn output(words: &[String], directory: &Path) -> Result<Zeroizing<Str
         .stdout(Stdio::piped())
         .spawn();
     let child = child.map_err(|error| format!("`{program}` cannot be run: {error}"))?;
-    wait(program, child)
+    wait(program, child, patience)
 }
 
-fn wait(program: &str, mut child: Child) -> Result<Zeroizing<String>, String> {
+fn wait(program: &str, mut child: Child, patience: Duration) -> Result<Zeroizing<String>, String> {
     let began = Instant::now();
     let printed = child.stdout.take().expect("it was asked for");
     let (done, ended) = mpsc::channel();
@@ -48,16 +56,18 @@ fn wait(program: &str, mut child: Child) -> Result<Zeroizing<String>, String> {
         // Nobody waits any more when it took too long.
         let _ = done.send(read.map(|_| text));
     });
-    let Ok(read) = ended.recv_timeout(PATIENCE) else {
+    let Ok(read) = ended.recv_timeout(patience) else {
         let _ = child.kill();
         let _ = child.wait();
-        return Err(format!("`{program}` printed no secret within {} s", PATIENCE.as_secs()));
+        return Err(format!("`{program}` printed no secret within {} s", patience.as_secs()));
     };
     let too_much = read.as_ref().is_ok_and(|text| text.len() as u64 > LONGEST);
     if too_much {
         let _ = child.kill();
     }
-    let status = ended_by(program, &mut child, began + PATIENCE)?;
+    let status = ended_by(&mut child, began + patience)
+        .ok_or_else(|| format!("`{program}` did not end within {} s", patience.as_secs()))?;
+    let status = status.map_err(|error| format!("`{program}`: {error}"))?;
     let mut text = read.map_err(|_| format!("what `{program}` prints is no text"))?;
     if too_much {
         return Err(format!("`{program}` prints more than {LONGEST} bytes"));
@@ -71,18 +81,18 @@ fn wait(program: &str, mut child: Child) -> Result<Zeroizing<String>, String> {
     if text.is_empty() { Err(format!("`{program}` prints nothing")) } else { Ok(text) }
 }
 
-/// Waits for its end: it may have closed its output, and live on.
-fn ended_by(program: &str, child: &mut Child, deadline: Instant) -> Result<ExitStatus, String> {
+/// Waits for its end: it may have closed its output, and live on. `None` when it had to be killed.
+fn ended_by(child: &mut Child, deadline: Instant) -> Option<io::Result<ExitStatus>> {
     loop {
         match child.try_wait() {
-            Ok(Some(status)) => return Ok(status),
+            Ok(Some(status)) => return Some(Ok(status)),
             Ok(None) if Instant::now() < deadline => thread::sleep(BETWEEN_LOOKS),
             Ok(None) => {
                 let _ = child.kill();
                 let _ = child.wait();
-                return Err(format!("`{program}` did not end within {} s", PATIENCE.as_secs()));
+                return None;
             }
-            Err(error) => return Err(format!("`{program}`: {error}")),
+            Err(error) => return Some(Err(error)),
         }
     }
 }
@@ -95,6 +105,21 @@ mod tests {
     fn of(words: &[&str], directory: &Path) -> Result<String, String> {
         let words: Vec<String> = words.iter().map(|&word| word.to_owned()).collect();
         output(&words, directory).map(|text| text.to_string())
+    }
+
+    #[test]
+    fn who_prints_nothing_or_does_not_end_is_not_waited_for() {
+        let directory = tempfile::tempdir().unwrap();
+        let within = |patience: u64, script: &str| {
+            let words = ["sh", "-c", script].map(str::to_owned);
+            let began = Instant::now();
+            let refused = output_within(Duration::from_millis(patience), &words, directory.path());
+            assert!(began.elapsed() < Duration::from_secs(60), "it was waited for");
+            refused.unwrap_err()
+        };
+        assert_eq!(within(50, "exec sleep 120"), "`sh` printed no secret within 0 s");
+        let closed = "echo secret; exec >&-; exec sleep 120";
+        assert_eq!(within(2000, closed), "`sh` did not end within 2 s");
     }
 
     #[test]

@@ -145,3 +145,13 @@ fn a_plan_that_takes_over_an_object_is_applied_as_reviewed() {
 
     project.has_no_changes();
 }
+
+#[test]
+fn a_plan_that_looked_at_nothing_is_not_saved() {
+    let project = shop::on_sandbox();
+
+    let refused = project.bfd("plan").args(["--offline", "-o", "plan.json"]).run();
+
+    refused.exits(exit::REFUSED).says("a plan that looks at nothing is not saved");
+    assert!(!project.workspace().path().join("plan.json").exists());
+}
