@@ -6,6 +6,7 @@ use bfd_core::{
 use bfd_provider::{Context, Object, Progress, Provider, ProviderError, Token};
 use bfd_store::RunHeader;
 use std::collections::BTreeSet;
+use std::mem;
 use tokio_util::sync::CancellationToken;
 
 /// One provider call, with everything it needs resolved while the state still has it.
@@ -168,7 +169,7 @@ fn recorded(
     inputs: Properties,
     depends_on: BTreeSet<Address>,
 ) -> Result<Option<ResourceState>, Refused> {
-    let record = |Object { id, outputs, .. }: Object| ResourceState {
+    let record = |Object { id, outputs, .. }: Object, inputs| ResourceState {
         kind: at.kind().clone(),
         id,
         inputs,
@@ -176,9 +177,13 @@ fn recorded(
         depends_on,
     };
     match answer {
-        Ok(object) => Ok(Some(record(object))),
+        Ok(object) => Ok(Some(record(object, inputs))),
         Err(mut err) => {
-            let left = err.left.take().map(|object| Box::new(record(*object)));
+            // What is left in the middle is not what was wanted: whoever left it says what it is.
+            let left = err.left.take().map(|mut object| {
+                let found = mem::take(&mut object.inputs);
+                Box::new(record(*object, found))
+            });
             Err(Refused { failure: Box::new(err.to_failure()), left })
         }
     }

@@ -3,7 +3,7 @@ use super::{
     follow::{Follow, is_passing, started},
     health_checks, is_unproven, key, live, object, pinned_images, proven, requests,
     revision::{self, Revision},
-    scaling,
+    scaling, unproven,
     verdict::Goal,
 };
 use crate::{Aws, error};
@@ -56,7 +56,7 @@ pub(super) async fn create(
     match rest.await {
         Ok(Some(proof)) => Ok(proven(created, proof)),
         Ok(None) => Ok(created),
-        Err(error) => Err(error.leaving(created)),
+        Err(error) => Err(error.leaving(unproven(created))),
     }
 }
 

@@ -151,6 +151,12 @@ fn proven(mut object: Object, proof: follow::Proof) -> Object {
     object
 }
 
+/// The same object with a deployment that nobody has seen succeed.
+fn unproven(mut object: Object) -> Object {
+    object.inputs.insert("proven".to_owned(), false.into());
+    object
+}
+
 fn containers(inputs: &Properties) -> impl Iterator<Item = (&String, &Value)> {
     let containers = inputs.get("task_definition").and_then(|it| it.get("containers"));
     containers.and_then(Value::as_object).into_iter().flatten()

@@ -3,7 +3,7 @@ use super::{
     follow::{Follow, is_passing, started},
     health_checks, input, is_unproven, key, live, object, pinned_images, proven,
     revision::{self, Revision},
-    text,
+    text, unproven,
     verdict::Goal,
 };
 use crate::Aws;
@@ -57,7 +57,7 @@ pub(super) async fn update(
     let Some(request) = request else {
         return match finish(&converge, None, is_unproven, context).await {
             Ok(proof) => Ok(complete(updated, prior, proof)),
-            Err(error) => Err(error.leaving(updated)),
+            Err(error) => Err(error.leaving(unproven(updated))),
         };
     };
     let service = match converge.send(&request).await {
@@ -67,7 +67,7 @@ pub(super) async fn update(
             if error.in_doubt == Some(true)
                 || (is_passing(error.class) && error.class != ErrorClass::Throttling) =>
         {
-            return Err(error.leaving(updated));
+            return Err(error.leaving(unproven(updated)));
         }
         Err(error) => {
             let kept = [text(&prior.outputs, "task_definition")];
@@ -80,7 +80,7 @@ pub(super) async fn update(
     };
     match finish(&converge, Some(&service), is_unproven, context).await {
         Ok(proof) => Ok(complete(updated, prior, proof)),
-        Err(error) => Err(error.leaving(updated)),
+        Err(error) => Err(error.leaving(unproven(updated))),
     }
 }
 
