@@ -1,6 +1,6 @@
 use crate::{
     Settings, Transport, error,
-    kinds::image::Turns,
+    kinds::{image::Turns, stack::Templates},
     logs::Logs,
     rate::Rates,
     registry::Registries,
@@ -53,6 +53,7 @@ pub struct Aws {
     pub(crate) secrets: Arc<dyn Secrets>,
     pub(crate) registries: Registries,
     pub(crate) builds: Turns,
+    pub(crate) templates: Option<Templates>,
     settings: Settings,
     sleep: SharedAsyncSleep,
     time: SharedTimeSource,
@@ -127,6 +128,7 @@ impl Aws {
             ssm: client!(aws_sdk_ssm, &config),
             sts: client!(aws_sdk_sts, &config),
             builds: Turns::default(),
+            templates: Templates::new(&settings),
             registries: Registries::new(config.http_client(), sleep.clone(), time.clone()),
             secrets,
             settings,

@@ -1,3 +1,4 @@
+use crate::TemplateBucket;
 use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
 use aws_smithy_async::{rt::sleep::SharedAsyncSleep, time::SharedTimeSource};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
@@ -25,6 +26,8 @@ pub struct Settings {
     pub directory: PathBuf,
     /// Where images are made before they are pushed.
     pub scratch: PathBuf,
+    /// What templates go through that are too large for a request; without it there are none.
+    pub templates: Option<TemplateBucket>,
 }
 
 impl Settings {

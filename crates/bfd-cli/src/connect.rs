@@ -3,9 +3,9 @@
 use crate::{exit::CommandError, host, load::Loaded};
 use aws_smithy_async::rt::sleep::AsyncSleep;
 use bfd_apply::Clock;
-use bfd_aws::{AwsProvider, Settings, Transport};
+use bfd_aws::{AwsProvider, Bucket, Settings, TemplateBucket, Transport};
 use bfd_core::Environment;
-use bfd_manifest::{Manifest, ProviderKind};
+use bfd_manifest::{Backend, Manifest, ProviderKind};
 use bfd_provider::Provider;
 use bfd_sandbox::Sandbox;
 use bfd_store::StateGuard;
@@ -77,7 +77,17 @@ pub(crate) fn settings(manifest: &Manifest) -> Settings {
         docker_config,
         directory: host::directory_of(&manifest.path),
         scratch: std::env::temp_dir(),
+        templates: templates(manifest),
     }
+}
+
+/// Large templates go through the bucket of the state, beside it.
+fn templates(manifest: &Manifest) -> Option<TemplateBucket> {
+    let Backend::S3 { bucket, prefix, region, kms_key, .. } = &manifest.state.backend else {
+        return None;
+    };
+    let bucket = Bucket { name: bucket.clone(), kms_key: kms_key.clone() };
+    Some(TemplateBucket { bucket, region: region.clone(), prefix: format!("{prefix}/templates") })
 }
 
 async fn check_account(

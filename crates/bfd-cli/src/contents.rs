@@ -13,6 +13,8 @@ use bfd_core::{
     Address, Expr, Inputs, Problem, Properties, Resource, Value,
     plan::{Op, Plan, Step},
 };
+use bfd_kinds::stack::TEMPLATE_BODY_LIMIT;
+use bfd_manifest::{Backend, Manifest};
 use bfd_plan::Graph;
 use futures_util::future::join_all;
 use std::{collections::BTreeMap, path::Path};
@@ -41,12 +43,35 @@ pub async fn read(
     let resources = &loaded.manifest.resources;
     problems.extend(platforms::check(resources, &platforms::declared_platforms(resources)));
     problems.extend(same_tags::check(resources));
+    problems.extend(large_templates(&loaded.manifest));
     if !problems.is_empty() {
         return Err(in_manifest(&loaded.manifest, problems));
     }
     loaded.graph = Graph::build(loaded.manifest.resources.clone())
         .map_err(|problems| in_manifest(&loaded.manifest, problems))?;
     Ok(())
+}
+
+/// Templates that only a bucket is large enough for, where there is none.
+fn large_templates(manifest: &Manifest) -> Vec<Problem> {
+    if matches!(manifest.state.backend, Backend::S3 { .. }) {
+        return Vec::new();
+    }
+    let stacks = manifest.resources.iter().filter(|it| it.address.kind().as_str() == "stack");
+    let too_large = stacks.filter_map(|stack| {
+        let size = stack.inputs.get("template")?.as_str()?.len();
+        if size <= TEMPLATE_BODY_LIMIT {
+            return None;
+        }
+        let span = stack.spans.get("template").unwrap_or(&stack.span).clone();
+        let problem = Problem::error("stack::template_size", "the template is too large for one request");
+        Some(
+            problem
+                .at(span, format!("has {size} bytes; CloudFormation takes {TEMPLATE_BODY_LIMIT}"))
+                .help("keep the state in a bucket (`backend = \"s3\"` in `[state]`): larger templates go through it; or split it into several stacks"),
+        )
+    });
+    too_large.collect()
 }
 
 async fn one(

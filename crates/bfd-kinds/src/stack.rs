@@ -14,6 +14,8 @@ use bfd_core::{
 
 /// What a request of CloudFormation takes as `TemplateBody`, in bytes.
 pub const TEMPLATE_BODY_LIMIT: usize = 51_200;
+/// What it takes from a bucket.
+const TEMPLATE_LIMIT: usize = 1_000_000;
 
 const CAPABILITIES: &[&str] = &["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"];
 
@@ -32,7 +34,7 @@ pub static SPEC: KindSpec = KindSpec {
         Field::new(
             "template",
             Type::File,
-            "The template, in YAML or JSON, of at most 51,200 bytes.",
+            "The template, in YAML or JSON, of at most 51,200 bytes; of up to 1,000,000 bytes where the state is in a bucket, which it then goes through.",
         )
         .required(),
         Field::new(
@@ -135,12 +137,12 @@ fn lower(lower: &mut Lower<'_>) -> Inputs {
 }
 
 fn check_template(lower: &mut Lower<'_>, text: &str, capabilities: &[Expr]) {
-    if text.len() > TEMPLATE_BODY_LIMIT {
+    if text.len() > TEMPLATE_LIMIT {
         lower.error(
             "template",
             "stack::template_size",
-            "the template is too large for one request",
-            format!("has {} bytes; CloudFormation takes {TEMPLATE_BODY_LIMIT}", text.len()),
+            "the template is too large",
+            format!("has {} bytes; CloudFormation takes {TEMPLATE_LIMIT}", text.len()),
             "split it into several stacks, or remove spaces and comments",
         );
     }

@@ -357,6 +357,7 @@ async fn connect(
         docker_config: None,
         directory,
         scratch: std::env::temp_dir(),
+        templates: None,
     };
     AwsProvider::connect(settings, secrets).await.expect("nothing is sent yet")
 }

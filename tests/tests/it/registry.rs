@@ -134,6 +134,7 @@ async fn connect_to(endpoint_url: Option<String>, docker_config: Option<PathBuf>
         docker_config,
         directory: PathBuf::new(),
         scratch: std::env::temp_dir(),
+        templates: None,
     };
     AwsProvider::connect(settings, Arc::new(())).await.unwrap()
 }

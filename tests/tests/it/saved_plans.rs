@@ -155,3 +155,17 @@ fn a_plan_that_looked_at_nothing_is_not_saved() {
     refused.exits(exit::REFUSED).says("a plan that looks at nothing is not saved");
     assert!(!project.workspace().path().join("plan.json").exists());
 }
+
+#[test]
+fn another_region_is_another_place() {
+    let project = shop::on_sandbox();
+    project.apply().run().succeeds();
+    let before = project.state();
+    project.change("region = \"ap-southeast-1\"", "region = \"eu-west-1\"");
+
+    for refused in [project.plan().run(), project.apply().run(), project.destroy().run()] {
+        let refused = refused.exits(exit::WRONG_ACCOUNT);
+        refused.says("the state belongs to environment `shop` of account 123456789012");
+    }
+    assert_eq!(project.state(), before);
+}

@@ -82,6 +82,7 @@ impl Canned {
             docker_config: None,
             directory: std::path::PathBuf::new(),
             scratch: std::env::temp_dir(),
+            templates: None,
         };
         let kms_key = kms_key.map(str::to_owned);
         S3Objects::new(settings, Bucket { name: "team".to_owned(), kms_key })

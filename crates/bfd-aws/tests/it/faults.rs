@@ -101,6 +101,7 @@ async fn without_credentials(why: fn() -> CredentialsError) -> ProviderError {
         docker_config: None,
         directory: std::path::PathBuf::new(),
         scratch: std::env::temp_dir(),
+        templates: None,
     };
     let aws = AwsProvider::connect(settings, Arc::new(())).await.unwrap();
     let refused = aws.identity().await.unwrap_err();

@@ -206,6 +206,7 @@ async fn connect(sandbox: &Sandbox, secrets: Arc<dyn Secrets>, log_lines: usize)
         docker_config: None,
         directory: std::path::PathBuf::new(),
         scratch: std::env::temp_dir(),
+        templates: None,
     };
     AwsProvider::connect(settings, secrets).await.unwrap()
 }

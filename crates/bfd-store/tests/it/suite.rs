@@ -97,6 +97,7 @@ async fn runs_go_along_to_another_store_and_are_kept_once() {
             one_run(&mut *guard, "run2").await;
             let mut other = runs[0].clone();
             other.header.run = "run2".to_owned();
+            other.entries.clear();
             for run in runs.iter().chain([&other]).chain(runs.iter()) {
                 guard.keep(run.clone()).await.unwrap();
             }
@@ -104,7 +105,7 @@ async fn runs_go_along_to_another_store_and_are_kept_once() {
             assert_eq!(store.finished().await.unwrap(), ["run3", "run2", "run1"]);
             assert_eq!(store.finished_run("run1").await.unwrap().as_ref(), Some(&runs[0]));
             let kept = store.finished_run("run2").await.unwrap().unwrap();
-            assert_eq!(kept.header, header("run2"), "what is there stays as it is");
+            assert_eq!(kept.entries.len(), 3, "what is there stays as it is");
         }
     })
     .await;

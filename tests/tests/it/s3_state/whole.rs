@@ -79,6 +79,54 @@ fn a_state_moves_between_backends_and_back() {
 }
 
 #[test]
+fn a_large_template_goes_through_the_bucket() {
+    let shared = Shared::on_ministack(1);
+    let (project, workspace) = (&shared.project, shared.project.workspace());
+    let template = |timeout: u32| {
+        let padding = "x".repeat(60_000);
+        let queue = format!(
+            "{{ Type: AWS::SQS::Queue, Properties: {{ QueueName: {}, VisibilityTimeout: {timeout} }} }}",
+            shared.bucket
+        );
+        workspace.write(
+            "queue.yaml",
+            format!("Metadata: {{ Padding: {padding} }}\nResources:\n  Queue: {queue}\n"),
+        );
+    };
+    template(30);
+    let name = &shared.bucket;
+    let stack =
+        format!("[stack.queue]\nname = \"{name}\"\ntemplate = \"queue.yaml\"\n\n[parameter.p0]");
+    project.change("[parameter.p0]", &stack);
+
+    project.apply().run().succeeds();
+    project.has_no_changes();
+    template(60);
+    project.apply().run().succeeds().says("stack.queue updated");
+    project.has_no_changes();
+
+    let prefix =
+        ["s3api", "list-objects-v2", "--bucket", name, "--prefix", "team/shared/templates/"];
+    let kept = shared.aws.call(prefix);
+    assert_eq!(kept["Contents"].as_array().map(Vec::len), Some(2), "{kept}");
+    let queue =
+        ["sqs", "get-queue-attributes", "--attribute-names", "VisibilityTimeout", "--queue-url"];
+    let url = shared.aws.call(["sqs", "get-queue-url", "--queue-name", name]);
+    let url = url["QueueUrl"].as_str().expect("a URL");
+    let there = shared.aws.call(queue.into_iter().chain([url]));
+    assert_eq!(there["Attributes"]["VisibilityTimeout"], "60");
+    project.destroy().run().succeeds();
+
+    // Without a bucket there is no way for it.
+    let text = workspace.read(project.manifest());
+    let start = text.find("[state]").expect("a section");
+    let end = text.find("[vars]").expect("a section");
+    workspace.write(project.manifest(), format!("{}{}", &text[..start], &text[end..]));
+    let refused = project.plan().run().exits(exit::REFUSED);
+    refused.says("CloudFormation takes 51200").says("larger templates go through it");
+}
+
+#[test]
 fn eight_processes_lose_no_update_on_ministack_though_some_are_killed() {
     race(&Shared::on_ministack(9), 3);
 }

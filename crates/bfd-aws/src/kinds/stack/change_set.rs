@@ -45,7 +45,7 @@ impl ChangeSet<'_> {
         inputs: &Properties,
         present: &Properties,
     ) -> Result<bool, ProviderError> {
-        let content = Content::new(self.aws, CREATE, inputs, Some(present))?;
+        let content = Content::new(self.aws, CREATE, inputs, Some(present)).await?;
         let request = self
             .aws
             .cloudformation
@@ -54,7 +54,8 @@ impl ChangeSet<'_> {
             .change_set_name(self.name())
             .change_set_type(ChangeSetType::Update)
             .client_token(self.token())
-            .template_body(&content.template)
+            .set_template_body(content.template.body.clone())
+            .set_template_url(content.template.url.clone())
             .set_parameters(Some(content.parameters.clone()))
             .set_tags(Some(content.tags.clone()))
             .set_capabilities(Some(content.capabilities.clone()))

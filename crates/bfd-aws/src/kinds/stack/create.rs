@@ -18,7 +18,7 @@ pub(super) async fn create(
     inputs: &Properties,
     context: &Context,
 ) -> Result<Object, ProviderError> {
-    let made_of = Content::new(aws, OPERATION, inputs, None)?;
+    let made_of = Content::new(aws, OPERATION, inputs, None).await?;
     let name = inputs::required(inputs, "name", OPERATION)?;
     let arn = match send(aws, name, inputs, &made_of, context).await {
         Ok(arn) => arn,
@@ -78,7 +78,8 @@ async fn send(
         .cloudformation
         .create_stack()
         .stack_name(name)
-        .template_body(&made_of.template)
+        .set_template_body(made_of.template.body.clone())
+        .set_template_url(made_of.template.url.clone())
         .set_parameters(Some(made_of.parameters.clone()))
         .set_tags(Some(made_of.tags.clone()))
         .set_capabilities(Some(made_of.capabilities.clone()))

@@ -6,6 +6,7 @@
 //! | `create`, `update`, `delete` | one operation each; a restore is an update |
 //! | `change_set` | whether an update would change anything, and the update |
 //! | `request` | what a stack is made of, with secrets revealed |
+//! | `template` | where CloudFormation finds a template |
 //! | `follow` | waits for the end of an operation, with events as progress |
 //! | `phase` | what each status means |
 //! | `read` | stacks, templates, policies and events |
@@ -18,7 +19,11 @@ mod observe;
 mod phase;
 mod read;
 mod request;
+mod template;
 mod update;
+
+pub use template::TemplateBucket;
+pub(crate) use template::Templates;
 
 use super::{KindCalls, Reading};
 use crate::{Aws, inputs::Collect};

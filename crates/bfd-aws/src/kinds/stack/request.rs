@@ -1,9 +1,9 @@
 //! What every request that makes or changes a stack carries.
 
+use super::template::{self, Sent};
 use crate::{Aws, error, inputs, tags};
 use aws_sdk_cloudformation::types::{Capability, Parameter, Tag};
 use bfd_core::{Properties, Secret, Value, to_text};
-use bfd_kinds::stack::TEMPLATE_BODY_LIMIT;
 use bfd_provider::{ErrorClass, ProviderError};
 use std::collections::BTreeSet;
 use zeroize::Zeroizing;
@@ -13,7 +13,7 @@ pub(super) const MASK: &str = "****";
 
 /// What a stack is made of, with the plaintext of its secrets. Never printed.
 pub(super) struct Content {
-    pub(super) template: String,
+    pub(super) template: Sent,
     pub(super) parameters: Vec<Parameter>,
     pub(super) tags: Vec<Tag>,
     pub(super) capabilities: Vec<Capability>,
@@ -23,21 +23,14 @@ pub(super) struct Content {
 impl Content {
     /// Collects what is desired. Secrets that `present`, what the stack was made with before,
     /// has in the same version are taken over by CloudFormation itself.
-    pub(super) fn new(
+    pub(super) async fn new(
         aws: &Aws,
         operation: &'static str,
         inputs: &Properties,
         present: Option<&Properties>,
     ) -> Result<Self, ProviderError> {
-        let template = inputs::required(inputs, "template", operation)?.to_owned();
-        if template.len() > TEMPLATE_BODY_LIMIT {
-            let why = format!(
-                "the template has {} bytes; CloudFormation takes {TEMPLATE_BODY_LIMIT} in a request",
-                template.len()
-            );
-            return Err(ProviderError::new(operation, ErrorClass::InvalidRequest, why)
-                .hint("split it into several stacks, or remove spaces and comments"));
-        }
+        let template = inputs::required(inputs, "template", operation)?;
+        let template = template::ready(aws, operation, template).await?;
         let mut plaintexts = Vec::new();
         let mut parameters = Vec::new();
         for (key, value) in of(inputs) {

@@ -57,6 +57,7 @@ impl Place {
             docker_config: Some(directory.path().join("config.json")),
             directory: PathBuf::new(),
             scratch: std::env::temp_dir(),
+            templates: None,
         };
         let aws = AwsProvider::connect(settings, Arc::new(())).await.unwrap();
         Self { fake, sandbox, aws, directory }
