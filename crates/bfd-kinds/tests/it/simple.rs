@@ -198,7 +198,7 @@ fn a_stack_takes_the_text_of_its_template() {
             "capabilities": ["CAPABILITY_AUTO_EXPAND", "CAPABILITY_NAMED_IAM"],
         })
     );
-    let large = "x".repeat(51_201);
+    let large = "x".repeat(1_000_001);
     check("stack.s", &stack(&large, &[]), &[("stack::template_size", "template")]);
     check("stack.s", &stack(&large[1..], &[]), &[]);
 }

@@ -123,7 +123,7 @@ fn a_large_template_goes_through_the_bucket() {
     let end = text.find("[vars]").expect("a section");
     workspace.write(project.manifest(), format!("{}{}", &text[..start], &text[end..]));
     let refused = project.plan().run().exits(exit::REFUSED);
-    refused.says("CloudFormation takes 51200").says("larger templates go through it");
+    refused.says("CloudFormation takes 51200").says("keep the state in a bucket");
 }
 
 #[test]
