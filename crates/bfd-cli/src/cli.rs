@@ -142,6 +142,8 @@ pub struct PlanArgs {
     /// Compare with the recorded state only; no network.
     #[arg(long)]
     pub offline: bool,
+    #[command(flatten)]
+    pub lock: LockArgs,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -191,8 +191,13 @@ fn store_help(error: &StoreError, manifest: &str) -> String {
         },
         StoreError::NewerFormat { .. } => "use the bfd that wrote it, or a newer one".to_owned(),
         StoreError::Damaged { .. } => {
-            "nothing was changed; restore the file from a backup, see docs/recovery.md".to_owned()
+            "nothing was changed; bring an earlier version back, or push \
+             one with `bfd state push --force`: see \"Damaged or newer state\" in docs/recovery.md"
+                .to_owned()
         }
+        StoreError::Gone { .. } => "nothing was changed; bring its last version back, or push one \
+             with `bfd state push --force`: see \"Damaged or newer state\" in docs/recovery.md"
+            .to_owned(),
         StoreError::Write { .. } | StoreError::Read { .. } => {
             "check the disk and the permissions of that path".to_owned()
         }

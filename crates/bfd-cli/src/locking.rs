@@ -24,24 +24,87 @@ pub(crate) async fn lock(
     args: LockArgs,
     screen: Screen,
 ) -> Result<Box<dyn StateGuard>, CommandError> {
-    let began = Instant::now();
-    let mut wait = FIRST_WAIT;
-    let mut was_told = false;
+    taken(loaded, command, args, false, screen).await
+}
+
+/// The same for who brings another state than the one that is there, whatever that is like.
+pub(crate) async fn lock_to_replace(
+    loaded: &Loaded,
+    command: &str,
+    args: LockArgs,
+    screen: Screen,
+) -> Result<Box<dyn StateGuard>, CommandError> {
+    taken(loaded, command, args, true, screen).await
+}
+
+/// Waits until nobody works on the state, no longer than asked for, for who only looks. What is
+/// still under way then is for them to refuse.
+pub(crate) async fn wait(
+    loaded: &Loaded,
+    args: LockArgs,
+    screen: Screen,
+) -> Result<(), CommandError> {
+    let mut waiting = Waiting::new(args);
+    while !args.lock_timeout.is_zero()
+        && let Some(holder) = loaded.store.holder().await?
+        && waiting.goes_on(&holder, screen).await
+    {}
+    Ok(())
+}
+
+async fn taken(
+    loaded: &Loaded,
+    command: &str,
+    args: LockArgs,
+    replaces: bool,
+    screen: Screen,
+) -> Result<Box<dyn StateGuard>, CommandError> {
+    let mut waiting = Waiting::new(args);
     loop {
-        let holder = match loaded.store.lock(load::holder(command)).await {
-            Err(StoreError::Locked { holder }) => holder,
-            other => return Ok(other?),
+        let holder = load::holder(command);
+        let lock = if replaces {
+            loaded.store.lock_to_replace(holder).await
+        } else {
+            loaded.store.lock(holder).await
         };
-        let left = args.lock_timeout.saturating_sub(began.elapsed());
+        match lock {
+            Err(StoreError::Locked { holder }) => {
+                if !waiting.goes_on(&holder, screen).await {
+                    return Err(StoreError::Locked { holder }.into());
+                }
+            }
+            other => return Ok(other?),
+        }
+    }
+}
+
+/// Waits in steps, and says so once.
+struct Waiting {
+    began: Instant,
+    timeout: Duration,
+    next: Duration,
+    was_told: bool,
+}
+
+impl Waiting {
+    fn new(args: LockArgs) -> Self {
+        let timeout = args.lock_timeout;
+        Self { began: Instant::now(), timeout, next: FIRST_WAIT, was_told: false }
+    }
+
+    /// Waits a little; `false` when that was long enough.
+    async fn goes_on(&mut self, holder: &LockHolder, screen: Screen) -> bool {
+        let left = self.timeout.saturating_sub(self.began.elapsed());
         if left.is_zero() {
-            return Err(StoreError::Locked { holder }.into());
+            return false;
         }
-        if !was_told {
-            was_told = true;
-            screen.say(&waiting(&holder, args.lock_timeout));
+        if !self.was_told {
+            self.was_told = true;
+            screen.say(&waiting(holder, self.timeout));
         }
-        sleep(wait.min(left)).await;
-        wait = (wait * 2).min(LONGEST_WAIT);
+        sleep(self.next.min(left)).await;
+        self.next = (self.next * 2).min(LONGEST_WAIT);
+        true
     }
 }
 

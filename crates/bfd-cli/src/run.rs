@@ -1,12 +1,14 @@
 use crate::{
-    cli::Cli,
+    cli::{Cli, ManifestArgs},
     commands,
+    connect::connect,
     exit::{CommandError, Exit, help_after_a_bug},
-    load::{locks_are_free, show},
+    load::{SecretUse, load, locks_are_free, show},
     saved,
     screen::Screen,
     views::Style,
 };
+use bfd_store::StoreError;
 use std::{error::Error as _, fmt::Write as _, panic};
 use tracing_subscriber::EnvFilter;
 
@@ -24,6 +26,10 @@ pub fn run(cli: &Cli) -> Exit {
     let command =
         panic::AssertUnwindSafe(|| runtime.block_on(commands::dispatch(&cli.command, screen)));
     let ended = panic::catch_unwind(command);
+    let ended = match ended {
+        Ok(Err(error)) => Ok(Err(runtime.block_on(explained(error, cli)))),
+        other => other,
+    };
     runtime.block_on(locks_are_free());
     let exit = match ended {
         Ok(Ok(exit)) => exit,
@@ -40,6 +46,20 @@ pub fn run(cli: &Cli) -> Exit {
     // A request in flight must not hold back the end of the process.
     runtime.shutdown_background();
     exit
+}
+
+/// Why a state in a bucket was refused, when it is that the credentials are of another account.
+async fn explained(error: CommandError, cli: &Cli) -> CommandError {
+    if !matches!(error, CommandError::Store(StoreError::Unreachable { .. })) {
+        return error;
+    }
+    let args = ManifestArgs { manifest: manifest(cli).into(), vars: Vec::new() };
+    // It takes nothing but the environment's account; what else is wrong has been said.
+    let Ok(loaded) = load(&args, SecretUse::Ignored) else { return error };
+    match connect(&loaded).await {
+        Err(other @ CommandError::WrongAccount { .. }) => other,
+        _ => error,
+    }
 }
 
 /// The path of the manifest at hand, for the next command: also when a saved plan was given.

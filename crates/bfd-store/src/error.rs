@@ -12,6 +12,9 @@ pub enum StoreError {
     NewerFormat { place: String, found: u64, known: u64 },
     #[error("{place} is damaged: {reason}")]
     Damaged { place: String, reason: String },
+    /// There was a state, and it is not there any more.
+    #[error("{place} is gone: it was at serial {serial}")]
+    Gone { place: String, serial: u64 },
     #[error("failed to write {place}")]
     Write {
         place: String,

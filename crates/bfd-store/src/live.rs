@@ -30,6 +30,9 @@ pub(crate) struct LiveDocument {
     pub(crate) written: Written,
     pub(crate) lease: Option<LeaseDocument>,
     pub(crate) run: Option<LiveRun>,
+    /// The last state that its writers know of: one that is gone was not always absent.
+    #[serde(default)]
+    pub(crate) serial: u64,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -58,7 +61,14 @@ pub(crate) struct LiveRun {
 impl LiveDocument {
     /// What there is before anybody has written anything.
     pub(crate) fn empty() -> Self {
-        Self { format: FORMAT, fence: 0, written: Written::default(), lease: None, run: None }
+        Self {
+            format: FORMAT,
+            fence: 0,
+            written: Written::default(),
+            lease: None,
+            run: None,
+            serial: 0,
+        }
     }
 
     pub(crate) fn parse(place: &str, bytes: &[u8]) -> Result<Self, StoreError> {

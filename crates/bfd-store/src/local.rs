@@ -99,6 +99,29 @@ impl LocalStore {
         to_text(path, bytes).map(Some)
     }
 
+    fn take(&self, holder: LockHolder, replaces: bool) -> Result<Box<dyn StateGuard>, StoreError> {
+        let create = self.disk.create_directory(&self.directory);
+        create.map_err(|err| writing(&self.directory, err))?;
+        let path = self.path("lock");
+        let name = serde_json::to_string(&holder).expect("a holder is plain data");
+        let Some(lock) = self.disk.lock(&path, &name).map_err(|err| writing(&path, err))? else {
+            let held = self.read_holder(&path)?.unwrap_or_else(LockHolder::unknown);
+            return Err(StoreError::Locked { holder: Box::new(held) });
+        };
+        let snapshot = match self.read_state() {
+            Err(StoreError::Damaged { .. }) if replaces => Snapshot::default(),
+            read => read?,
+        };
+        let unfinished = self.read_journal(&snapshot.version)?;
+        let guard = LocalGuard { store: self.clone(), _lock: lock, snapshot, unfinished };
+        if guard.unfinished.is_some() {
+            guard.reopen_journal()?;
+        } else {
+            guard.close_journal()?;
+        }
+        Ok(Box::new(guard))
+    }
+
     fn read_holder(&self, path: &Path) -> Result<Option<LockHolder>, StoreError> {
         let text = self.read_text(path)?;
         Ok(text.and_then(|text| serde_json::from_str(&text).ok()))
@@ -112,23 +135,11 @@ impl StateStore for LocalStore {
     }
 
     async fn lock(&self, holder: LockHolder) -> Result<Box<dyn StateGuard>, StoreError> {
-        let create = self.disk.create_directory(&self.directory);
-        create.map_err(|err| writing(&self.directory, err))?;
-        let path = self.path("lock");
-        let name = serde_json::to_string(&holder).expect("a holder is plain data");
-        let Some(lock) = self.disk.lock(&path, &name).map_err(|err| writing(&path, err))? else {
-            let held = self.read_holder(&path)?.unwrap_or_else(LockHolder::unknown);
-            return Err(StoreError::Locked { holder: Box::new(held) });
-        };
-        let snapshot = self.read_state()?;
-        let unfinished = self.read_journal(&snapshot.version)?;
-        let guard = LocalGuard { store: self.clone(), _lock: lock, snapshot, unfinished };
-        if guard.unfinished.is_some() {
-            guard.reopen_journal()?;
-        } else {
-            guard.close_journal()?;
-        }
-        Ok(Box::new(guard))
+        self.take(holder, false)
+    }
+
+    async fn lock_to_replace(&self, holder: LockHolder) -> Result<Box<dyn StateGuard>, StoreError> {
+        self.take(holder, true)
     }
 
     async fn holder(&self) -> Result<Option<LockHolder>, StoreError> {

@@ -2,7 +2,7 @@ use crate::{
     FinishedRun, Linger, LockHolder, ObjectError, ObjectStore, RunHeader, StateDocument,
     StateGuard, StateStore, StoreError, Tenure, Unfinished,
     document::{self, FORMAT},
-    live::{Live, LiveRun},
+    live::{Live, LiveDocument, LiveRun},
     object_store::{StoredState, begun},
     objects::{Condition, ETag},
     runs::{self, RUNS_KEPT},
@@ -30,6 +30,17 @@ const LINGER: Linger =
 /// How many commits there are between two looks for runs that are too many.
 const COMMITS_PER_CLEARANCE: u64 = 16;
 
+/// What was found when the lock was taken.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Begins {
+    /// An earlier owner may still be at work.
+    pub(crate) fence_off: bool,
+    /// There was no object for the lock.
+    pub(crate) is_first: bool,
+    /// Another state is brought.
+    pub(crate) replaces: bool,
+}
+
 /// The lock on a state in a bucket, renewed in the background until this is dropped.
 #[derive(Debug)]
 pub(crate) struct ObjectGuard {
@@ -50,7 +61,7 @@ impl ObjectGuard {
     pub(crate) async fn begin(
         store: ObjectStore,
         live: Live,
-        fence_off: bool,
+        begins: Begins,
     ) -> Result<Self, StoreError> {
         let (fence, run) = (live.document.fence, live.document.run.clone());
         let certainty = live.certainty.clone();
@@ -67,11 +78,13 @@ impl ObjectGuard {
             certainty,
             _held: held.drop_guard(),
         };
-        if fence_off {
-            guard.fence_off().await?;
-        } else {
-            let state = guard.read_state().await?;
-            (guard.snapshot, guard.etag) = (state.snapshot, state.etag);
+        match guard.take_state(begins).await {
+            Err(StoreError::Damaged { .. } | StoreError::Gone { .. }) if begins.replaces => {
+                let serial = guard.live.lock().await.document.serial;
+                let state = guard.store.unreadable(serial).await?;
+                (guard.snapshot, guard.etag) = (state.snapshot, state.etag);
+            }
+            taken => taken?,
         }
         if let Some(run) = run {
             let is_over = guard.store.is_over(&run, &guard.snapshot.version)?;
@@ -85,9 +98,33 @@ impl ObjectGuard {
         Ok(guard)
     }
 
+    async fn take_state(&mut self, begins: Begins) -> Result<(), StoreError> {
+        let mut fence_off = begins.fence_off;
+        if begins.is_first {
+            // Without an object for the lock fences are counted from the beginning. Where there
+            // is a state it was lost, and those that the state has seen are past.
+            let state = self.store.read_state().await?;
+            let Some(fence) = state.fence.filter(|fence| *fence >= self.fence) else {
+                (self.snapshot, self.etag) = (state.snapshot, state.etag);
+                return Ok(());
+            };
+            self.live.lock().await.write(|live| live.fence = fence + 1).await?;
+            self.fence = fence + 1;
+            fence_off = true;
+        }
+        if fence_off {
+            return self.fence_off().await;
+        }
+        let state = self.read_state().await?;
+        (self.snapshot, self.etag) = (state.snapshot, state.etag);
+        Ok(())
+    }
+
     /// Reads the state; refuses one that a later owner has fenced off from us already.
     async fn read_state(&self) -> Result<StoredState, StoreError> {
         let state = self.store.read_state().await?;
+        let serial = self.live.lock().await.document.serial;
+        let state = self.store.unless_gone(state, serial)?;
         if state.fence.is_some_and(|fence| fence > self.fence) {
             let holder = self.store.lease_holder().await;
             return Err(self.live.lock().await.lose(holder));
@@ -179,7 +216,9 @@ impl ObjectGuard {
         let id = run.header.run.clone();
         let key = self.store.run_key(&id);
         self.put_once(&key, document::journal_text(&run)).await?;
-        self.live.lock().await.write(|live| live.run = None).await?;
+        let serial = self.snapshot.version.serial;
+        let close = |live: &mut LiveDocument| (live.run, live.serial) = (None, serial);
+        self.live.lock().await.write(close).await?;
         if self.snapshot.version.serial.is_multiple_of(COMMITS_PER_CLEARANCE) {
             self.clear().await;
         }
@@ -315,6 +354,8 @@ impl StateGuard for ObjectGuard {
         self.live.lock().await.check()?;
         let text = self.text(&version, environment, &next);
         self.put_state(&version, &text).await?;
+        // Goes along with whatever is written next.
+        self.live.lock().await.document.serial = version.serial;
         self.snapshot = Snapshot { version, environment: Some(environment.clone()), state: next };
         Ok(())
     }

@@ -4,6 +4,7 @@ use crate::{
     document::parse_journal,
     error::unreachable,
     live::{LeaseDocument, Live, LiveDocument, LiveRun, Written},
+    object_guard::Begins,
     object_guard::ObjectGuard,
     objects::{Condition, ETag, Found},
     runs,
@@ -186,12 +187,33 @@ impl ObjectStore {
         })
     }
 
+    /// The state as `serial` says that it must be there, when there was one.
+    pub(crate) fn unless_gone(
+        &self,
+        state: StoredState,
+        serial: u64,
+    ) -> Result<StoredState, StoreError> {
+        if state.snapshot.environment.is_some() || serial == 0 {
+            return Ok(state);
+        }
+        Err(StoreError::Gone { place: self.objects.place(&self.key("state.json")), serial })
+    }
+
+    /// What is under the key of the state that is no state, to be replaced by one.
+    pub(crate) async fn unreadable(&self, serial: u64) -> Result<StoredState, StoreError> {
+        let found = self.get(&self.key("state.json")).await?;
+        let version = StateVersion { lineage: String::new(), serial };
+        let snapshot = Snapshot { version, ..Snapshot::default() };
+        Ok(StoredState { snapshot, etag: found.map(|found| found.etag), fence: None })
+    }
+
     /// Takes the lock by compare and swap: a free one, one that has run out, or the one that is
     /// to be broken.
     async fn take(
         &self,
         holder: LockHolder,
         broken: Option<&str>,
+        replaces: bool,
     ) -> Result<ObjectGuard, StoreError> {
         let key = self.key("live.json");
         let nonce = (self.options.nonce)();
@@ -228,6 +250,7 @@ impl ObjectStore {
                 Some(found) => Condition::Unchanged(found.etag.clone()),
                 None => Condition::Absent,
             };
+            let was_absent = found.is_none();
             let etag = if let Some(found) = found.filter(|_| is_ours) {
                 // It counts from then, however long its answer was waited for.
                 certainty.renewed(began.before(found.age + GRAIN));
@@ -238,8 +261,13 @@ impl ObjectStore {
             };
             let refused = match etag {
                 Ok(etag) => {
-                    // Whoever had the lock before may still have a write of the state under way.
-                    let fence_off = document.lease.is_some() || document.run.is_some();
+                    let begins = Begins {
+                        // Whoever had the lock before may still have a write of the state under
+                        // way.
+                        fence_off: document.lease.is_some() || document.run.is_some(),
+                        is_first: was_absent,
+                        replaces,
+                    };
                     let live = Live {
                         objects: self.objects.clone(),
                         key,
@@ -252,7 +280,7 @@ impl ObjectStore {
                         lost: None,
                         doubtful: false,
                     };
-                    return ObjectGuard::begin(self.clone(), live, fence_off).await;
+                    return ObjectGuard::begin(self.clone(), live, begins).await;
                 }
                 Err(refused @ ObjectError::Refused(_)) => {
                     return Err(self.unreachable(&key, refused));
@@ -283,11 +311,20 @@ impl Lease {
 #[async_trait]
 impl StateStore for ObjectStore {
     async fn load(&self) -> Result<Snapshot, StoreError> {
-        Ok(self.read_state().await?.snapshot)
+        let state = self.read_state().await?;
+        if state.snapshot.environment.is_some() {
+            return Ok(state.snapshot);
+        }
+        let serial = self.read_live().await?.map_or(0, |(live, _)| live.serial);
+        Ok(self.unless_gone(state, serial)?.snapshot)
     }
 
     async fn lock(&self, holder: LockHolder) -> Result<Box<dyn StateGuard>, StoreError> {
-        Ok(Box::new(self.take(holder, None).await?))
+        Ok(Box::new(self.take(holder, None, false).await?))
+    }
+
+    async fn lock_to_replace(&self, holder: LockHolder) -> Result<Box<dyn StateGuard>, StoreError> {
+        Ok(Box::new(self.take(holder, None, true).await?))
     }
 
     async fn take_over(
@@ -295,7 +332,7 @@ impl StateStore for ObjectStore {
         holder: LockHolder,
         seen: &Lease,
     ) -> Result<Box<dyn StateGuard>, StoreError> {
-        Ok(Box::new(self.take(holder, Some(&seen.nonce)).await?))
+        Ok(Box::new(self.take(holder, Some(&seen.nonce), false).await?))
     }
 
     async fn holder(&self) -> Result<Option<LockHolder>, StoreError> {

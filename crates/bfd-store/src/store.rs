@@ -24,6 +24,12 @@ pub trait StateStore: fmt::Debug + Send + Sync {
         self.lock(holder).await
     }
 
+    /// The same for somebody who brings another state: also where the one that is there cannot be
+    /// read, or is gone. The guard's own snapshot is empty then.
+    async fn lock_to_replace(&self, holder: LockHolder) -> Result<Box<dyn StateGuard>, StoreError> {
+        self.lock(holder).await
+    }
+
     /// Who holds the lock now, if anyone does.
     async fn holder(&self) -> Result<Option<LockHolder>, StoreError>;
 

@@ -216,3 +216,18 @@ fn an_image_that_only_an_earlier_run_needs_is_not_expired_in_silence() {
     project.change("[coordinator]", "[rollback]\ndeployments = 0\n\n[coordinator]");
     assert!(!warnings().contains("ran before"), "{}", warnings());
 }
+
+#[test]
+fn a_way_back_over_what_is_protected_is_not_saved_to_be_refused_later() {
+    let project = shop::on_sandbox();
+    project.apply().run().succeeds();
+    let first = runs(&project)[0].clone();
+    let kept = "[parameter.keep]\nname = \"/shop/keep\"\nvalue = \"1\"\nprotect = true\n\n";
+    project.change("[cluster.main]", &format!("{kept}[cluster.main]"));
+    project.apply().run().succeeds();
+
+    let saved = project.bfd("rollback").args(["--to", &first, "-o", "back.json"]).run();
+
+    saved.exits(exit::REFUSED).says("`parameter.keep` is protected");
+    assert!(!project.workspace().path().join("back.json").exists());
+}

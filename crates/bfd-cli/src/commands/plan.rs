@@ -4,6 +4,7 @@ use crate::{
     contents::{self, Promotions},
     exit::{CommandError, Exit},
     load::{SecretUse, load, refuse_open_run, refuse_run_beside},
+    locking,
     planning::{self, Scope},
     saved::SavedPlan,
     screen::Screen,
@@ -20,6 +21,7 @@ pub(super) async fn run(args: &PlanArgs, screen: Screen) -> Result<Exit, Command
             "leave out `--offline`, or `-o`",
         ));
     }
+    locking::wait(&loaded, args.lock, screen).await?;
     refuse_open_run(&loaded).await?;
     let connection = if args.offline { None } else { Some(connect(&loaded).await?) };
     let snapshot = loaded.store.load().await?;

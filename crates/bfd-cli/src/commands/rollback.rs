@@ -29,6 +29,7 @@ pub(super) async fn run(args: &RollbackArgs, screen: Screen) -> Result<Exit, Com
         refuse_open_run(&loaded).await?;
         let snapshot = loaded.store.load().await?;
         let plan = plan(&loaded, (&then, &adopted), &snapshot, &connection).await?;
+        apply::check_guards(&loaded, &plan)?;
         refuse_run_beside(&loaded, &snapshot).await?;
         let saved =
             SavedPlan::new(&args.manifest, &loaded.manifest.sources, &snapshot.state, &plan);

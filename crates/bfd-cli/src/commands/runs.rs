@@ -194,13 +194,21 @@ async fn ended(loaded: &Loaded, id: &str) -> Result<Option<Told>, CommandError> 
     Ok(Some(told))
 }
 
-/// All runs that ended and are kept, the latest first.
-pub(super) async fn ended_all(loaded: &Loaded) -> Result<Vec<FinishedRun>, CommandError> {
+/// All runs that ended and are kept, the latest first, and why others cannot be read.
+pub(super) async fn ended_all(
+    loaded: &Loaded,
+) -> Result<(Vec<FinishedRun>, Vec<StoreError>), CommandError> {
     let ids = loaded.store.finished().await?;
     let reads = ids.iter().map(|id| loaded.store.finished_run(id));
     let read = iter(reads).buffered(READS).collect::<Vec<_>>().await;
-    let read: Result<Vec<_>, StoreError> = read.into_iter().collect();
-    Ok(read?.into_iter().flatten().collect())
+    let (mut runs, mut problems) = (Vec::new(), Vec::new());
+    for run in read {
+        match run {
+            Ok(run) => runs.extend(run),
+            Err(problem) => problems.push(problem),
+        }
+    }
+    Ok((runs, problems))
 }
 
 /// Why a journal cannot be shown: the last cause is the one that names it.

@@ -120,8 +120,12 @@ async fn pull(
     }
     let mut document = StateDocument::new(&snapshot.version, environment, &snapshot.state);
     if history {
-        let mut runs = runs::ended_all(&loaded).await?;
+        let (mut runs, problems) = runs::ended_all(&loaded).await?;
         runs.reverse();
+        for problem in problems {
+            // One that cannot be read keeps none of the others here.
+            screen.say(&format!("warning: {problem}\n"));
+        }
         document = document.with_history(runs);
     }
     screen.data(&document.to_text());
@@ -143,13 +147,20 @@ async fn push(
     let runs = StateDocument::history_in(&name, &text)?;
     planning::check_environment(&loaded, &pushed)?;
     let environment = &loaded.manifest.environment;
-    let (mut guard, _) = open(&loaded, lock, screen).await?;
+    // Whoever insists may have to: what is there may be what is to be repaired.
+    let guard = if force {
+        locking::lock_to_replace(&loaded, "bfd state", lock, screen).await?
+    } else {
+        locking::lock(&loaded, "bfd state", lock, screen).await?
+    };
+    let (mut guard, _) = opened(&loaded, guard)?;
     let (there, new) = (guard.snapshot().version.clone(), pushed.version);
     if guard.snapshot().state == pushed.state && there == new {
         keep(&mut *guard, runs).await?;
         screen.data(&format!("serial {} is there already\n", there.serial));
         return Ok(Exit::Done);
     }
+    let missing = fork(&loaded, &runs).await;
     let refusal = if there.serial == 0 {
         None
     } else if there.lineage != new.lineage {
@@ -157,7 +168,9 @@ async fn push(
     } else if new.serial <= there.serial {
         Some(format!("{name} has serial {}, the state is at {}", new.serial, there.serial))
     } else {
-        None
+        missing.map(|run| {
+            format!("{name} does not know run {run}: both went on from an earlier state")
+        })
     };
     if let Some(refusal) = refusal.filter(|_| !force) {
         return Err(CommandError::refused_with(
@@ -175,6 +188,17 @@ async fn push(
     Ok(Exit::Done)
 }
 
+/// The last run that ended here, when who went on elsewhere does not know it: what it did would
+/// be lost. A file without runs says nothing about it.
+async fn fork(loaded: &Loaded, runs: &[FinishedRun]) -> Option<String> {
+    if runs.is_empty() {
+        return None;
+    }
+    let last = loaded.store.finished().await.ok()?.into_iter().next()?;
+    let is_known = runs.iter().any(|run| run.header.run == last);
+    (!is_known).then_some(last)
+}
+
 async fn keep(guard: &mut dyn StateGuard, runs: Vec<FinishedRun>) -> Result<(), CommandError> {
     for run in runs {
         guard.keep(run).await?;
@@ -187,7 +211,13 @@ async fn open(
     lock: LockArgs,
     screen: Screen,
 ) -> Result<(Box<dyn StateGuard>, State), CommandError> {
-    let guard = locking::lock(loaded, "bfd state", lock, screen).await?;
+    opened(loaded, locking::lock(loaded, "bfd state", lock, screen).await?)
+}
+
+fn opened(
+    loaded: &Loaded,
+    guard: Box<dyn StateGuard>,
+) -> Result<(Box<dyn StateGuard>, State), CommandError> {
     if guard.unfinished().is_some() {
         return Err(CommandError::refused_with(
             "an earlier run did not finish",

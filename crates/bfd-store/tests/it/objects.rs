@@ -3,8 +3,8 @@
 use crate::common::{entry, environment, header, holder, plan, progress, state_of, who};
 use bfd_core::{State, StateVersion};
 use bfd_store::{
-    Fault, LeaseOptions, MemoryObjects, ObjectError, ObjectStore, StateGuard, StateStore,
-    StoreError,
+    Fault, LeaseOptions, MemoryObjects, ObjectError, ObjectStore, Objects as _, StateGuard,
+    StateStore, StoreError,
 };
 use serde_json::Value;
 use std::{
@@ -440,6 +440,61 @@ async fn newer_and_damaged_objects_are_refused_and_left_alone() {
             assert_eq!(bucket.objects.text(&format!("team/dev/{name}")).unwrap(), text);
         }
     }
+}
+
+async fn after_runs(runs: &[&str]) -> Bucket {
+    let bucket = Bucket::default();
+    for run in runs {
+        let mut guard = bucket.open().under_way(run).await;
+        guard.commit(&environment(), state_of(run)).await.unwrap();
+        drop(guard);
+        bucket.settle().await;
+    }
+    bucket
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lock_whose_object_was_lost_is_made_again_above_what_the_state_has_seen() {
+    let bucket = after_runs(&["run1", "run2", "run3"]).await;
+    let guard = bucket.open().under_way("run4").await;
+    drop(guard);
+    bucket.settle().await;
+    // A takeover puts its fence into the state.
+    drop(bucket.open().store.lock(holder()).await.unwrap());
+    bucket.settle().await;
+    let seen = bucket.json("state.json")["fence"].as_u64().unwrap();
+    assert!(seen > 1, "{seen}");
+    bucket.objects.delete("team/dev/live.json").await.unwrap();
+
+    let mut guard = bucket.open().store.lock(holder()).await.unwrap();
+
+    assert_eq!(guard.snapshot().state, state_of("run3"));
+    guard.commit(&environment(), state_of("next")).await.unwrap();
+    drop(guard);
+    bucket.settle().await;
+    assert!(bucket.json("state.json")["fence"].as_u64().unwrap() > seen);
+    assert_eq!(bucket.open().store.load().await.unwrap().state, state_of("next"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_state_that_is_gone_is_not_begun_anew() {
+    let bucket = after_runs(&["run1", "run2"]).await;
+    bucket.objects.delete("team/dev/state.json").await.unwrap();
+
+    let gone = |err: StoreError| matches!(err, StoreError::Gone { serial: 2, .. });
+    assert!(gone(bucket.open().store.load().await.unwrap_err()));
+    assert!(gone(bucket.open().store.lock(holder()).await.unwrap_err()));
+    bucket.settle().await;
+
+    // Unless somebody brings one.
+    let mut guard = bucket.open().store.lock_to_replace(holder()).await.unwrap();
+    assert_eq!((guard.snapshot().version.serial, &guard.snapshot().environment), (2, &None));
+    let version = StateVersion { lineage: "lineage1".into(), serial: 3 };
+    guard.replace(&environment(), version, state_of("brought")).await.unwrap();
+    drop(guard);
+    bucket.settle().await;
+    assert_eq!(bucket.open().store.load().await.unwrap().state, state_of("brought"));
+    drop(bucket.open().store.lock(holder()).await.unwrap());
 }
 
 #[tokio::test(start_paused = true)]

@@ -22,6 +22,17 @@ impl Backend {
         }
     }
 
+    /// Leaves half of a state.
+    fn damage(&self) {
+        const HALF: &str = "{\n  \"format\": 1,";
+        match self {
+            Self::Local(directory) => {
+                std::fs::write(directory.path().join("state.json"), HALF).unwrap();
+            }
+            Self::Objects(bucket) => bucket.objects.set("team/dev/state.json", HALF),
+        }
+    }
+
     /// Lets go of a lock, and waits until that is known to all.
     async fn let_go(&self, guard: Box<dyn StateGuard>) {
         drop(guard);
@@ -107,6 +118,30 @@ async fn runs_go_along_to_another_store_and_are_kept_once() {
             let kept = store.finished_run("run2").await.unwrap().unwrap();
             assert_eq!(kept.entries.len(), 3, "what is there stays as it is");
         }
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_state_that_cannot_be_read_is_replaced_by_one_that_is_brought() {
+    on_each(|backend| async move {
+        let mut guard = backend.open().lock(holder()).await.unwrap();
+        one_run(&mut *guard, "run1").await;
+        backend.let_go(guard).await;
+        backend.damage();
+
+        let err = backend.open().lock(holder()).await.unwrap_err();
+        assert!(matches!(err, StoreError::Damaged { .. }), "{err}");
+        if let Backend::Objects(bucket) = &*backend {
+            bucket.settle().await;
+        }
+        let mut guard = backend.open().lock_to_replace(holder()).await.unwrap();
+        assert_eq!(guard.snapshot().state, State::default());
+        let version = StateVersion { lineage: "lineage1".into(), serial: 5 };
+        guard.replace(&environment(), version, state_of("brought")).await.unwrap();
+        backend.let_go(guard).await;
+        assert_eq!(backend.open().load().await.unwrap().state, state_of("brought"));
+        assert_eq!(backend.open().finished().await.unwrap(), ["run1"]);
     })
     .await;
 }

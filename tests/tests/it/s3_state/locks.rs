@@ -70,10 +70,12 @@ fn who_waits_for_the_lock_has_it_when_its_owner_has_ended() {
     until_hit(&proxy);
     let impatient = shared.apply("other").args(["--lock-timeout", "1s"]).run();
     impatient.exits(exit::LOCKED).says("waiting for the lock, up to 1s: ").says("is locked by");
-    let patient = shared.apply("other").args(["--lock-timeout", "2m"]).run().succeeds();
     let process = one.process_id();
-    assert_eq!(patient.stderr.matches("waiting for the lock").count(), 1, "{patient}");
-    patient.says(&format!("waiting for the lock, up to 2m: process {process} of "));
+    let patient = shared.apply("other").args(["--lock-timeout", "2m"]).spawn();
+    let planned = shared.project.plan().args(["--var", "value=one", "--lock-timeout", "2m"]).run();
+    assert_eq!(planned.stderr.matches("waiting for the lock").count(), 1, "{planned}");
+    patient.wait().succeeds().says("waiting for the lock, up to 2m: process ");
+    planned.says(&format!("waiting for the lock, up to 2m: process {process} of "));
     one.wait().succeeds();
     assert_eq!(shared.serials(), [1, 2]);
 }

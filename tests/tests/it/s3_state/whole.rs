@@ -79,6 +79,44 @@ fn a_state_moves_between_backends_and_back() {
 }
 
 #[test]
+fn what_went_on_in_two_places_is_not_pushed_over_each_other() {
+    let shared = Shared::on_ministack(1);
+    let (project, workspace) = (&shared.project, shared.project.workspace());
+    shared.apply("first").run().succeeds();
+    let pull = || project.bfd("state pull").arg("--history").run().succeeds().stdout;
+    workspace.write("early.json", pull());
+    shared.apply("second").run().succeeds();
+    workspace.write("late.json", pull());
+
+    // Elsewhere two runs go on from the first.
+    let in_bucket = workspace.read(project.manifest());
+    let start = in_bucket.find("[state]").expect("a section");
+    let end = in_bucket.find("[vars]").expect("a section");
+    workspace.write(project.manifest(), format!("{}{}", &in_bucket[..start], &in_bucket[end..]));
+    project.bfd("state push").arg("early.json").run().succeeds();
+    shared.apply("third").run().succeeds();
+    shared.apply("fourth").run().succeeds();
+    workspace.write("other.json", pull());
+
+    workspace.write(project.manifest(), &in_bucket);
+    let refused = project.bfd("state push").arg("other.json").run().exits(exit::REFUSED);
+    refused.says("both went on from an earlier state").says("--force");
+    assert_eq!(shared.serial(), 2);
+
+    // What cannot be read is replaced by force.
+    let damage = workspace.path().join("half.json");
+    workspace.write("half.json", "{ \"format\": 1,");
+    let put =
+        ["s3api", "put-object", "--bucket", &shared.bucket, "--key", "team/shared/state.json"];
+    shared.aws.call(put.into_iter().chain(["--body", &damage.display().to_string()]));
+    project.plan().run().exits(exit::REFUSED).says("is damaged").says("state push --force");
+    let forced = project.bfd("state push").args(["late.json", "--force"]).run();
+    forced.succeeds().prints("is at serial 3");
+    let plan = project.plan().args(["--var", "value=fourth"]).run().succeeds();
+    plan.prints("\"second\" → \"fourth\"");
+}
+
+#[test]
 fn a_large_template_goes_through_the_bucket() {
     let shared = Shared::on_ministack(1);
     let (project, workspace) = (&shared.project, shared.project.workspace());
