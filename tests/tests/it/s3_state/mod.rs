@@ -6,6 +6,7 @@ mod locks;
 mod refusals;
 mod whole;
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -114,6 +115,23 @@ impl Shared {
         get.push(&path);
         self.aws.call(get);
         serde_json::from_str(&self.project.workspace().read("object.json")).expect("JSON")
+    }
+
+    /// Everything that was ever written, by key and version.
+    #[track_caller]
+    fn every_version(&self) -> BTreeMap<String, String> {
+        let listed = self.aws.call(["s3api", "list-object-versions", "--bucket", &self.bucket]);
+        let file = self.project.workspace().path().join("version");
+        let path = file.display().to_string();
+        let versions = listed["Versions"].as_array().expect("a list").iter();
+        let texts = versions.map(|version| {
+            let of = |name: &str| version[name].as_str().expect("text").to_owned();
+            let (key, id) = (of("Key"), of("VersionId"));
+            let get = ["s3api", "get-object", "--bucket", &self.bucket, "--key", &key];
+            self.aws.call(get.into_iter().chain(["--version-id", &id, &path]));
+            (format!("{key} {id}"), self.project.workspace().read("version"))
+        });
+        texts.collect()
     }
 
     /// Every serial that the state ever had, the oldest first.

@@ -79,6 +79,30 @@ fn a_state_moves_between_backends_and_back() {
 }
 
 #[test]
+fn no_version_of_any_object_has_a_secret() {
+    const KEY: &str = "\n\n[parameter.key]\nname = \"/team/key\"\ntype = \"SecureString\"\nvalue_from = { env = \"KEY\" }\n";
+    let shared = Shared::on_ministack(1);
+    let (project, workspace) = (&shared.project, shared.project.workspace());
+    let text = workspace.read(project.manifest());
+    workspace.write(project.manifest(), text + KEY);
+    let secrets = ["correct-horse-battery-1", "correct-horse-battery-2"];
+    for secret in secrets {
+        shared.apply("first").env("KEY", secret).run().succeeds().never_mentions(secret);
+    }
+    let first = runs(project)[1].clone();
+    let back = project.bfd("rollback").args(["--to", &first, "--yes"]).env("KEY", secrets[0]).run();
+    back.succeeds();
+
+    let texts = shared.every_version();
+
+    assert!(texts.len() > 10, "{:?}", texts.keys());
+    assert!(texts.values().any(|text| text.contains("$secret")), "it is recorded by its digest");
+    for (object, text) in texts {
+        assert!(!secrets.iter().any(|secret| text.contains(secret)), "{object}:\n{text}");
+    }
+}
+
+#[test]
 fn what_went_on_in_two_places_is_not_pushed_over_each_other() {
     let shared = Shared::on_ministack(1);
     let (project, workspace) = (&shared.project, shared.project.workspace());
