@@ -10,7 +10,7 @@ use crate::effects::{Effect, Replaces, replaces};
 use crate::mask::Mask;
 use crate::path::Path;
 use crate::resolve::Context;
-use crate::template::Template;
+use crate::template::{Template, members};
 use crate::through::{Reach, Through};
 use crate::weight::{Weight, is_kept, is_stateful, weigh};
 
@@ -44,7 +44,8 @@ pub struct ResourceDiff {
     pub metadata_only: bool,
     /// Whether the object stays when the resource leaves the stack.
     pub kept: bool,
-    /// What changes of it, by path. Empty for one that is made or leaves as a whole.
+    /// What changes of it, by path. Empty for one that leaves as a whole, and for one that is
+    /// made, unless it says who may do or reach what.
     pub properties: Vec<PropertyDiff>,
 }
 
@@ -74,6 +75,8 @@ pub struct SectionDiff {
     pub before: Option<Value>,
     /// What it will be; secrets are hidden.
     pub after: Option<Value>,
+    /// By what an expression that stays as it is comes to another value; of outputs alone.
+    pub through: Vec<Through>,
 }
 
 /// A parameter whose value changes.
@@ -81,9 +84,9 @@ pub struct SectionDiff {
 pub struct ParameterDiff {
     /// Its name.
     pub name: String,
-    /// What it was; hidden when it is a secret.
+    /// What it was; hidden when it is a secret, nothing while it is not known.
     pub before: Option<String>,
-    /// What it will be; hidden when it is a secret.
+    /// What it will be; hidden when it is a secret, nothing while it is not known.
     pub after: Option<String>,
 }
 
@@ -99,6 +102,29 @@ impl TemplateDiff {
     }
 }
 
+impl SectionDiff {
+    /// Whether CloudFormation may find something to do for it. Other sections change nothing by
+    /// themselves.
+    ///
+    /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/conditions-section-structure.html>
+    /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/metadata-section-structure.html>
+    fn is_update(&self) -> bool {
+        let keys: Vec<&str> = self.path.keys().collect();
+        match keys.as_slice() {
+            ["Parameters", _, "NoEcho" | "Type", ..] | [] => true,
+            [first, ..] => !matches!(
+                *first,
+                "AWSTemplateFormatVersion"
+                    | "Conditions"
+                    | "Description"
+                    | "Mappings"
+                    | "Metadata"
+                    | "Parameters"
+            ),
+        }
+    }
+}
+
 impl Difference {
     /// What changes from one template with its parameters to another with its own.
     ///
@@ -110,10 +136,38 @@ impl Difference {
         old_parameters: &BTreeMap<String, String>,
         new_parameters: &BTreeMap<String, String>,
     ) -> TemplateDiff {
-        let mask = Mask::of(&[(old, old_parameters), (new, new_parameters)]);
         let contexts =
             (Context::of_parameters(old_parameters), Context::of_parameters(new_parameters));
-        let reach = Reach::new((old, &contexts.0), (new, &contexts.1), &mask);
+        Self::of((old, &contexts.0), (new, &contexts.1))
+    }
+
+    /// Whether CloudFormation would find anything to do, or may: a template that is written
+    /// otherwise and means the same is "No updates are to be performed", and so is a
+    /// parameter that reaches nothing.
+    ///
+    /// What a macro makes of a template is not known, so that any difference counts there.
+    pub fn is_update(old: (&Template, &Context), new: (&Template, &Context)) -> bool {
+        if old.0.is_open() || new.0.is_open() {
+            let value = |context: &Context, name: &String| context.parameters.get(name).cloned();
+            let names: BTreeSet<&String> =
+                old.1.parameters.keys().chain(new.1.parameters.keys()).collect();
+            let is_later = !old.1.unknown.is_empty() || !new.1.unknown.is_empty();
+            return is_later
+                || old.0 != new.0
+                || names.iter().any(|name| {
+                    let default = || old.0.parameters().get(*name)?.default.clone();
+                    value(old.1, name).or_else(default) != value(new.1, name).or_else(default)
+                });
+        }
+        let difference = Self::of(old, new);
+        !difference.resources.is_empty() || difference.sections.iter().any(SectionDiff::is_update)
+    }
+
+    /// As [`Difference::between`], with all that is known of the stack.
+    pub fn of(old: (&Template, &Context), new: (&Template, &Context)) -> TemplateDiff {
+        let mask = Mask::of(&[old, new]);
+        let reach = Reach::new(old, new, &mask);
+        let (old, new) = (old.0, new.0);
         let mut builder = Builder { old, new, mask: &mask, reach: &reach, drafts: BTreeMap::new() };
         builder.resources();
         builder.follow_replacements();
@@ -325,16 +379,40 @@ impl Builder<'_> {
         let effect = draft.effect(is_metadata);
         let kept = effect == Effect::Delete && old.is_some_and(is_kept);
         let changed: Vec<&Path> = draft.properties.iter().map(|property| &property.path).collect();
+        let weight = weigh(&types, effect, kept, &changed);
+        if draft.properties.is_empty()
+            && effect == Effect::Create
+            && matches!(weight, Weight::Iam | Weight::Network)
+        {
+            draft.properties = self.whole(new);
+        }
         ResourceDiff {
             type_name: types.last().copied().unwrap_or_default().to_owned(),
             effect,
-            weight: weigh(&types, effect, kept, &changed),
+            weight,
             metadata_only: is_metadata
                 || !draft.properties.is_empty() && draft.properties.iter().all(only_metadata),
             kept,
             properties: draft.properties,
             logical,
         }
+    }
+
+    /// The properties of a resource that is made.
+    fn whole(&self, resource: Option<&Value>) -> Vec<PropertyDiff> {
+        let properties = resource.and_then(|resource| resource.get("Properties"));
+        let property = |(key, value): (&str, &Value)| {
+            let path = Path::of(&["Properties", key]);
+            PropertyDiff {
+                before: None,
+                after: Some(self.mask.value(&path, value)),
+                same_value: false,
+                through: Vec::new(),
+                replaces: Replaces::No,
+                path,
+            }
+        };
+        members(properties).map(property).collect()
     }
 
     fn sections(&self) -> Vec<SectionDiff> {
@@ -350,12 +428,35 @@ impl Builder<'_> {
         compare(&mut Path::default(), Some(&old), Some(&new), &mut changes);
         let shown =
             |path: &Path, value: Option<Value>| value.map(|value| self.mask.value(path, &value));
+        let mut sections: Vec<SectionDiff> = Vec::new();
         let diff = |change: Change| SectionDiff {
+            through: Vec::new(),
             before: shown(&change.path, change.before),
             after: shown(&change.path, change.after),
             path: self.mask.path(&change.path),
         };
-        changes.into_iter().map(diff).collect()
+        sections.extend(changes.into_iter().map(diff));
+        // What is told to others may come to something else, written as before.
+        let outputs: BTreeMap<&str, &Value> = self.old.section("Outputs").collect();
+        for (name, output) in self.new.section("Outputs") {
+            let Some(before) = outputs.get(name) else { continue };
+            for reached in self.reach.reached(before, output) {
+                let mut path = Path::of(&["Outputs", name]);
+                reached.path.steps().iter().for_each(|step| path.push(step.clone()));
+                if sections.iter().any(|section| path.is_within(&section.path)) {
+                    continue;
+                }
+                let value = shown(&path, Some(reached.expression.clone()));
+                sections.push(SectionDiff {
+                    path: self.mask.path(&path),
+                    before: value.clone(),
+                    after: value,
+                    through: reached.through,
+                });
+            }
+        }
+        sections.sort_by(|one, other| one.path.cmp(&other.path));
+        sections
     }
 }
 
@@ -363,11 +464,15 @@ fn type_of(resource: &Value) -> &str {
     resource.get("Type").and_then(Value::as_str).unwrap_or_default()
 }
 
-/// A resource with a list where one name may stand for a list of it.
+/// A resource with a list where one name may stand for a list of it, and with properties.
 fn one_form(resource: &Value) -> Value {
     let mut resource = resource.clone();
     if let Some(depends) = resource.get_mut("DependsOn").filter(|value| value.is_string()) {
         *depends = json!([depends.take()]);
+    }
+    // Without properties is with none.
+    if let Some(map) = resource.as_object_mut() {
+        map.entry("Properties").or_insert_with(|| json!({}));
     }
     resource
 }

@@ -12,10 +12,10 @@
 //! | `template` | the tree, its sections and resources |
 //! | `references` | the names in an expression |
 //! | `checks`, `cycles` | what AWS would refuse: [`Template::check`] |
-//! | `parameters`, `values` | what may be given: [`Template::parameters`], [`Template::check_parameters`] |
+//! | `parameters`, `values` | what may be given: [`Template::parameters`], [`Template::check_given`] |
 //! | `resolve` | what an expression comes to, as far as that is known |
 //! | `needs`, `names`, `outputs` | capabilities; names of objects; exports, imports, nested stacks |
-//! | `compare`, `through`, `diff` | [`Difference::between`]: two values; what reaches whom; two templates |
+//! | `compare`, `through`, `diff` | [`Difference::between`]: two values; what reaches whom; two templates, and whether that is an update at all |
 //! | `effects`, `create_only`, `weight` | what a change does, by which table, and how grave that is |
 //! | `mask`, `render` | what is not shown; a difference as lines |
 //!
@@ -70,7 +70,7 @@ pub use outputs::{Import, NestedStack, Output};
 pub use parameters::Parameter;
 pub use path::{Path, Step};
 pub use problem::{Place, Problem, TemplateError};
-pub use render::VALUE_WIDTH;
+pub use render::{VALUE_WIDTH, text};
 pub use resolve::Context;
 pub use template::Template;
 pub use through::Through;

@@ -3,13 +3,14 @@
 //! Hidden is each text that holds the value of a `NoEcho` parameter, and each literal at a
 //! property whose name tells that it is a secret. References stay: they hold none.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
 
 use crate::intrinsics::call;
 use crate::parameters::scalar_text;
 use crate::path::{Path, Step};
+use crate::resolve::Context;
 use crate::template::Template;
 
 /// What stands in place of a hidden value.
@@ -39,13 +40,15 @@ pub(crate) struct Mask {
 }
 
 impl Mask {
-    /// The values of all `NoEcho` parameters of these templates, given and default ones.
-    pub(crate) fn of(templates: &[(&Template, &BTreeMap<String, String>)]) -> Self {
+    /// The values of all hidden parameters of these templates, given and default ones.
+    pub(crate) fn of(templates: &[(&Template, &Context)]) -> Self {
         let (mut secrets, mut names) = (BTreeSet::new(), BTreeSet::new());
-        for (template, given) in templates {
-            let hidden = template.parameters().into_values().filter(|each| each.no_echo);
+        for (template, context) in templates {
+            let is_hidden = |name: &String| context.hidden.contains(name);
+            let all = template.parameters().into_values();
+            let hidden = all.filter(|each| each.no_echo || is_hidden(&each.name));
             for parameter in hidden {
-                secrets.extend(given.get(&parameter.name).cloned());
+                secrets.extend(context.parameters.get(&parameter.name).cloned());
                 secrets.extend(parameter.default);
                 names.insert(parameter.name);
             }
@@ -137,7 +140,8 @@ impl Mask {
 
     /// The value of a parameter, fit to be shown.
     pub(crate) fn parameter(&self, name: &str, no_echo: bool, value: &str) -> String {
-        if no_echo || is_secret_name(name) || self.holds_secret(value) {
+        if no_echo || self.names.contains(name) || is_secret_name(name) || self.holds_secret(value)
+        {
             HIDDEN.to_owned()
         } else {
             value.to_owned()

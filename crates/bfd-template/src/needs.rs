@@ -5,7 +5,7 @@
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::template::{Template, has_macro};
+use crate::template::{Template, has_macro, members};
 
 /// The types that need a capability, with the property that names them.
 const IAM_TYPES: &[(&str, Option<&str>)] = &[
@@ -55,7 +55,7 @@ impl Template {
             auto_expand: self.tree().get("Transform").is_some() || has_macro(self.tree()),
             ..Needs::default()
         };
-        for (_, resource) in self.resources() {
+        for resource in declared(self.tree().get("Resources")) {
             let type_name = resource.get("Type").and_then(Value::as_str);
             let iam = IAM_TYPES.iter().find(|(name, _)| Some(*name) == type_name);
             let Some((_, name)) = iam else { continue };
@@ -65,4 +65,18 @@ impl Template {
         }
         needs
     }
+}
+
+/// The resources of a section, and those that its loops make.
+fn declared(section: Option<&Value>) -> Vec<&Value> {
+    let mut found = Vec::new();
+    for (key, value) in members(section) {
+        match value {
+            Value::Array(loops) if key.starts_with("Fn::ForEach") => {
+                found.extend(loops.iter().flat_map(|each| declared(Some(each))));
+            }
+            resource => found.push(resource),
+        }
+    }
+    found
 }

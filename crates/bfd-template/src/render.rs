@@ -1,5 +1,7 @@
 //! A difference as lines for people.
 
+use std::fmt;
+
 use serde_json::Value;
 
 use crate::diff::{PropertyDiff, ResourceDiff, TemplateDiff};
@@ -32,7 +34,15 @@ impl TemplateDiff {
         for section in &self.sections {
             let mark = mark_of(section.before.as_ref(), section.after.as_ref());
             let values = arrow(section.before.as_ref(), section.after.as_ref(), width);
-            lines.push(format!("{mark} {}: {values}", section.path));
+            if section.through.is_empty() {
+                lines.push(format!("{mark} {}: {values}", section.path));
+                continue;
+            }
+            let through: Vec<String> =
+                section.through.iter().map(|through| through_text(through, width)).collect();
+            let value =
+                section.after.as_ref().map_or_else(String::new, |value| short(value, width));
+            lines.push(format!("{mark} {}: {value} through {}", section.path, through.join(", ")));
         }
         lines.into_iter().map(|line| printable(&line)).collect()
     }
@@ -99,7 +109,9 @@ fn through_text(through: &Through, width: usize) -> String {
         Through::Parameter { name, before, after } => {
             let value = |text: &Option<String>| text.clone().map(Value::String);
             let (before, after) = (value(before), value(after));
-            format!("parameter {name} ({})", arrow(before.as_ref(), after.as_ref(), width))
+            let text = |value: &Option<Value>| value.as_ref().map_or_else(|| LATER.into(), full);
+            let (before, after) = (text(&before), text(&after));
+            format!("parameter {name} ({})", arrow_of(&before, &after, width))
         }
         Through::Mapping { name } => format!("mapping {name}"),
         Through::Condition { name } => format!("condition {name}"),
@@ -109,12 +121,15 @@ fn through_text(through: &Through, width: usize) -> String {
 
 fn arrow(before: Option<&Value>, after: Option<&Value>, width: usize) -> String {
     let text = |value: Option<&Value>| value.map_or_else(|| "(none)".to_owned(), full);
-    let (before, after) = (text(before), text(after));
+    arrow_of(&text(before), &text(after), width)
+}
+
+fn arrow_of(before: &str, after: &str, width: usize) -> String {
     // Of two long texts that begin alike, what is shown begins shortly before they part.
     let alike = before.chars().zip(after.chars()).take_while(|(one, other)| one == other).count();
     let is_long = before.chars().count().max(after.chars().count()) > width;
     let start = if is_long && alike >= width / 2 { alike - width / 4 } else { 0 };
-    format!("{} → {}", cut(&before, start, width), cut(&after, start, width))
+    format!("{} → {}", cut(before, start, width), cut(after, start, width))
 }
 
 /// A value, cut to a width.
@@ -132,6 +147,21 @@ fn cut(text: &str, start: usize, width: usize) -> String {
     }
     let kept: String = rest[..room.saturating_sub(1)].iter().collect();
     format!("{lead}{kept}…")
+}
+
+/// In place of the value of a parameter that waits for something else.
+const LATER: &str = "(known later)";
+
+/// A value on one line with its functions in their short form, such as `!Ref Name`.
+pub fn text(value: &Value) -> String {
+    full(value)
+}
+
+impl fmt::Display for Through {
+    /// Such as `parameter Size ("1" → "2")`.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&printable(&through_text(self, VALUE_WIDTH)))
+    }
 }
 
 /// The most bytes of a value that are looked at.

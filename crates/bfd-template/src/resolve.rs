@@ -1,7 +1,7 @@
 //! What an expression comes to, as far as it is known without AWS.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use serde_json::Value;
@@ -25,6 +25,11 @@ pub struct Context {
     pub stack_name: Option<String>,
     /// The given parameters.
     pub parameters: BTreeMap<String, String>,
+    /// The parameters that are given and whose values are not known yet.
+    pub unknown: BTreeSet<String>,
+    /// The parameters whose values must not be shown, beside those with `NoEcho`. What stands
+    /// for them in `parameters` is compared, never checked.
+    pub hidden: BTreeSet<String>,
 }
 
 /// Without the values of parameters, which may be secret.
@@ -166,7 +171,11 @@ impl<'template> Resolver<'template> {
             return self.context.pseudo(name);
         }
         let parameter = self.declared.get(name)?;
-        if parameter.reads_ssm() || parameter.no_echo && self.secrets == Secrets::Unknown {
+        let is_hidden = parameter.no_echo || self.context.hidden.contains(name);
+        if parameter.reads_ssm()
+            || self.context.unknown.contains(name)
+            || is_hidden && self.secrets == Secrets::Unknown
+        {
             return None;
         }
         parameter.value(&self.context.parameters).map(str::to_owned)

@@ -66,8 +66,8 @@ pub(crate) struct Reach<'all> {
     old: Resolver<'all>,
     new: Resolver<'all>,
     parameters: BTreeMap<String, ParameterDiff>,
-    /// Of the changed parameters those of which only the name in SSM is known.
-    in_ssm: BTreeSet<String>,
+    /// Of the changed parameters those of which only the name in SSM is known, or nothing yet.
+    uncertain: BTreeSet<String>,
     mappings: BTreeSet<String>,
     conditions: BTreeSet<String>,
     referrers: BTreeMap<&'all str, Vec<Referrer<'all>>>,
@@ -83,7 +83,7 @@ impl<'all> Reach<'all> {
             old: Resolver::new(old.0, old.1, Secrets::Known),
             new: Resolver::new(new.0, new.1, Secrets::Known),
             parameters: BTreeMap::new(),
-            in_ssm: BTreeSet::new(),
+            uncertain: BTreeSet::new(),
             mappings: BTreeSet::new(),
             conditions: BTreeSet::new(),
             referrers: referrers(new.0),
@@ -112,16 +112,21 @@ impl<'all> Reach<'all> {
         for (name, was) in old.0.parameters() {
             let Some(is) = declared.get(&name) else { continue };
             let (before, after) = (was.value(&old.1.parameters), is.value(&new.1.parameters));
+            let later = (old.1.unknown.contains(&name), new.1.unknown.contains(&name));
+            let before = before.filter(|_| !later.0);
+            let after = after.filter(|_| !later.1);
+            let is_later = later.0 || later.1;
             let is_unknown = before.is_none() || after.is_none();
-            if is_unknown || before == after && was.reads_ssm() == is.reads_ssm() {
+            let is_same = is_unknown || before == after && was.reads_ssm() == is.reads_ssm();
+            if is_same && !is_later {
                 continue;
             }
             let no_echo = was.no_echo || is.no_echo;
             let shown =
                 |value: Option<&str>| value.map(|value| mask.parameter(&name, no_echo, value));
             let (before, after) = (shown(before), shown(after));
-            if was.reads_ssm() || is.reads_ssm() {
-                self.in_ssm.insert(name.clone());
+            if was.reads_ssm() || is.reads_ssm() || is_later {
+                self.uncertain.insert(name.clone());
             }
             self.parameters.insert(name.clone(), ParameterDiff { name, before, after });
         }
@@ -265,14 +270,14 @@ impl<'all> Reach<'all> {
             return None;
         }
         let texts = (self.old.text(expression), self.new.text(expression));
-        let is_in_ssm = |through: &Through| matches!(through, Through::Parameter { name, .. } if self.in_ssm.contains(name));
+        let is_uncertain = |through: &Through| matches!(through, Through::Parameter { name, .. } if self.uncertain.contains(name));
         let is_certain = match texts {
             (Some(before), Some(after)) if before == after => return None,
             (Some(_), Some(_)) => true,
             // The rest of the expression, which is not known here, stays what it was.
             _ => {
                 through.iter().all(|each| matches!(each, Through::Parameter { .. }))
-                    && !through.iter().any(is_in_ssm)
+                    && !through.iter().any(is_uncertain)
                     && references::all(expression).iter().all(|found| !found.in_branch)
             }
         };

@@ -4,11 +4,12 @@
 //! as far as they can be told without AWS: what an id of a VPC may be, or what SSM holds, is
 //! for AWS to say. Patterns are Java's; those whose meaning here might differ are not judged.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::parameters::Parameter;
 use crate::path::Path;
 use crate::problem::{Problem, did_you_mean, sort};
+use crate::resolve::Context;
 use crate::template::Template;
 
 impl Template {
@@ -16,19 +17,30 @@ impl Template {
     ///
     /// Values of `NoEcho` parameters are in no message.
     pub fn check_parameters(&self, values: &BTreeMap<String, String>) -> Vec<Problem> {
+        self.check_given(&Context::of_parameters(values))
+    }
+
+    /// As [`Template::check_parameters`]; of what is not known yet or hidden, the name alone.
+    pub fn check_given(&self, context: &Context) -> Vec<Problem> {
+        let values = &context.parameters;
+        let names: BTreeSet<&String> =
+            values.keys().chain(&context.unknown).chain(&context.hidden).collect();
+        let is_secret =
+            |name: &String| context.unknown.contains(name) || context.hidden.contains(name);
         let declared = self.parameters();
         let mut problems = Vec::new();
         // A macro may declare more than the text does.
-        for name in values.keys().filter(|name| !self.is_open() && !declared.contains_key(*name)) {
+        let undeclared = names.iter().filter(|name| !declared.contains_key(**name));
+        for name in undeclared.filter(|_| !self.is_open()) {
             let problem = Problem::new(
                 "template::unknown_parameter",
                 "unknown parameter",
                 format!("the template declares no parameter `{name}`"),
             )
             .maybe_help(did_you_mean(name, declared.keys().map(String::as_str)));
-            problems.push(self.locate(problem, &Path::of(&["Parameters"])));
+            problems.push(self.locate(problem, &Path::of(&["Parameters", name])));
         }
-        for parameter in declared.values() {
+        for parameter in declared.values().filter(|parameter| !is_secret(&parameter.name)) {
             let path = Path::of(&["Parameters", &parameter.name]);
             let problem = match parameter.value(values) {
                 None => Some(

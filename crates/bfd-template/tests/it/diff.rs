@@ -1,6 +1,8 @@
 //! What changes between two templates.
 
-use bfd_template::{Difference, Effect, TemplateDiff, Weight};
+use std::collections::BTreeMap;
+
+use bfd_template::{Context, Difference, Effect, TemplateDiff, Weight};
 
 use crate::{CDK, WEB_JSON, WEB_YAML, given, parse};
 
@@ -482,4 +484,111 @@ fn a_difference_is_told_as_json() {
             "parameters": [],
         })
     );
+}
+
+#[test]
+fn what_a_new_permission_says_is_told() {
+    let more = web(
+        "  Nested:",
+        "  Reader:\n    Type: AWS::IAM::ManagedPolicy\n    Properties: {PolicyDocument: {Statement: []}}\n  Nested:",
+    );
+    assert_eq!(
+        lines(WEB_YAML, &more),
+        [
+            "+ Reader (AWS::IAM::ManagedPolicy) Properties.PolicyDocument: (none) → {\"Statement\": []}"
+        ]
+    );
+}
+
+#[test]
+fn a_first_property_is_told_by_its_name() {
+    let with =
+        |properties: &str| format!("Resources: {{A: {{Type: AWS::SQS::Queue{properties}}}}}");
+    assert_eq!(
+        lines(&with(""), &with(", Properties: {DelaySeconds: 1}")),
+        ["~ A (AWS::SQS::Queue) Properties.DelaySeconds: (none) → 1"]
+    );
+}
+
+const USES: &str = "Description: a
+Parameters: {Size: {Type: String, Default: s}, Unused: {Type: String, Default: u}}
+Mappings: {M: {a: {b: c}}}
+Conditions: {Never: !Equals [a, b]}
+Resources: {Topic: {Type: AWS::SNS::Topic}}
+Outputs: {Size: {Value: !Ref Size}}
+";
+
+fn is_update(old: (&str, Context), new: (&str, Context)) -> bool {
+    let [old, new] = [old, new].map(|(text, context)| (parse(text), context));
+    Difference::is_update((&old.0, &old.1), (&new.0, &new.1))
+}
+
+fn with(parameters: &[(&str, &str)]) -> Context {
+    Context { parameters: given(parameters), ..Context::default() }
+}
+
+#[test]
+fn what_aws_would_take_for_no_update() {
+    let none = || with(&[]);
+    for (from, to) in [
+        ("Description: a\n", ""),
+        ("Description: a", "Metadata: {By: me}"),
+        (
+            "Unused: {Type: String, Default: u}",
+            "Unused: {Type: String, Default: v, Description: d}",
+        ),
+        ("Unused: {Type: String, Default: u}", "Another: {Type: String, Default: u}"),
+        ("{a: {b: c}}", "{a: {b: d}}"),
+        ("!Equals [a, b]", "!Equals [a, c]"),
+    ] {
+        assert!(USES.contains(from), "{from}");
+        assert!(!is_update((USES, none()), (&USES.replace(from, to), none())), "{to}");
+    }
+    assert!(!is_update((USES, none()), (USES, with(&[("Unused", "other")]))));
+    assert!(!is_update((USES, none()), (USES, with(&[("Size", "s")]))), "the default is given");
+}
+
+#[test]
+fn what_is_an_update_or_may_be() {
+    let none = || with(&[]);
+    for (from, to) in [
+        ("{Type: AWS::SNS::Topic}", "{Type: AWS::SNS::Topic, Metadata: {a: b}}"),
+        ("Default: s", "Default: t"),
+        ("Unused: {Type: String", "Unused: {NoEcho: true, Type: String"),
+        ("Value: !Ref Size", "Value: other"),
+        ("Outputs: {", "Outputs: {More: {Value: a}, "),
+    ] {
+        assert!(USES.contains(from), "{from}");
+        assert!(is_update((USES, none()), (&USES.replace(from, to), none())), "{to}");
+    }
+    assert!(is_update((USES, none()), (USES, with(&[("Size", "t")]))), "an output tells it");
+    let later = Context { unknown: ["Size".to_owned()].into(), ..none() };
+    assert!(is_update((USES, none()), (USES, later)));
+    // A macro may use anything.
+    let open = format!("Transform: Mine\n{USES}");
+    assert!(!is_update((&open, none()), (&open, with(&[("Unused", "u")]))));
+    assert!(is_update((&open, none()), (&open, with(&[("Unused", "v")]))));
+    assert!(is_update((&open, none()), (&open.replace("Description: a", ""), none())));
+}
+
+#[test]
+fn what_is_not_known_yet_may_replace_and_hidden_values_stay_hidden() {
+    const QUEUE: &str = "Parameters: {Name: {Type: String}}\nResources:\n  \
+        Queue: {Type: AWS::SQS::Queue, Properties: {QueueName: !Ref Name}}\n";
+    let template = parse(QUEUE);
+    let old = with(&[("Name", "a")]);
+    let later = Context { unknown: ["Name".to_owned()].into(), ..Context::default() };
+    let diff = Difference::of((&template, &old), (&template, &later));
+    assert_eq!(diff.resources[0].effect, Effect::MayReplace);
+    assert_eq!(diff.resources[0].weight, Weight::StatefulReplaced);
+    assert!(diff.lines()[0].contains("(\"a\" → (known later))"), "{:?}", diff.lines());
+
+    let hidden = |value: &str| Context {
+        hidden: ["Name".to_owned()].into(),
+        parameters: BTreeMap::from([("Name".to_owned(), value.to_owned())]),
+        ..Context::default()
+    };
+    let diff = Difference::of((&template, &hidden("digest-1")), (&template, &hidden("digest-2")));
+    assert_eq!(diff.resources[0].effect, Effect::Replacement);
+    assert!(!format!("{diff:?}{:?}", diff.lines()).contains("digest"), "{diff:?}");
 }

@@ -11,6 +11,7 @@ fn context() -> Context {
         region: Some("eu-central-1".to_owned()),
         stack_name: Some("shop".to_owned()),
         parameters: given(&[("Environment", "dev"), ("DatabasePassword", "hunter22")]),
+        ..Context::default()
     }
 }
 

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use bfd_template::{Context, Difference, Effect, ResourceDiff, Template, TemplateDiff};
+use bfd_template::{
+    Context, Difference, Effect, PropertyDiff, ResourceDiff, Template, TemplateDiff,
+};
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
@@ -323,6 +325,13 @@ fn undirected(mut diff: TemplateDiff) -> TemplateDiff {
         resource.weight = bfd_template::Weight::Other;
         resource.kept = false;
         resource.type_name.clear();
+        // Of one that is made its parts may be told, of one that leaves they are not.
+        let is_one_sided = |each: &PropertyDiff| each.before.is_none() || each.after.is_none();
+        if matches!(resource.effect, Effect::Create | Effect::Delete)
+            && resource.properties.iter().all(is_one_sided)
+        {
+            resource.properties.clear();
+        }
         // Whether a property replaces is told by the new type.
         if resource.properties.iter().any(|property| property.path.to_string() == "Type") {
             resource
