@@ -73,6 +73,7 @@ pub static SPEC: KindSpec = KindSpec {
     sets: &["capacity_providers", "default_capacity_provider_strategy"],
     lower,
     settle: None,
+    content: None,
     effect: |path| if path == ["name"] { Effect::Replaces } else { Effect::None },
     undo,
     seconds: |_, _| 5,

@@ -50,6 +50,7 @@ pub static SPEC: KindSpec = KindSpec {
     sets: &[],
     lower,
     settle: None,
+    content: None,
     effect,
     undo,
     seconds: |_, inputs| puts(entries(inputs)),

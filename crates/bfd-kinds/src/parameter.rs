@@ -80,6 +80,7 @@ pub static SPEC: KindSpec = KindSpec {
     sets: &[],
     lower,
     settle: None,
+    content: None,
     effect: |path| match path {
         ["name" | "type"] => Effect::Replaces,
         _ => Effect::None,

@@ -85,6 +85,7 @@ pub static SPEC: KindSpec = KindSpec {
     sets: &[],
     lower,
     settle: None,
+    content: None,
     effect: |path| match path {
         ["name" | "kms_key"] => Effect::Replaces,
         _ => Effect::None,

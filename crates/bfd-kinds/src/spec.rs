@@ -40,6 +40,8 @@ pub struct KindSpec {
     pub lower: fn(&mut Lower<'_>) -> Inputs,
     /// Completes desired inputs with what only an observation can tell.
     pub settle: Option<fn(&mut Settle<'_>)>,
+    /// What it knows of an input in a language of its own.
+    pub content: Option<Content>,
     /// What a change at a canonical path does.
     pub effect: fn(path: &[&str]) -> Effect,
     /// How well a rollback restores the object, and why it is not exact.
@@ -50,6 +52,32 @@ pub struct KindSpec {
     pub clock: fn(work: &Work<'_>) -> Clock,
     /// The IAM actions it needs.
     pub actions: &'static [&'static str],
+}
+
+/// What a kind knows of an input that is written in a language of its own, as the template of
+/// a stack is.
+#[derive(Clone, Copy, Debug)]
+pub struct Content {
+    /// Puts what is there in place of desired inputs that are written otherwise and would change
+    /// nothing. What was recorded and is no longer desired counts as desired to go.
+    pub keep: fn(desired: &mut Inputs, present: &Properties, recorded: Option<&Properties>),
+    /// The paths of inputs whose values are shown to nobody.
+    pub hidden: fn(desired: &Inputs, present: &Properties) -> BTreeSet<String>,
+    /// The names below its [`OutputSource::Open`] output, where the inputs tell them.
+    pub open_outputs: fn(inputs: &Inputs) -> Option<BTreeSet<String>>,
+    /// In place of [`KindSpec::undo`] for an update, of which both sides are known.
+    pub undo: fn(&Update<'_>) -> (Undo, Option<String>),
+    /// What an update takes away for good, each as a message and what to do about it.
+    pub losses: fn(&Update<'_>) -> Vec<(String, String)>,
+}
+
+/// Both sides of an update.
+#[derive(Clone, Copy, Debug)]
+pub struct Update<'a> {
+    pub prior: &'a Properties,
+    pub inputs: &'a Inputs,
+    /// What differs between them.
+    pub fields: &'a [FieldChange],
 }
 
 /// A field of the manifest.

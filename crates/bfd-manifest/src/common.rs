@@ -48,7 +48,12 @@ impl Common {
             let place = reader.place(&format!("depends_on.{index}"));
             if let Some(address) = declared.find(text) {
                 depends_on.insert(address.clone());
-                reader.edges.push(Edge { to: address.clone(), place, why: Why::Written });
+                reader.edges.push(Edge {
+                    to: address.clone(),
+                    place,
+                    why: Why::Written,
+                    output: None,
+                });
                 continue;
             }
             let hint = match text.split_once('.') {

@@ -8,7 +8,7 @@ use crate::{
     types::{accepts, deeper, may_wait, number, type_hint},
     words,
 };
-use bfd_core::{Address, Expr, Inputs, Problem, Span};
+use bfd_core::{Address, Expr, Inputs, Problem, Reference, Span};
 use bfd_kinds::{Field, Type};
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -32,6 +32,8 @@ pub(crate) struct Edge {
     pub(crate) to: Address,
     pub(crate) place: Span,
     pub(crate) why: Why,
+    /// The output that is referred to.
+    pub(crate) output: Option<String>,
 }
 
 /// Reads a table as its description says, and reports all that is otherwise.
@@ -167,10 +169,13 @@ impl<'a> Reader<'a> {
         &mut self,
         node: &Node,
         expr: Expr,
-        edges: Vec<(Address, Span)>,
+        edges: Vec<(Reference, Span)>,
         ty: &Type,
     ) -> Option<Expr> {
-        let edge = |(to, place)| Edge { to, place, why: Why::Reference };
+        let edge = |(reference, place)| {
+            let Reference { of: to, output } = reference;
+            Edge { to, place, why: Why::Reference, output: Some(output) }
+        };
         self.edges.extend(edges.into_iter().map(edge));
         if may_wait(ty) {
             return Some(expr);
@@ -304,7 +309,8 @@ impl<'a> Reader<'a> {
 
     fn link(&mut self, kind: &str, name: &str, span: &Span) -> Option<Expr> {
         if let Some(address) = self.scope.declared.get(kind, name) {
-            let edge = Edge { to: address.clone(), place: span.clone(), why: Why::Link };
+            let edge =
+                Edge { to: address.clone(), place: span.clone(), why: Why::Link, output: None };
             self.edges.push(edge);
             return Some(name.into());
         }

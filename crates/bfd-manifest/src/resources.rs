@@ -2,11 +2,12 @@ use crate::{
     common::{self, Common},
     declared::Declared,
     fields::{Edge, Reader, Why},
+    nearest::{did_you_mean, list},
     scope::Scope,
 };
 use bfd_core::{Address, Environment, Expr, Inputs, Problem, Resource, Severity, Span};
-use bfd_kinds::{KindSpec, spec::Lower};
-use std::collections::BTreeMap;
+use bfd_kinds::{KindSpec, Output, OutputSource, spec::Lower};
+use std::collections::{BTreeMap, BTreeSet};
 
 const COORDINATOR: &str = "coordinator";
 
@@ -37,7 +38,7 @@ pub(crate) fn check(
         if let Some(first) = coordinator.filter(|first| *first != address) {
             common.depends_on.insert(first.clone());
             let (to, place) = (first.clone(), place.clone());
-            reader.edges.push(Edge { to, place, why: Why::Coordinator });
+            reader.edges.push(Edge { to, place, why: Why::Coordinator, output: None });
         }
         let links = reader.edges.iter().filter(|edge| edge.why == Why::Link);
         common.depends_on.extend(links.map(|edge| edge.to.clone()));
@@ -67,7 +68,7 @@ pub(crate) fn lower(
 ) -> Vec<Resource> {
     let index: BTreeMap<Address, usize> =
         checked.iter().enumerate().map(|(at, one)| (one.address.clone(), at)).collect();
-    let mut resources = Vec::with_capacity(checked.len());
+    let mut resources: Vec<Resource> = Vec::with_capacity(checked.len());
     for at in 0..checked.len() {
         if checked[at].failed {
             continue;
@@ -102,13 +103,52 @@ pub(crate) fn lower(
             // What a kind waits for has to be there, or the graph has a hole in it.
             index.contains_key(to) && !one.edges.iter().any(|edge| edge.to == *to)
         });
-        let implied = implied.map(|to| Edge { to, place: resource.span.clone(), why: Why::Kind });
+        let implied = implied.map(|to| Edge {
+            to,
+            place: resource.span.clone(),
+            why: Why::Kind,
+            output: None,
+        });
         let implied: Vec<Edge> = implied.collect();
         one.edges.extend(implied);
         resources.push(resource);
     }
+    check_outputs(checked, &resources, problems);
     if problems.iter().all(|problem| problem.severity != Severity::Error) {
         resources.sort_by(|a, b| a.address.cmp(&b.address));
     }
     resources
+}
+
+/// Reports references to outputs that what is declared does not have.
+fn check_outputs(checked: &[Checked], resources: &[Resource], problems: &mut Vec<Problem>) {
+    let specs: BTreeMap<&Address, &KindSpec> =
+        checked.iter().map(|one| (&one.address, one.spec)).collect();
+    let outputs = |resource: &Resource| {
+        let content = specs.get(&resource.address)?.content?;
+        Some((resource.address.clone(), (content.open_outputs)(&resource.inputs)?))
+    };
+    let known: BTreeMap<Address, BTreeSet<String>> = resources.iter().filter_map(outputs).collect();
+    for edge in checked.iter().flat_map(|one| &one.edges) {
+        let (Some(names), Some(spec)) = (known.get(&edge.to), specs.get(&edge.to)) else {
+            continue;
+        };
+        let Some((first, name)) = edge.output.as_deref().and_then(|output| output.split_once('.'))
+        else {
+            continue;
+        };
+        let is_open = |output: &Output| output.source == OutputSource::Open;
+        if !spec.output(first).is_some_and(is_open) || names.contains(name) {
+            continue;
+        }
+        let all = || names.iter().map(String::as_str);
+        let help = match did_you_mean(name, all()) {
+            Some(help) => help,
+            None if names.is_empty() => "its template has no outputs".to_owned(),
+            None => format!("there are {}", list(all())),
+        };
+        let label = format!("not an output of the template of `{}`", edge.to);
+        let problem = Problem::error("manifest::unknown_output", "unknown output");
+        problems.push(problem.at(edge.place.clone(), label).help(help));
+    }
 }

@@ -52,7 +52,7 @@ pub const GIT: &[(&str, &str)] = &[
 pub(crate) enum Filled {
     Known(Value),
     /// Waits for other resources, each named at a place.
-    Later(Expr, Vec<(Address, Span)>),
+    Later(Expr, Vec<(Reference, Span)>),
 }
 
 enum Meaning {
@@ -87,7 +87,7 @@ impl Scope<'_> {
                 Meaning::Known(Value::Text(text)) => Filled::Known(Value::Filled(text)),
                 Meaning::Known(value) => Filled::Known(value),
                 Meaning::Reference(reference) => {
-                    let edge = (reference.of.clone(), at);
+                    let edge = (reference.clone(), at);
                     Filled::Later(Expr::Reference(reference), vec![edge])
                 }
             });
@@ -107,7 +107,7 @@ impl Scope<'_> {
                             if !literal.is_empty() {
                                 exprs.push(std::mem::take(&mut literal).into());
                             }
-                            edges.push((reference.of.clone(), at));
+                            edges.push((reference.clone(), at));
                             exprs.push(Expr::Reference(reference));
                         }
                         Some(Meaning::Known(value)) => {

@@ -25,6 +25,12 @@ pub fn differences(
         let recorded = recorded.and_then(|recorded| recorded.get(name));
         differ.field(name, desired.get(name), observed.get(name), recorded);
     }
+    if let Some(content) = &spec.content {
+        let hidden = (content.hidden)(desired, observed);
+        for change in differ.changes.iter_mut().filter(|change| hidden.contains(&change.path)) {
+            change.sensitive = true;
+        }
+    }
     differ.changes
 }
 

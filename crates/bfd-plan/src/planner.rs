@@ -13,7 +13,10 @@ use bfd_core::{
         Undo, Warning,
     },
 };
-use bfd_kinds::{KindSpec, Output, OutputSource, coordinator, spec::Settle};
+use bfd_kinds::{
+    KindSpec, Output, OutputSource, coordinator,
+    spec::{Settle, Update},
+};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Everything a plan depends on.
@@ -146,9 +149,12 @@ impl<'a> Planner<'a> {
                 }
                 continue;
             };
-            let declared: Inputs =
+            let mut declared: Inputs =
                 recorded.inputs.iter().map(|(k, v)| (k.clone(), Expr::from(v.clone()))).collect();
             let object = &observed.object;
+            if let Some(content) = &spec.content {
+                (content.keep)(&mut declared, &object.inputs, None);
+            }
             let moved = differences(spec, &declared, &object.inputs, None);
             if !moved.is_empty() {
                 // Seen from the record: it said `after`, now there is `before`.
@@ -271,9 +277,12 @@ impl<'a> Planner<'a> {
         spec: &'static KindSpec,
         resource: &Resource,
         there: ResourceState,
-        inputs: Inputs,
+        mut inputs: Inputs,
         depends_on: BTreeSet<Address>,
     ) {
+        if let Some(content) = &spec.content {
+            (content.keep)(&mut inputs, &there.inputs, None);
+        }
         let fields = differences(spec, &inputs, &there.inputs, None);
         if fields.iter().any(|field| field.effect == Effect::Replaces) {
             let problem = Problem::error(
@@ -297,6 +306,7 @@ impl<'a> Planner<'a> {
         let prior =
             ResourceState { inputs: project(spec, &there.inputs, None, Some(&inputs)), ..there };
         self.change(spec, &resource.address, Action::Adopt, fields, None);
+        self.within(spec, &prior.inputs, &inputs);
         self.drafts.push(Draft::adopt(spec, resource, prior, inputs, depends_on));
     }
 
@@ -334,10 +344,13 @@ impl<'a> Planner<'a> {
         resource: &Resource,
         recorded: &ResourceState,
         there: ResourceState,
-        inputs: Inputs,
+        mut inputs: Inputs,
         depends_on: BTreeSet<Address>,
     ) {
         let address = &resource.address;
+        if let Some(content) = &spec.content {
+            (content.keep)(&mut inputs, &there.inputs, Some(&recorded.inputs));
+        }
         let fields = differences(spec, &inputs, &there.inputs, Some(&recorded.inputs));
         let deposed = self.input.current.state.deposed.contains_key(address);
         if let Some(state) = self.refreshed.resources.get_mut(address) {
@@ -382,6 +395,7 @@ impl<'a> Planner<'a> {
         }
         self.know_updated(spec, resource, &inputs, &prior.outputs, &fields);
         self.change(spec, address, Action::Update, fields, None);
+        self.within(spec, &prior.inputs, &inputs);
         self.drafts.push(Draft::update(spec, resource, prior, inputs, depends_on));
     }
 
@@ -499,6 +513,24 @@ impl<'a> Planner<'a> {
         let notes = note.into_iter().chain(reason).map(str::to_owned).collect();
         let (address, kind) = (address.clone(), address.kind().clone());
         self.changes.push(Change { address, kind, action, fields, undo, notes });
+    }
+
+    /// What the last change does within its object, of which both sides are known.
+    fn within(&mut self, spec: &KindSpec, prior: &Properties, inputs: &Inputs) {
+        let (Some(content), Some(change)) = (&spec.content, self.changes.last_mut()) else {
+            return;
+        };
+        let update = Update { prior, inputs, fields: &change.fields };
+        let (undo, reason) = (content.undo)(&update);
+        let losses = (content.losses)(&update);
+        change.undo = undo;
+        change.notes = reason.into_iter().collect();
+        let address = &change.address;
+        self.warnings.extend(losses.into_iter().map(|(message, help)| Warning {
+            address: Some(address.clone()),
+            message,
+            help: Some(help),
+        }));
     }
 
     fn replaced(

@@ -24,6 +24,7 @@ pub(crate) static THING: KindSpec = KindSpec {
     sets: &[],
     lower: |lower| lower.fields.clone(),
     settle: None,
+    content: None,
     effect: |path| if matches!(path, ["zone" | "name"]) { Effect::Replaces } else { Effect::None },
     undo: |_, _| (Undo::Exact, None),
     seconds: |_, _| 1,

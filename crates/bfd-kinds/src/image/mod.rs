@@ -49,6 +49,7 @@ pub static SPEC: KindSpec = KindSpec {
     sets: &[],
     lower,
     settle: Some(settle::settle),
+    content: None,
     effect: |_| Effect::None,
     undo,
     seconds,

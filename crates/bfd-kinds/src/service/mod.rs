@@ -88,6 +88,7 @@ pub static SPEC: KindSpec = KindSpec {
     ],
     lower: lower::lower,
     settle: None,
+    content: None,
     effect,
     undo,
     seconds,

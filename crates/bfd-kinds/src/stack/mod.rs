@@ -1,4 +1,16 @@
 //! A stack in CloudFormation.
+//!
+//! | module | what it does |
+//! |---|---|
+//! | `check` | what CloudFormation would refuse about a template and its parameters |
+//! | `sides` | inputs, desired or present, as a template in its context |
+//! | `content` | what a change of a template means: whether it is one, what it hides and loses |
+
+mod check;
+mod content;
+mod sides;
+
+pub use content::difference;
 
 use crate::{
     clock::{Clock, Term, Work},
@@ -11,6 +23,7 @@ use bfd_core::{
     Expr, Inputs, ResourceState, Value,
     plan::{Action, Effect, FieldChange, Op, Undo},
 };
+use bfd_template::Template;
 
 /// What a request of CloudFormation takes as `TemplateBody`, in bytes.
 pub const TEMPLATE_BODY_LIMIT: usize = 51_200;
@@ -34,13 +47,13 @@ pub static SPEC: KindSpec = KindSpec {
         Field::new(
             "template",
             Type::File,
-            "The template, in YAML or JSON, of at most 51,200 bytes; of up to 1,000,000 bytes where the state is in a bucket, which it then goes through.",
+            "The template, in YAML or JSON, of at most 51,200 bytes; of up to 1,000,000 bytes where the state is in a bucket, which it then goes through. It is checked when planning, and compared by what it says: [stacks](stacks.md).",
         )
         .required(),
         Field::new(
             "parameters",
             Type::Map(&Type::Scalar),
-            "The template's parameters. Those with a default may be left out.",
+            "The template's parameters. Those with a default may be left out. One that reaches nothing in the template is no change.",
         ),
         Field::new(
             "tags",
@@ -90,6 +103,7 @@ pub static SPEC: KindSpec = KindSpec {
     sets: &["capabilities"],
     lower,
     settle: None,
+    content: Some(content::CONTENT),
     effect: |path| if path == ["name"] { Effect::Replaces } else { Effect::None },
     undo,
     seconds: |action, _| if action == Action::Adopt { 5 } else { 120 },
@@ -121,9 +135,11 @@ fn lower(lower: &mut Lower<'_>) -> Inputs {
     };
     capabilities.sort_by_key(sort_key);
     capabilities.dedup();
-    if let Some(template) = lower.take("template").map(file_text) {
+    if let Some(template) = lower.take("template") {
+        let file = check::file_name(&template);
+        let template = file_text(template);
         if let Some(text) = template.as_str() {
-            check_template(lower, text, &capabilities);
+            check::template(lower, &file, text, &capabilities);
         }
         inputs.insert("template".to_owned(), template);
     }
@@ -134,85 +150,6 @@ fn lower(lower: &mut Lower<'_>) -> Inputs {
     inputs.insert("tags".to_owned(), tags(lower));
     prune(&mut inputs);
     inputs
-}
-
-fn check_template(lower: &mut Lower<'_>, text: &str, capabilities: &[Expr]) {
-    if text.len() > TEMPLATE_LIMIT {
-        lower.error(
-            "template",
-            "stack::template_size",
-            "the template is too large",
-            format!("has {} bytes; CloudFormation takes {TEMPLATE_LIMIT}", text.len()),
-            "split it into several stacks, or remove spaces and comments",
-        );
-    }
-    let has = |name: &str| capabilities.iter().any(|c| c.as_str() == Some(name));
-    let needs = needs(text);
-    if needs.iam && !has("CAPABILITY_IAM") && !has("CAPABILITY_NAMED_IAM") {
-        lower.error(
-            "template",
-            "stack::capability",
-            "the template needs a capability",
-            "makes IAM resources",
-            "add `capabilities = [\"CAPABILITY_NAMED_IAM\"]`",
-        );
-    }
-    if needs.expand && !has("CAPABILITY_AUTO_EXPAND") {
-        lower.error(
-            "template",
-            "stack::capability",
-            "the template needs a capability",
-            "uses a transform",
-            "add `CAPABILITY_AUTO_EXPAND` to `capabilities`",
-        );
-    }
-}
-
-/// Which capabilities a template needs.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Needs {
-    /// `CAPABILITY_IAM` or `CAPABILITY_NAMED_IAM`.
-    pub iam: bool,
-    /// `CAPABILITY_AUTO_EXPAND`.
-    pub expand: bool,
-}
-
-/// The resource types that need a capability, from CloudFormation's user guide.
-const IAM_TYPES: &[&str] = &[
-    "AWS::IAM::AccessKey",
-    "AWS::IAM::Group",
-    "AWS::IAM::InstanceProfile",
-    "AWS::IAM::ManagedPolicy",
-    "AWS::IAM::Policy",
-    "AWS::IAM::Role",
-    "AWS::IAM::User",
-    "AWS::IAM::UserToGroupAddition",
-];
-
-/// Looks for what needs a capability: in the tree of a JSON template, in the lines
-/// of a YAML one. Flow style across lines goes unseen; AWS still refuses it.
-pub fn needs(template: &str) -> Needs {
-    if let Ok(tree) = serde_json::from_str::<Value>(template) {
-        let iam = tree["Resources"].as_object().into_iter().flatten().any(|(_, resource)| {
-            resource["Type"].as_str().is_some_and(|ty| IAM_TYPES.contains(&ty))
-        });
-        return Needs { iam, expand: tree.get("Transform").is_some() || has_transform(&tree) };
-    }
-    let mut needs = Needs::default();
-    for line in template.lines() {
-        let (line, top) = (line.trim(), !line.starts_with([' ', '\t']));
-        let Some((key, value)) = line.split_once(':') else { continue };
-        let value = value.split(" #").next().unwrap_or_default().trim();
-        let value = value.trim_matches(['"', '\'']);
-        match key.trim_matches(['"', '\'']) {
-            "Type" if IAM_TYPES.contains(&value) => needs.iam = true,
-            "Transform" if top => needs.expand = true,
-            "Fn" if value.starts_with(":Transform") => needs.expand = true,
-            _ if value.starts_with("!Transform") => needs.expand = true,
-            _ => {}
-        }
-    }
-    needs
 }
 
 /// Seconds that CloudFormation takes over a stack, and over each resource in it.
@@ -249,29 +186,14 @@ fn clock(work: &Work<'_>) -> Clock {
     Clock { detection: terms.clone(), undo: terms }
 }
 
-/// How many resources a template declares: counted in the tree of a JSON template, by the
-/// lines that give a type in a YAML one.
+/// How many resources a template declares; none where it cannot be read.
 pub fn resources(template: &str) -> u64 {
-    if let Ok(tree) = serde_json::from_str::<Value>(template) {
-        return tree["Resources"].as_object().map_or(0, |all| all.len() as u64);
-    }
-    let is_type = |line: &&str| {
-        let Some(("Type", value)) = line.trim().split_once(':') else { return false };
-        let value = value.trim().trim_matches(['"', '\'']);
-        value.contains("::") && !value.starts_with("AWS::SSM::Parameter::")
-    };
-    template.lines().filter(is_type).count() as u64
+    Template::parse(template).map_or(0, |template| template.resources().count() as u64)
 }
 
-fn has_transform(tree: &Value) -> bool {
-    match tree {
-        Value::Object(all) => {
-            all.iter().any(|(key, value)| key == "Fn::Transform" || has_transform(value))
-        }
-        Value::Array(all) => all.iter().any(has_transform),
-        _ => false,
-    }
-}
+/// Why an undo is not exact where it is not known what is replaced.
+const REPLACED: &str =
+    "resources that CloudFormation replaced come back new, without what was stored in them";
 
 fn undo(action: Action, fields: &[FieldChange]) -> (Undo, Option<&'static str>) {
     let masked = |field: &FieldChange| {
@@ -295,9 +217,7 @@ fn undo(action: Action, fields: &[FieldChange]) -> (Undo, Option<&'static str>) 
         Action::Update | Action::Adopt if fields.iter().any(first_role) => {
             "AWS never takes a role from a stack"
         }
-        Action::Update | Action::Adopt if fields.iter().any(replacing) => {
-            "resources that CloudFormation replaced come back new, without what was stored in them"
-        }
+        Action::Update | Action::Adopt if fields.iter().any(replacing) => REPLACED,
         Action::Create | Action::Update | Action::Adopt => return (Undo::Exact, None),
     };
     (Undo::Approximate, Some(why))

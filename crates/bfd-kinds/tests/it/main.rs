@@ -7,4 +7,5 @@ mod image;
 mod made;
 mod service;
 mod simple;
+mod stack;
 mod table;

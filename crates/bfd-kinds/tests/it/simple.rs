@@ -2,10 +2,7 @@
 
 use crate::harness::{World, lower};
 use bfd_core::Value;
-use bfd_kinds::{
-    repository::{canonical_lifecycle, lifecycle_policy},
-    stack::{Needs, needs},
-};
+use bfd_kinds::repository::{canonical_lifecycle, lifecycle_policy};
 use serde_json::json;
 use std::collections::BTreeMap;
 
@@ -178,6 +175,8 @@ fn a_value_fits_its_tier() {
     check("parameter.p", &long, &[("parameter::length", "description")]);
 }
 
+const TOPIC: &str = "Resources:\n  Topic:\n    Type: AWS::SNS::Topic\n";
+
 fn stack(template: &str, capabilities: &[&str]) -> Value {
     json!({
         "name": "S", "template": { "path": "t.yaml", "text": template }, "capabilities": capabilities,
@@ -186,52 +185,82 @@ fn stack(template: &str, capabilities: &[&str]) -> Value {
 
 #[test]
 fn a_stack_takes_the_text_of_its_template() {
-    let value = lower(
-        "stack.s",
-        &stack("Resources: {}\n", &["CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"]),
-    )
-    .value();
+    let value =
+        lower("stack.s", &stack(TOPIC, &["CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"]))
+            .value();
     assert_eq!(
         value,
         json!({
-            "name": "S", "template": "Resources: {}\n", "termination_protection": false,
+            "name": "S", "template": TOPIC, "termination_protection": false,
             "capabilities": ["CAPABILITY_AUTO_EXPAND", "CAPABILITY_NAMED_IAM"],
         })
     );
-    let large = "x".repeat(1_000_001);
+    let large = format!("{TOPIC}{}\n", "#".repeat(1_000_000 - TOPIC.len()));
     check("stack.s", &stack(&large, &[]), &[("stack::template_size", "template")]);
-    check("stack.s", &stack(&large[1..], &[]), &[]);
+    check("stack.s", &stack(large.trim_end(), &[]), &[]);
 }
 
 #[test]
 fn a_template_says_which_capabilities_it_needs() {
-    let iam = Needs { iam: true, expand: false };
-    let expand = Needs { iam: false, expand: true };
-    let cases = [
-        ("Resources:\n  R:\n    Type: AWS::IAM::Role\n", iam),
-        ("Resources:\n  R:\n    Type: 'AWS::IAM::Role' # one\n", iam),
-        (
-            "Resources:\n  R:\n    Type: AWS::S3::Bucket\n    Note: AWS::IAM::Role\n",
-            Needs::default(),
-        ),
-        ("# Type: AWS::IAM::Role\nResources: {}\n", Needs::default()),
-        ("Transform: AWS::Serverless-2016-10-31\n", expand),
-        ("Resources:\n  R:\n    Transform: x\n", Needs::default()),
-        ("Resources:\n  R:\n    Fn::Transform:\n      Name: M\n", expand),
-        (r#"{"Resources":{"R":{"Type":"AWS::IAM::Policy"}}}"#, iam),
-        (r#"{"Resources":{"R":{"Type":"X","Properties":{"Fn::Transform":{}}}}}"#, expand),
-        (
-            r#"{"Resources":{"R":{"Type":"X","Properties":{"Type":"AWS::IAM::Role"}}}}"#,
-            Needs::default(),
-        ),
-    ];
-    for (template, wanted) in cases {
-        assert_eq!(needs(template), wanted, "{template}");
-    }
-    let role = "Resources:\n  R:\n    Type: AWS::IAM::Role\n";
-    check("stack.s", &stack(role, &[]), &[("stack::capability", "template")]);
+    let missing: &[(&str, &str)] = &[("stack::capability", "template")];
+    let role = "Resources:\n  R: {Type: 'AWS::IAM::Role'} # one\n";
+    check("stack.s", &stack(role, &[]), missing);
     check("stack.s", &stack(role, &["CAPABILITY_IAM"]), &[]);
     check("stack.s", &stack(role, &["CAPABILITY_NAMED_IAM"]), &[]);
+    let named = "Resources:\n  R: {Type: AWS::IAM::Role, Properties: {RoleName: r}}\n";
+    check("stack.s", &stack(named, &["CAPABILITY_IAM"]), missing);
+    check("stack.s", &stack(named, &["CAPABILITY_NAMED_IAM"]), &[]);
+    let transform = "Transform: AWS::Serverless-2016-10-31\nResources: {}\n";
+    check("stack.s", &stack(transform, &[]), missing);
+    check("stack.s", &stack(transform, &["CAPABILITY_AUTO_EXPAND"]), &[]);
+    let looped =
+        "Resources:\n  Fn::ForEach::R: [N, [a, b], {'Role&{N}': {Type: AWS::IAM::Role}}]\n";
+    check("stack.s", &stack(looped, &["CAPABILITY_AUTO_EXPAND"]), missing);
+    let quoted = "Resources:\n  R: {Type: AWS::SNS::Topic, Metadata: {Note: AWS::IAM::Role}}\n";
+    check("stack.s", &stack(quoted, &[]), &[]);
+}
+
+#[test]
+fn what_is_wrong_with_a_template_is_told_with_its_place_in_the_file() {
+    let text = "Resources:\n  Queue:\n    Type: AWS::SQS::Queue\n    Properties:\n      QueueName: !Ref Nmae\n      Note: !Oops x\n";
+    let mistakes = lower("stack.s", &stack(text, &[])).problems;
+    assert_eq!(mistakes.len(), 1, "{mistakes:?}");
+    assert_eq!(mistakes[0].place, "template");
+    assert!(mistakes[0].label.starts_with("t.yaml:6:13: "), "{mistakes:?}");
+
+    let text = text.replace("      Note: !Oops x\n", "")
+        + "  Other:\n    Type: AWS::SQS::Queue\n    DependsOn: Nobody\n";
+    let mistakes = lower("stack.s", &stack(&text, &[])).problems;
+    let labels: Vec<&str> = mistakes.iter().map(|it| it.label.as_str()).collect();
+    assert_eq!(labels.len(), 2, "all at once: {labels:?}");
+    assert!(labels[0].starts_with("t.yaml:5:") && labels[1].starts_with("t.yaml:8:"), "{labels:?}");
+}
+
+#[test]
+fn given_parameters_are_those_of_the_template() {
+    const TEMPLATE: &str = "Parameters:\n  Size: {Type: String, AllowedValues: [small, large]}\n  \
+        Key: {Type: String, NoEcho: true, MinLength: 8}\n  Vpc: {Type: 'AWS::EC2::VPC::Id'}\n  \
+        Other: {Type: String, Default: x}\nResources:\n  T: {Type: AWS::SNS::Topic}\n";
+    let with = |parameters: Value| {
+        let mut fields = stack(TEMPLATE, &[]);
+        fields["parameters"] = parameters;
+        fields
+    };
+    let good = json!({ "Size": "small", "Key": "long enough", "Vpc": "${stack.a.outputs.Vpc}" });
+    check("stack.s", &with(good), &[]);
+    check(
+        "stack.s",
+        &with(json!({ "Size": "medium", "Key": "short", "Szie": "small" })),
+        &[
+            ("template::unknown_parameter", "parameters.Szie"),
+            ("template::parameter_value", "parameters.Size"),
+            ("template::parameter_value", "parameters.Key"),
+            ("template::missing_parameter", "parameters"),
+        ],
+    );
+    let one = with(json!({ "Size": "small", "Key": "hunter2", "Vpc": "v" }));
+    let mistakes = lower("stack.s", &one).problems;
+    assert!(mistakes.len() == 1 && !format!("{mistakes:?}").contains("hunter2"), "{mistakes:?}");
 }
 
 #[test]

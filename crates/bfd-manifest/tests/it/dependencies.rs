@@ -50,7 +50,7 @@ image = "${image.web}"
 port = 3000
 "#,
     )
-    .file("environments/network.yaml", "Resources: {}\n")
+    .file("environments/network.yaml", NETWORK)
     .good();
     assert_eq!(waits_for(&manifest, "coordinator.main"), set(&[]));
     assert_eq!(waits_for(&manifest, "repository.web"), set(&["coordinator.main"]));
@@ -131,3 +131,6 @@ fn dependencies_on_nothing_get_the_nearest_address() {
     assert!(said.contains("did you mean `cluster.main`?"), "{said}");
     assert!(said.contains("did you mean `cluster`?"), "{said}");
 }
+
+const NETWORK: &str = "Resources:\n  Subnet: {Type: AWS::EC2::Subnet}\nOutputs:\n  \
+    SubnetA: {Value: !Ref Subnet}\n  Role: {Value: a}\n";

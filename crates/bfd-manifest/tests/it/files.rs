@@ -62,9 +62,12 @@ fn templates_are_relative_to_the_file_that_names_them() {
             "shared/base.toml",
             &format!("{HEAD}[stack.a]\nname = \"a\"\ntemplate = \"t/a.yaml\"\n"),
         )
-        .file("shared/t/a.yaml", "Resources: {}\n")
+        .file("shared/t/a.yaml", "Resources: {T: {Type: AWS::SNS::Topic}}\n")
         .good();
-    assert_eq!(input(&manifest, "stack.a", "template"), &Expr::from("Resources: {}\n"));
+    assert_eq!(
+        input(&manifest, "stack.a", "template"),
+        &Expr::from("Resources: {T: {Type: AWS::SNS::Topic}}\n")
+    );
 }
 
 #[test]

@@ -33,6 +33,7 @@ static SPEC: KindSpec = KindSpec {
     sets: &[],
     lower: |lower| lower.fields.clone(),
     settle: None,
+    content: None,
     effect: |_| Effect::None,
     undo: |_, _| (Undo::Exact, None),
     seconds: |_, _| 1,

@@ -146,7 +146,7 @@ name = "/g"
 value = "${cluster.mian}"
 "#
         )
-        .file("environments/network.yaml", "{}")
+        .file("environments/network.yaml", TEMPLATE)
         .bad()
     );
 }
@@ -200,6 +200,45 @@ value = "${var.jwt}"
 "#,
     );
     assert_snapshot!(world.env("JWT_SECRET", "correct-horse-battery").bad());
+}
+
+#[test]
+fn outputs_of_a_stack_are_those_of_its_template() {
+    assert_snapshot!(
+        World::with(
+            r#"
+[stack.network]
+name = "network"
+template = "network.yaml"
+
+[parameter.a]
+name = "/a"
+value = "in ${stack.network.outputs.VpcIdd}"
+
+[parameter.b]
+name = "/b"
+value = "${stack.network.outputs.Nothing}"
+
+[parameter.c]
+name = "/c"
+value = "${stack.network.outputs.VpcId}"
+"#,
+        )
+        .file("environments/network.yaml", TEMPLATE)
+        .bad()
+    );
+}
+
+#[test]
+fn what_a_macro_may_add_to_a_template_is_not_called_unknown() {
+    let manifest = "[stack.network]\nname = \"network\"\ntemplate = \"network.yaml\"\n\
+        capabilities = [\"CAPABILITY_AUTO_EXPAND\"]\n\n\
+        [parameter.a]\nname = \"/a\"\nvalue = \"${stack.network.outputs.Made}\"\n";
+    let transformed = format!("Transform: Mine\n{TEMPLATE}");
+    World::with(manifest)
+        .file("environments/network.yaml", &transformed)
+        .load()
+        .expect("a manifest");
 }
 
 #[test]
@@ -260,3 +299,6 @@ fn each_backend_has_its_own_fields() {
     assert_eq!(codes(&sandbox), ["manifest::sandbox_state"]);
     assert_snapshot!(World::with(&sandbox).bad());
 }
+
+const TEMPLATE: &str =
+    "Resources:\n  Vpc: {Type: AWS::EC2::VPC}\nOutputs:\n  VpcId: {Value: !Ref Vpc}\n";

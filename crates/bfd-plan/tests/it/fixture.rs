@@ -28,6 +28,7 @@ pub(crate) static THING: KindSpec = KindSpec {
     sets: &["set"],
     lower: |lower| lower.fields.clone(),
     settle: None,
+    content: None,
     effect: |path| match path {
         ["name" | "zone"] => Effect::Replaces,
         ["image"] => Effect::RestartsTasks,

@@ -1,0 +1,96 @@
+//! What CloudFormation would refuse, told in its place.
+
+use super::{TEMPLATE_LIMIT, sides};
+use crate::spec::Lower;
+use bfd_core::{Expr, Problem};
+use bfd_template::Template;
+
+/// The name of the file that a template was read from.
+pub(super) fn file_name(template: &Expr) -> String {
+    let path = template.as_map().and_then(|file| file.get("path")).and_then(Expr::as_str);
+    path.unwrap_or("the template").to_owned()
+}
+
+/// Checks a template, its parameters and its capabilities.
+pub(super) fn template(lower: &mut Lower<'_>, file: &str, text: &str, capabilities: &[Expr]) {
+    if text.len() > TEMPLATE_LIMIT {
+        lower.error(
+            "template",
+            "stack::template_size",
+            "the template is too large",
+            format!("has {} bytes; CloudFormation takes {TEMPLATE_LIMIT}", text.len()),
+            "split it into several stacks, or remove spaces and comments",
+        );
+    }
+    let template = match Template::parse(text) {
+        Ok(template) => template,
+        Err(error) => return report(lower, file, error.problems()),
+    };
+    report(lower, file, &template.check());
+    check_parameters(lower, file, &template);
+    check_capabilities(lower, &template, capabilities);
+}
+
+/// Tells problems at the field, with their places in the file.
+fn report(lower: &mut Lower<'_>, file: &str, problems: &[bfd_template::Problem]) {
+    for problem in problems {
+        let place = lower.place("template");
+        lower.problems.push(told(problem).at(place, in_file(problem, file)));
+    }
+}
+
+fn told(problem: &bfd_template::Problem) -> Problem {
+    let told = Problem::error(problem.code, problem.headline);
+    match &problem.help {
+        Some(help) => told.help(help),
+        None => told,
+    }
+}
+
+/// `network.yaml:12:5: what is wrong there`
+fn in_file(problem: &bfd_template::Problem, file: &str) -> String {
+    let place = problem.place.map(|place| format!(":{place}")).unwrap_or_default();
+    format!("{file}{place}: {}", problem.label)
+}
+
+fn check_parameters(lower: &mut Lower<'_>, file: &str, template: &Template) {
+    let given = match lower.fields.get("parameters") {
+        Some(Expr::Map(given)) => sides::context(given),
+        // A whole map that waits for something may hold anything.
+        Some(_) => return,
+        None => bfd_template::Context::default(),
+    };
+    for problem in template.check_given(&given) {
+        // What is wrong with a value is wrong in the manifest; what is missing is there nowhere.
+        let name = problem.path.keys().nth(1).unwrap_or_default().to_owned();
+        let is_given = given.parameters.contains_key(&name)
+            || given.unknown.contains(&name)
+            || given.hidden.contains(&name);
+        let place = lower.place(&format!("parameters.{name}"));
+        let label = if is_given { problem.label.clone() } else { in_file(&problem, file) };
+        lower.problems.push(told(&problem).at(place, label));
+    }
+}
+
+fn check_capabilities(lower: &mut Lower<'_>, template: &Template, capabilities: &[Expr]) {
+    let has = |name: &str| capabilities.iter().any(|c| c.as_str() == Some(name));
+    let needs = template.needs();
+    let mut refuse = |label: &str, help: &str| {
+        lower.error(
+            "template",
+            "stack::capability",
+            "the template needs a capability",
+            label,
+            help,
+        );
+    };
+    let has_named = has("CAPABILITY_NAMED_IAM");
+    if needs.named_iam && !has_named {
+        refuse("names IAM resources", "add `capabilities = [\"CAPABILITY_NAMED_IAM\"]`");
+    } else if needs.iam && !has("CAPABILITY_IAM") && !has_named {
+        refuse("makes IAM resources", "add `capabilities = [\"CAPABILITY_IAM\"]`");
+    }
+    if needs.auto_expand && !has("CAPABILITY_AUTO_EXPAND") {
+        refuse("uses a transform", "add `CAPABILITY_AUTO_EXPAND` to `capabilities`");
+    }
+}

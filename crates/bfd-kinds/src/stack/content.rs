@@ -1,0 +1,138 @@
+//! What a change of a template or its parameters means.
+
+use super::{REPLACED, sides::Side, undo};
+use crate::spec::{Content, Update};
+use bfd_core::{
+    Expr, Inputs, Properties, Secret, Value,
+    plan::{Action, Undo},
+};
+use bfd_template::{Difference, ResourceDiff, TemplateDiff, Weight};
+use std::collections::{BTreeMap, BTreeSet};
+
+pub(super) const CONTENT: Content =
+    Content { keep, hidden, open_outputs, undo: undo_of_update, losses };
+
+/// What an update changes of the resources; nothing where a side has no template to read.
+pub fn difference(prior: &Properties, inputs: &Inputs) -> Option<TemplateDiff> {
+    let (before, after) = (Side::present(prior)?, Side::desired(inputs)?);
+    Some(Difference::of(before.as_pair(), after.as_pair()))
+}
+
+/// To what CloudFormation answers "No updates are to be performed", it takes neither the text
+/// nor the values: what is there stays, and is what a step that changes something else sends.
+fn keep(desired: &mut Inputs, present: &Properties, recorded: Option<&Properties>) {
+    let (Some(before), Some(after)) = (Side::present(present), Side::desired(desired)) else {
+        return;
+    };
+    if Difference::is_update(before.as_pair(), after.as_pair()) {
+        return;
+    }
+    if let Some(template) = present.get("template") {
+        desired.insert("template".to_owned(), Expr::from(template.clone()));
+    }
+    let there = present.get("parameters").and_then(Value::as_object);
+    let wanted = match desired.get("parameters") {
+        Some(Expr::Map(wanted)) => wanted.clone(),
+        Some(_) => return,
+        None => BTreeMap::new(),
+    };
+    let recorded = recorded.and_then(|all| all.get("parameters")).and_then(Value::as_object);
+    let names: BTreeSet<&String> =
+        wanted.keys().chain(recorded.into_iter().flatten().map(|(name, _)| name)).collect();
+    let kept = names.into_iter().filter_map(|name| {
+        let value = there?.get(name)?;
+        let is_same = |expr: &&Expr| match (expr, Secret::from_value(value)) {
+            (Expr::Secret(one), Some(other)) => one.digest == other.digest,
+            _ => false,
+        };
+        let same = wanted.get(name).filter(is_same).cloned();
+        Some((name.clone(), same.unwrap_or_else(|| Expr::from(value.clone()))))
+    });
+    let kept: BTreeMap<String, Expr> = kept.collect();
+    if kept.is_empty() {
+        desired.remove("parameters");
+    } else {
+        desired.insert("parameters".to_owned(), Expr::Map(kept));
+    }
+}
+
+/// The values of parameters with `NoEcho` in either template.
+fn hidden(desired: &Inputs, present: &Properties) -> BTreeSet<String> {
+    let sides = [Side::desired(desired), Side::present(present)];
+    let parameters =
+        sides.iter().flatten().flat_map(|side| side.template.parameters().into_values());
+    let hidden = parameters.filter(|parameter| parameter.no_echo);
+    hidden.map(|parameter| format!("parameters.{}", parameter.name)).collect()
+}
+
+/// The outputs of the template; nothing where a macro may add to them.
+fn open_outputs(inputs: &Inputs) -> Option<BTreeSet<String>> {
+    let side = Side::desired(inputs)?;
+    if side.template.is_open() {
+        return None;
+    }
+    Some(side.template.outputs().into_iter().map(|output| output.name).collect())
+}
+
+fn undo_of_update(update: &Update<'_>) -> (Undo, Option<String>) {
+    let (undo, why) = undo(Action::Update, update.fields);
+    let lost: Vec<String> = lost(update)
+        .iter()
+        .map(|resource| format!("`{}` ({})", resource.logical, resource.type_name))
+        .collect();
+    if lost.is_empty() {
+        return (undo, why.map(str::to_owned));
+    }
+    let lost = format!("CloudFormation cannot restore what is stored in {}", lost.join(", "));
+    let others = why.filter(|why| *why != REPLACED).map(|why| format!("; {why}"));
+    (Undo::Approximate, Some(lost + &others.unwrap_or_default()))
+}
+
+/// What holds data and is deleted or replaced.
+fn lost(update: &Update<'_>) -> Vec<ResourceDiff> {
+    let resources = difference(update.prior, update.inputs).map(|difference| difference.resources);
+    let is_lost = |resource: &ResourceDiff| {
+        matches!(resource.weight, Weight::StatefulDeleted | Weight::StatefulReplaced)
+    };
+    resources.unwrap_or_default().into_iter().filter(is_lost).collect()
+}
+
+fn losses(update: &Update<'_>) -> Vec<(String, String)> {
+    let sides = [Side::present(update.prior), Side::desired(update.inputs)];
+    let retains = |logical: &str| {
+        let policy = |side: &Option<Side>| {
+            let resource = side.as_ref()?.template.resource(logical)?;
+            resource.get("UpdateReplacePolicy")?.as_str().map(str::to_owned)
+        };
+        sides.iter().all(|side| policy(side).as_deref() == Some("Retain"))
+    };
+    let told = |resource: &ResourceDiff| {
+        let what = format!("`{}` ({})", resource.logical, resource.type_name);
+        if resource.weight == Weight::StatefulDeleted {
+            return (
+                format!("{what} is deleted, with what is stored in it"),
+                "to keep it, deploy the template with `DeletionPolicy: Retain` on it first"
+                    .to_owned(),
+            );
+        }
+        let is_certain = resource.effect == bfd_template::Effect::Replacement;
+        let verb = if is_certain { "is" } else { "may be" };
+        let because = resource
+            .properties
+            .iter()
+            .filter(|property| property.replaces != bfd_template::Replaces::No)
+            .map(|property| format!("`{}`", property.path))
+            .collect::<Vec<_>>()
+            .join(", ");
+        let because = format!("{what} {verb} replaced by an empty one, because of {because}");
+        if retains(&resource.logical) {
+            let help = "`UpdateReplacePolicy: Retain` keeps the old one, outside of the stack: \
+                        move what is stored in it";
+            return (because, help.to_owned());
+        }
+        let help = "to keep the old one, deploy the template with `UpdateReplacePolicy: Retain` \
+                    on it first; or leave the property as it is";
+        (because, help.to_owned())
+    };
+    lost(update).iter().map(told).collect()
+}

@@ -1,0 +1,129 @@
+//! What a stack knows of its template.
+
+use crate::harness::expr;
+use bfd_core::{Expr, Inputs, Properties, Secret, SecretSource, Value, plan::Undo};
+use bfd_kinds::{
+    spec::{Content, Update},
+    stack::SPEC,
+};
+use serde_json::json;
+
+const TEMPLATE: &str = "Parameters:
+  Size: {Type: String}
+  Key: {Type: String, NoEcho: true, Default: none}
+Resources:
+  Table: {Type: AWS::DynamoDB::Table, Properties: {TableName: !Ref Size}}
+  Bucket: {Type: AWS::S3::Bucket}
+  Kept: {Type: AWS::S3::Bucket, DeletionPolicy: Retain}
+  Topic: {Type: AWS::SNS::Topic}
+";
+
+fn content() -> Content {
+    SPEC.content.expect("a stack has a template")
+}
+
+fn present(template: &str, parameters: Value) -> Properties {
+    let all = [("template", json!(template)), ("parameters", parameters)];
+    all.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
+fn desired(template: &str, parameters: &Value) -> Inputs {
+    let all = [("template", template.into()), ("parameters", expr(parameters))];
+    all.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
+#[test]
+fn data_that_an_update_takes_away_is_named() {
+    let without = TEMPLATE
+        .replace("  Bucket: {Type: AWS::S3::Bucket}\n", "")
+        .replace("  Kept: {Type: AWS::S3::Bucket, DeletionPolicy: Retain}\n", "")
+        .replace("  Topic: {Type: AWS::SNS::Topic}\n", "");
+    let prior = present(TEMPLATE, json!({ "Size": "a" }));
+    let inputs = desired(&without, &json!({ "Size": "b" }));
+
+    let update = Update { prior: &prior, inputs: &inputs, fields: &[] };
+    let losses = (content().losses)(&update);
+    let (undo, why) = (content().undo)(&update);
+
+    let said: Vec<&str> = losses.iter().map(|(message, _)| message.as_str()).collect();
+    assert_eq!(
+        said,
+        [
+            "`Bucket` (AWS::S3::Bucket) is deleted, with what is stored in it",
+            "`Table` (AWS::DynamoDB::Table) is replaced by an empty one, because of \
+             `Properties.TableName`",
+        ]
+    );
+    assert_eq!(undo, Undo::Approximate);
+    assert_eq!(
+        why.expect("a reason"),
+        "CloudFormation cannot restore what is stored in `Bucket` (AWS::S3::Bucket), `Table` \
+         (AWS::DynamoDB::Table)"
+    );
+    let same = desired(TEMPLATE, &json!({ "Size": "a" }));
+    let same = Update { inputs: &same, ..update };
+    assert_eq!((content().losses)(&same), []);
+    assert_eq!((content().undo)(&same), (Undo::Exact, None));
+}
+
+#[test]
+fn what_waits_for_another_resource_may_take_data_away() {
+    let prior = present(TEMPLATE, json!({ "Size": "a" }));
+    let inputs = desired(TEMPLATE, &json!({ "Size": "${stack.other.outputs.Size}" }));
+
+    let losses = (content().losses)(&Update { prior: &prior, inputs: &inputs, fields: &[] });
+
+    assert_eq!(losses.len(), 1, "{losses:?}");
+    assert!(losses[0].0.contains("may be replaced by an empty one"), "{losses:?}");
+}
+
+#[test]
+fn what_changes_nothing_stays_as_it_is_there() {
+    let secret = |source: &str, digest: &str| Secret {
+        source: SecretSource::Env(source.to_owned()),
+        digest: digest.to_owned(),
+    };
+    let there = present(TEMPLATE, json!({ "Size": "a", "Key": secret("A", "one").to_value() }));
+    let commented = format!("# a comment\n{TEMPLATE}");
+    let kept = |key: Secret| {
+        let mut inputs = desired(&commented, &json!({ "Size": "a", "Gone": null }));
+        let Some(Expr::Map(parameters)) = inputs.get_mut("parameters") else { panic!("a map") };
+        parameters.insert("Key".to_owned(), Expr::Secret(key));
+        (content().keep)(&mut inputs, &there, Some(&there));
+        inputs
+    };
+    let other = kept(secret("B", "two"));
+    assert_eq!(other["template"], TEMPLATE.into());
+    let parameters = other["parameters"].as_map().expect("a map");
+    assert_eq!(parameters["Key"], Expr::Secret(secret("A", "one")), "it reaches nothing");
+    // The same secret from elsewhere is where it is now.
+    let same = kept(secret("B", "one"));
+    assert_eq!(
+        same["parameters"].as_map().expect("a map")["Key"],
+        Expr::Secret(secret("B", "one"))
+    );
+}
+
+#[test]
+fn what_changes_something_is_taken_as_it_is_written() {
+    let there = present(TEMPLATE, json!({ "Size": "a", "Key": "old" }));
+    let wanted =
+        desired(&format!("# a comment\n{TEMPLATE}"), &json!({ "Size": "b", "Key": "new" }));
+    let mut inputs = wanted.clone();
+
+    (content().keep)(&mut inputs, &there, Some(&there));
+
+    assert_eq!(inputs, wanted);
+    // Of a stack that is half way nothing is known.
+    let broken =
+        Properties::from([("template".to_owned(), json!({ "$changed_outside": "UPDATE_FAILED" }))]);
+    (content().keep)(&mut inputs, &broken, None);
+    assert_eq!(inputs, wanted);
+}
+
+#[test]
+fn values_of_no_echo_parameters_are_hidden_however_they_are_given() {
+    let (there, wanted) = (Properties::new(), desired(TEMPLATE, &json!({ "Key": "hunter2" })));
+    let hidden: Vec<String> = (content().hidden)(&wanted, &there).into_iter().collect();
+    assert_eq!(hidden, ["parameters.Key"]);
+}
