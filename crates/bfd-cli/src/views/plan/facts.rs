@@ -9,6 +9,7 @@ use bfd_core::{
     Environment, Value,
     plan::{Action, Change, Effect, FieldChange, Op, Plan},
 };
+use bfd_template::Template;
 use std::collections::BTreeMap;
 
 /// Characters of a value that fit among other facts.
@@ -81,11 +82,9 @@ impl Object<'_> {
             ],
             "image" => self.image(),
             "parameter" => vec![self.assignment(), self.short("type").filter(|is| is != "String")],
-            "stack" => vec![
-                self.short("name"),
-                self.lines("template"),
-                self.counted("parameters", "parameter"),
-            ],
+            "stack" => {
+                vec![self.short("name"), self.resources(), self.counted("parameters", "parameter")]
+            }
             "service" => self.service(),
             _ => vec![self.short("name")],
         };
@@ -233,13 +232,13 @@ impl Object<'_> {
         })
     }
 
-    fn lines(&self, path: &str) -> Option<String> {
-        match self.sides.get(path)? {
-            Side::Value(Value::String(text)) => {
-                Some(format!("{path} of {}", count(text.lines().count(), "line")))
-            }
-            _ => None,
-        }
+    /// How many resources a template declares, or how long it is where it cannot be read.
+    fn resources(&self) -> Option<String> {
+        let text = self.text("template")?;
+        Some(match Template::parse(text) {
+            Ok(template) => count(template.resources().count(), "resource"),
+            Err(_) => format!("template of {}", count(text.lines().count(), "line")),
+        })
     }
 
     fn counted(&self, map: &str, noun: &str) -> Option<String> {

@@ -1,9 +1,10 @@
-use super::order::restarts_tasks;
+use super::{order::restarts_tasks, resources::within};
 use crate::views::value::{SECRET, is_absent, redacted};
 use bfd_core::{
     Value,
     plan::{Change, Drift, FieldChange, Plan, Step, Warning},
 };
+use bfd_template::{Effect, PropertyDiff, Replaces, ResourceDiff, SectionDiff};
 use serde_json::json;
 
 /// The plan as a contract for programs, described by [`super::schema()`].
@@ -19,7 +20,7 @@ pub fn json(plan: &Plan) -> Value {
         "endpoint": plan.endpoint,
         "base": { "lineage": plan.base.lineage, "serial": plan.base.serial },
         "summary": plan.summary(),
-        "changes": plan.changes.iter().map(change).collect::<Vec<_>>(),
+        "changes": plan.changes.iter().map(|of| change(plan, of)).collect::<Vec<_>>(),
         "steps": plan.steps.iter().map(step).collect::<Vec<_>>(),
         "drift": plan.drift.iter().map(drift).collect::<Vec<_>>(),
         "warnings": plan.warnings.iter().map(warning).collect::<Vec<_>>(),
@@ -27,8 +28,8 @@ pub fn json(plan: &Plan) -> Value {
     })
 }
 
-fn change(change: &Change) -> Value {
-    json!({
+fn change(plan: &Plan, change: &Change) -> Value {
+    let mut told = json!({
         "address": change.address,
         "kind": change.kind,
         "action": change.action,
@@ -36,6 +37,58 @@ fn change(change: &Change) -> Value {
         "restarts_tasks": restarts_tasks(change),
         "undo": change.undo,
         "notes": change.notes,
+    });
+    if let Some(within) = within(plan, change) {
+        told["resources"] = within.resources.iter().map(resource).collect();
+        told["sections"] = within.sections.iter().map(section).collect();
+    }
+    told
+}
+
+fn resource(resource: &ResourceDiff) -> Value {
+    json!({
+        "logical_id": resource.logical,
+        "type": resource.type_name,
+        "action": match resource.effect {
+            Effect::Create => "create",
+            Effect::Delete => "delete",
+            Effect::Update => "update",
+            Effect::Replacement | Effect::MayReplace => "replace",
+            Effect::None => "none",
+        },
+        "replacement": match resource.effect {
+            Effect::Replacement => "always",
+            Effect::MayReplace => "maybe",
+            _ => "no",
+        },
+        "weight": resource.weight,
+        "metadata_only": resource.metadata_only,
+        "kept": resource.kept,
+        "properties": resource.properties.iter().map(property).collect::<Vec<_>>(),
+    })
+}
+
+fn property(property: &PropertyDiff) -> Value {
+    json!({
+        "path": property.path,
+        "before": property.before,
+        "after": property.after,
+        "same_value": property.same_value,
+        "through": property.through,
+        "replacement": match property.replaces {
+            Replaces::No => "no",
+            Replaces::Maybe => "maybe",
+            Replaces::Always => "always",
+        },
+    })
+}
+
+fn section(section: &SectionDiff) -> Value {
+    json!({
+        "path": section.path,
+        "before": section.before,
+        "after": section.after,
+        "through": section.through,
     })
 }
 

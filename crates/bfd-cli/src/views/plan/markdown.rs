@@ -1,19 +1,24 @@
 //! A plan as a comment on a pull request.
 
 use super::{
-    block::{Line, block},
+    block::{Block, Line, block},
     escape::{code, fence, limited, message, prose},
     facts::facts,
     fields::{Direction, Leaf, Node, Side, tree},
     order::{ACTIONS, changes, deletes_first, heading, may_restart_tasks, restarts_tasks, undo},
+    resources::{self, Part, other_fields, within},
     summary::{counts, is_late, rollback},
     values::{pair, side_text},
 };
-use crate::views::words::{count, list};
+use crate::views::{
+    value::visible,
+    words::{count, list},
+};
 use bfd_core::{
     Environment, Value,
     plan::{Action, Change, Effect, Plan},
 };
+use bfd_template::{Effect as Does, TemplateDiff};
 use std::fmt::Write as _;
 
 /// GitHub refuses a comment of more than 65,536 characters; bytes are never
@@ -31,6 +36,8 @@ const DETAIL: usize = 16_000;
 /// Characters of one line of details, and of one cell.
 const LINE: usize = 400;
 const CELL: usize = 300;
+/// Bytes of a value that stands on one line; a longer one is compared line by line.
+const BESIDE: usize = 100;
 /// Characters of one warning: that a deadline cannot be kept takes a list of terms to explain.
 const WARNING: usize = 1_200;
 
@@ -119,9 +126,10 @@ impl Page {
         let mut missing = 0;
         for action in ACTIONS {
             for change in changes(plan, action) {
-                let nodes = tree(&change.fields);
-                let listed =
-                    !matches!(action, Action::Create | Action::Delete) && !nodes.is_empty();
+                let within = within(plan, change);
+                let nodes = tree(&other_fields(change, within.as_ref()));
+                let listed = !matches!(action, Action::Create | Action::Delete)
+                    && (!nodes.is_empty() || within.is_some());
                 if !listed {
                     continue;
                 }
@@ -130,13 +138,16 @@ impl Page {
                     heading(action),
                     limited(&change.address.to_string(), CELL)
                 );
-                let lines = if listed { lines(&nodes, &plan.environment) } else { Vec::new() };
+                let mut lines = lines(&nodes, &plan.environment);
+                lines.extend(within.iter().flat_map(resource_lines));
                 // Why an undo is not exact is in the table, where nobody has to unfold it.
                 let told: &[String] = if undo(change).is_some() { &[] } else { &change.notes };
                 let said: Vec<String> =
                     told.iter().map(|note| message(&limited(note, CELL))).collect();
                 let room = self.room().min(DETAIL);
-                match folded(&summary, action == Action::Replace, &lines, &said, room) {
+                let is_open = action == Action::Replace
+                    || within.iter().flat_map(|it| &it.resources).any(resources::is_grave);
+                match folded(&summary, is_open, &lines, &said, room) {
                     Some(detail) => self.out.push_str(&detail),
                     None => missing += 1,
                 }
@@ -245,7 +256,13 @@ fn row(plan: &Plan, change: &Change) -> String {
         Action::Create | Action::Delete => {
             what.push(prose(&limited(&facts(plan, change).join(", "), CELL)));
         }
-        _ => what.push(prose(&limited(&labels(&tree(&change.fields)), CELL))),
+        _ => {
+            let within = within(plan, change);
+            let labels = labels(&tree(&other_fields(change, within.as_ref())));
+            let counts = within.as_ref().map(resources::counts).unwrap_or_default();
+            what.push(prose(&limited(&counts, CELL)));
+            what.push(prose(&limited(&labels, CELL)));
+        }
     }
     let undo = match change.action {
         Action::Delete => "for good",
@@ -341,6 +358,69 @@ fn add(out: &mut Vec<String>, nodes: &[Node], depth: usize, environment: &Enviro
     }
 }
 
+/// What changes within a stack, as lines of a diff.
+fn resource_lines(difference: &TemplateDiff) -> Vec<String> {
+    let mut out = Vec::new();
+    for resource in &difference.resources {
+        let sign = match resource.effect {
+            Does::Create => '+',
+            Does::Delete => '-',
+            Does::Replacement | Does::MayReplace => '!',
+            Does::Update | Does::None => ' ',
+        };
+        let says = resources::says(resource);
+        let says = if says.is_empty() { says } else { format!("  # {says}") };
+        let (logical, type_name) = (visible(&resource.logical), visible(&resource.type_name));
+        out.push(format!("{sign} {logical} ({type_name}){says}"));
+        for changed in &resource.properties {
+            part_lines(&mut out, &resources::property(changed, "→"));
+        }
+    }
+    if !difference.sections.is_empty() {
+        out.push("  the rest of the template".to_owned());
+    }
+    for changed in &difference.sections {
+        part_lines(&mut out, &resources::section(changed, "→"));
+    }
+    out.iter().map(|line| limited(line, LINE)).collect()
+}
+
+fn part_lines(out: &mut Vec<String>, part: &Part) {
+    let label = &part.label;
+    let says = if part.says.is_empty() { String::new() } else { format!("  # {}", part.says) };
+    if !part.through.is_empty() {
+        let value = part.after.as_deref().unwrap_or_default();
+        out.push(format!("!   {label}: {value} through {}{says}", part.through.join(", ")));
+        return;
+    }
+    let is_long = |side: &Option<String>| side.as_ref().is_some_and(|text| text.len() > BESIDE);
+    if is_long(&part.before) || is_long(&part.after) {
+        out.push(format!("!   {label}{says}"));
+        block_lines(out, "  ", &part.block);
+        return;
+    }
+    if let Some(before) = &part.before {
+        let says = if part.after.is_none() { &*says } else { "" };
+        out.push(format!("-   {label}: {before}{says}"));
+    }
+    if let Some(after) = &part.after {
+        out.push(format!("+   {label}: {after}{says}"));
+    }
+}
+
+fn block_lines(out: &mut Vec<String>, indent: &str, block: &Block) {
+    let text =
+        |parts: &[(bool, String)]| parts.iter().map(|(_, text)| text.as_str()).collect::<String>();
+    out.extend(block.lines.iter().map(|line| match line {
+        Line::Gap => format!("# {indent}…"),
+        Line::Hunk(header) => header.clone(),
+        Line::Kept(kept) => format!("  {indent}  {kept}"),
+        Line::Removed(parts) => format!("- {indent}  {}", text(parts)),
+        Line::Added(parts) => format!("+ {indent}  {}", text(parts)),
+        Line::Remark(remark) => format!("# {remark}"),
+    }));
+}
+
 fn field(
     out: &mut Vec<String>,
     indent: &str,
@@ -352,17 +432,7 @@ fn field(
     let says = if effect == Effect::Replaces { "  # forces replacement" } else { "" };
     if let Some(block) = block(leaf) {
         out.push(format!("! {indent}{label}{says}"));
-        let text = |parts: &[(bool, String)]| {
-            parts.iter().map(|(_, text)| text.as_str()).collect::<String>()
-        };
-        out.extend(block.lines.iter().map(|line| match line {
-            Line::Gap => format!("# {indent}…"),
-            Line::Hunk(header) => header.clone(),
-            Line::Kept(kept) => format!("  {indent}  {kept}"),
-            Line::Removed(parts) => format!("- {indent}  {}", text(parts)),
-            Line::Added(parts) => format!("+ {indent}  {}", text(parts)),
-            Line::Remark(remark) => format!("# {remark}"),
-        }));
+        block_lines(out, indent, &block);
         return;
     }
     match (&leaf.before, &leaf.after) {

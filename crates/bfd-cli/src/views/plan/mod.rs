@@ -6,6 +6,7 @@ mod fields;
 mod json;
 mod markdown;
 mod order;
+mod resources;
 mod schema;
 mod summary;
 mod text;

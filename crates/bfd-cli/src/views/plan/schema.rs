@@ -79,6 +79,53 @@ fn list(of: &str) -> Value {
     json!({ "type": "array", "items": { "$ref": format!("#/definitions/{of}") } })
 }
 
+fn through() -> Value {
+    json!({
+        "description": "By what an expression that stays as it is comes to another value.",
+        "type": "array",
+        "items": {
+            "type": "object",
+            "required": ["by", "name"],
+            "properties": {
+                "by": { "enum": ["parameter", "mapping", "condition", "resource"] },
+                "name": { "type": "string" },
+                "before": { "type": ["string", "null"], "description": "Of a parameter; `null`: not known yet." },
+                "after": { "type": ["string", "null"], "description": "Of a parameter; `null`: not known yet." }
+            }
+        }
+    })
+}
+
+fn resource() -> Value {
+    json!({
+        "description": "A resource of a stack that changes.",
+        "type": "object",
+        "required": ["logical_id", "type", "action", "replacement", "weight", "properties"],
+        "properties": {
+            "logical_id": { "type": "string" },
+            "type": { "type": "string", "description": "Such as `AWS::DynamoDB::Table`." },
+            "action": {
+                "enum": ["create", "update", "replace", "delete", "none"],
+                "description": "`none`: nothing happens to the object, as for a change of metadata."
+            },
+            "replacement": {
+                "enum": ["no", "maybe", "always"],
+                "description": "Whether another object takes its place."
+            },
+            "weight": {
+                "enum": ["stateful_deleted", "stateful_replaced", "iam", "network", "other"],
+                "description": "What the change is about, the gravest first."
+            },
+            "metadata_only": { "type": "boolean" },
+            "kept": {
+                "type": "boolean",
+                "description": "Whether the object of a resource that leaves the stack stays."
+            },
+            "properties": list("property")
+        }
+    })
+}
+
 #[expect(clippy::too_many_lines, reason = "one table of definitions")]
 fn definitions() -> Value {
     json!({
@@ -104,11 +151,46 @@ fn definitions() -> Value {
                     "enum": ["exact", "approximate", "none"],
                     "description": "How well a rollback restores the object."
                 },
+                "resources": {
+                    "description": "Of an update of a stack: the resources that change within it, the gravest first.",
+                    "type": "array",
+                    "items": { "$ref": "#/definitions/resource" }
+                },
+                "sections": {
+                    "description": "Beside `resources`: what changes in the rest of the template.",
+                    "type": "array",
+                    "items": { "$ref": "#/definitions/section" }
+                },
                 "notes": {
                     "description": "Why an undo is not exact, or why a replacement is needed.",
                     "type": "array",
                     "items": { "type": "string" }
                 }
+            }
+        },
+        "resource": resource(),
+        "property": {
+            "description": "A part of a resource that changes. Secrets are hidden.",
+            "type": "object",
+            "required": ["path", "before", "after", "replacement"],
+            "properties": {
+                "path": { "type": "string", "description": "From the top of the resource: `Properties.KeySchema`." },
+                "before": { "description": "`null`: not there." },
+                "after": { "description": "`null`: not there." },
+                "same_value": { "type": "boolean", "description": "Written differently, and comes to what it was." },
+                "through": through(),
+                "replacement": { "enum": ["no", "maybe", "always"], "description": "Whether that replaces the object." }
+            }
+        },
+        "section": {
+            "description": "A part of a template outside of resources that changes. Secrets are hidden.",
+            "type": "object",
+            "required": ["path", "before", "after"],
+            "properties": {
+                "path": { "type": "string", "description": "From the top of the template: `Outputs.Name.Value`." },
+                "before": { "description": "`null`: not there." },
+                "after": { "description": "`null`: not there." },
+                "through": through()
             }
         },
         "field": {

@@ -4,6 +4,7 @@ use super::{
     facts::facts,
     fields::{Node, tree, uniform},
     order::{ACTIONS, changes, deletes_first, heading, may_restart_tasks, restarts_tasks, undo},
+    resources::{self, other_fields, within},
     summary::{is_late, kept_images, rollback, summary},
     tree::{self, ALIGNED},
 };
@@ -166,7 +167,8 @@ impl View<'_> {
             styled(color(change.action), format!("{symbol} ")),
             styled(palette::ADDRESS, change.address.to_string()),
         ];
-        let nodes = tree(&change.fields);
+        let within = within(self.plan, change);
+        let nodes = tree(&other_fields(change, within.as_ref()));
         let mut says: Vec<Piece> = Vec::new();
         match change.action {
             Action::Replace if deletes_first(self.plan, change) => says
@@ -174,7 +176,7 @@ impl View<'_> {
             Action::Replace => {
                 says.push(plain("the new one is created before the old one is deleted"));
             }
-            Action::Adopt if nodes.is_empty() => {
+            Action::Adopt if nodes.is_empty() && within.is_none() => {
                 says.push(plain("is there already and as declared"));
             }
             Action::Adopt => says.push(plain("is there already")),
@@ -185,6 +187,7 @@ impl View<'_> {
         } else if may_restart_tasks(change) {
             says.push(plain("may restart tasks"));
         }
+        says.extend(within.as_ref().map(|within| plain(glued(&resources::counts(within)))));
         for (number, part) in says.into_iter().enumerate() {
             line.push(plain(if number == 0 { "  " } else { ", " }));
             line.push(part);
@@ -193,6 +196,9 @@ impl View<'_> {
         let told = uniform(nodes.iter().map(Node::uniform_effect))
             .filter(|effect| *effect == Effect::RestartsTasks);
         self.fields(&nodes, told);
+        if let Some(within) = &within {
+            tree::write_resources(&mut self.page, &self.plan.environment, 6, within);
+        }
         self.undo(change);
     }
 

@@ -3,14 +3,17 @@
 use super::{
     block::{Block, Line, block, words},
     fields::{Direction, Leaf, Node, Side},
+    resources::{self, Part, is_grave, says},
     values::{pair, side_text, sides},
 };
 use crate::views::{
     layout::{Page, Piece, faint, padding, plain, styled, width},
     palette,
+    value::visible,
     words::count,
 };
 use bfd_core::{Environment, Value, plan::Effect};
+use bfd_template::{Effect as Does, TemplateDiff};
 
 /// Lines of one field's comparison; the rest is counted.
 const BLOCK_LINES: usize = 300;
@@ -30,12 +33,100 @@ pub(crate) fn write(
     Tree { page, environment }.nodes(indent, nodes, told);
 }
 
+/// Writes what changes within a stack.
+pub(crate) fn write_resources(
+    page: &mut Page,
+    environment: &Environment,
+    indent: usize,
+    difference: &TemplateDiff,
+) {
+    Tree { page, environment }.resources(indent, difference);
+}
+
 struct Tree<'a> {
     page: &'a mut Page,
     environment: &'a Environment,
 }
 
 impl Tree<'_> {
+    fn resources(&mut self, indent: usize, difference: &TemplateDiff) {
+        let becomes = self.page.style().symbols().becomes;
+        for resource in &difference.resources {
+            let sign = self.effect(resource.effect);
+            let mut line = vec![
+                sign,
+                plain(visible(&resource.logical)),
+                faint(format!("  {}", visible(&resource.type_name))),
+            ];
+            let says = says(resource);
+            if !says.is_empty() {
+                let style = if is_grave(resource) { palette::CAUTION } else { palette::PLAIN };
+                line.push(styled(style, format!("  {says}")));
+            }
+            self.page.line(indent, indent + 4, &line);
+            for changed in &resource.properties {
+                self.part(indent + 4, &resources::property(changed, becomes));
+            }
+        }
+        if difference.sections.is_empty() {
+            return;
+        }
+        self.page.line(indent, indent + 4, &[plain("the rest of the template")]);
+        for changed in &difference.sections {
+            self.part(indent + 4, &resources::section(changed, becomes));
+        }
+    }
+
+    fn effect(&self, effect: Does) -> Piece {
+        let symbols = self.page.style().symbols();
+        match effect {
+            Does::Create => styled(palette::ADDED, format!("{} ", symbols.create)),
+            Does::Delete => styled(palette::REMOVED, format!("{} ", symbols.delete)),
+            Does::Replacement => styled(palette::REPLACED, format!("{} ", symbols.replace)),
+            Does::MayReplace | Does::Update => {
+                styled(palette::CHANGED, format!("{} ", symbols.update))
+            }
+            Does::None => plain("= "),
+        }
+    }
+
+    /// One changed part: on one line where it fits, line by line where it does not.
+    fn part(&mut self, indent: usize, part: &Part) {
+        let direction = match (&part.before, &part.after) {
+            (None, _) => Direction::Added,
+            (_, None) => Direction::Removed,
+            _ => Direction::Changed,
+        };
+        let head = [self.sign(direction), plain(&*part.label)];
+        let style = if part.forces { palette::REPLACED } else { palette::CAUTION };
+        let says: Vec<Piece> = (!part.says.is_empty())
+            .then(|| styled(style, format!("  {}", part.says)))
+            .into_iter()
+            .collect();
+        if !part.through.is_empty() {
+            let value = part.after.as_deref().unwrap_or_default();
+            let through = format!("  {value} through {}", part.through.join(", "));
+            let line: Vec<Piece> = head.into_iter().chain([plain(through)]).chain(says).collect();
+            self.page.line(indent, indent + 4, &line);
+            return;
+        }
+        let becomes = format!(" {} ", self.page.style().symbols().becomes);
+        let before = part.before.iter().map(|text| styled(palette::REMOVED, &**text));
+        let after = part.after.iter().map(|text| styled(palette::ADDED, &**text));
+        let between = (direction == Direction::Changed).then(|| faint(becomes));
+        let sides: Vec<Piece> =
+            [plain("  ")].into_iter().chain(before).chain(between).chain(after).collect();
+        let line: Vec<Piece> =
+            head.iter().cloned().chain(sides).chain(says.iter().cloned()).collect();
+        if self.page.fits(indent, &line) {
+            self.page.line(indent, indent + 6, &line);
+            return;
+        }
+        let line: Vec<Piece> = head.into_iter().chain(says).collect();
+        self.page.line(indent, indent + 4, &line);
+        self.block(indent + 4, &part.block);
+    }
+
     fn nodes(&mut self, indent: usize, nodes: &[Node], told: Option<Effect>) {
         let column = nodes
             .iter()

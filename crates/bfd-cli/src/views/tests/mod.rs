@@ -7,6 +7,7 @@ mod progress;
 mod promises;
 mod records;
 mod runs;
+mod stacks;
 
 pub(crate) use progress::entries;
 pub(crate) use runs::picked_up;

@@ -1,0 +1,188 @@
+//! What an update of a stack looks like, resource by resource.
+
+use super::{
+    fixture::{at, change, empty, field, secret},
+    legible, styles,
+};
+use crate::views::{Style, plan, value};
+use bfd_core::{
+    Expr, Inputs, Properties, ResourceState, Value,
+    plan::{Action, FieldChange, Op, Phase, Plan, Step, StepId},
+};
+use serde_json::json;
+use std::collections::{BTreeMap, BTreeSet};
+
+const OLD: &str = r#"
+Parameters:
+  Retention: {Type: Number, Default: 7}
+  Password: {Type: String, NoEcho: true}
+Resources:
+  Role:
+    Type: AWS::IAM::Role
+    Properties:
+      AssumeRolePolicyDocument:
+        Statement:
+          - {Effect: Allow, Action: "sts:AssumeRole", Principal: {Service: ecs-tasks.amazonaws.com}}
+  Group:
+    Type: AWS::EC2::SecurityGroup
+    Properties:
+      GroupDescription: web
+      SecurityGroupIngress:
+        - {IpProtocol: tcp, FromPort: 443, ToPort: 443, CidrIp: 10.0.0.0/16}
+  Orders:
+    Type: AWS::DynamoDB::Table
+    Properties:
+      KeySchema: [{AttributeName: id, KeyType: HASH}]
+      AttributeDefinitions: [{AttributeName: id, AttributeType: S}]
+      BillingMode: PAY_PER_REQUEST
+  Uploads:
+    Type: AWS::S3::Bucket
+  Archive:
+    Type: AWS::S3::Bucket
+    DeletionPolicy: Retain
+  WebLogs:
+    Type: AWS::Logs::LogGroup
+    Properties: {RetentionInDays: !Ref Retention}
+  JobLogs:
+    Type: AWS::Logs::LogGroup
+    Properties: {RetentionInDays: !Ref Retention}
+  Connection:
+    Type: AWS::SSM::Parameter
+    Properties: {Type: String, Value: !Sub "postgres://app:${Password}@db"}
+Outputs:
+  Retention: {Value: !Ref Retention}
+"#;
+
+/// With an open door, a wider role, another key of the table, and without the buckets.
+fn new() -> String {
+    OLD.replace("CidrIp: 10.0.0.0/16", "CidrIp: 0.0.0.0/0")
+        .replace("Service: ecs-tasks.amazonaws.com", "AWS: \"*\"")
+        .replace("AttributeName: id", "AttributeName: order")
+        .replace("  Uploads:\n    Type: AWS::S3::Bucket\n", "")
+        .replace("  Archive:\n    Type: AWS::S3::Bucket\n    DeletionPolicy: Retain\n", "")
+        .replace("Outputs:\n", "  Topic: {Type: AWS::SNS::Topic}\nOutputs:\n")
+}
+
+/// A plan that updates one stack from one template with its parameters to another.
+fn update(before: (&str, Value), after: (&str, Value), fields: Vec<FieldChange>) -> Plan {
+    let properties = |template: &str, parameters: Value| {
+        Properties::from([
+            ("name".to_owned(), json!("data")),
+            ("template".to_owned(), json!(template)),
+            ("parameters".to_owned(), parameters),
+        ])
+    };
+    let prior = ResourceState {
+        kind: at("stack.data").kind().clone(),
+        id: "data".to_owned(),
+        inputs: properties(before.0, before.1),
+        outputs: Properties::new(),
+        depends_on: BTreeSet::new(),
+    };
+    let inputs = properties(after.0, after.1);
+    let inputs: Inputs = inputs.into_iter().map(|(name, it)| (name, Expr::from(it))).collect();
+    let op = Op::Update { prior, inputs, depends_on: BTreeSet::new() };
+    let step = Step {
+        id: StepId(0),
+        address: at("stack.data"),
+        phase: Phase::Deploy,
+        op,
+        after: BTreeSet::new(),
+        path_seconds: 60,
+    };
+    Plan {
+        changes: vec![change("stack.data", Action::Update, fields)],
+        steps: vec![step],
+        ..empty()
+    }
+}
+
+fn everything() -> Plan {
+    let password = |digest: &str| secret(digest);
+    let hidden = FieldChange {
+        sensitive: true,
+        ..field("parameters.Password", password("d1"), password("d2"))
+    };
+    update(
+        (OLD, json!({ "Retention": "7", "Password": password("d1") })),
+        (&new(), json!({ "Retention": "30", "Password": password("d2") })),
+        vec![
+            field("template", json!(OLD), json!(new())),
+            field("parameters.Retention", json!("7"), json!("30")),
+            hidden,
+            field("tags.Owner", Value::Null, json!("kitchen")),
+        ],
+    )
+}
+
+#[test]
+fn an_update_of_a_stack_is_told_by_its_resources() {
+    for (how, style) in styles() {
+        insta::assert_snapshot!(
+            format!("stack_{how}"),
+            legible(&plan::text(&everything(), &style))
+        );
+    }
+}
+
+#[test]
+fn reviewers_get_the_resources_in_the_details() {
+    insta::assert_snapshot!("stack_markdown", plan::markdown(&everything()));
+}
+
+#[test]
+fn programs_get_the_resources() {
+    let mut json = plan::json(&everything());
+    // Its template as a text is of no interest here.
+    let fields = json["changes"][0]["fields"].as_array_mut().expect("fields");
+    fields.retain(|field| field["path"] != "template");
+    insta::assert_snapshot!("stack_json", value::pretty(&json["changes"]));
+}
+
+#[test]
+fn a_parameter_reaches_resources_though_the_template_stays() {
+    let with = |retention: &str| json!({ "Retention": retention, "Password": secret("d1") });
+    let fields = vec![field("parameters.Retention", json!("7"), json!("30"))];
+    let plan = update((OLD, with("7")), (OLD, with("30")), fields);
+
+    let text = plan::text(&plan, &Style::PLAIN);
+
+    insta::assert_snapshot!("stack_parameter", text);
+}
+
+#[test]
+fn what_is_known_after_apply_may_replace() {
+    let template = "Parameters: {Name: {Type: String}}\nResources:\n  Queue:\n    \
+        Type: AWS::SQS::Queue\n    Properties: {QueueName: !Ref Name}\n";
+    let later = FieldChange { known: false, ..field("parameters.Name", json!("a"), Value::Null) };
+    let mut plan = update((template, json!({ "Name": "a" })), (template, json!({})), vec![later]);
+    if let Op::Update { inputs, .. } = &mut plan.steps[0].op {
+        let reference = bfd_core::Reference { of: at("stack.other"), output: "outputs.A".into() };
+        let parameters = BTreeMap::from([("Name".to_owned(), Expr::Reference(reference))]);
+        inputs.insert("parameters".to_owned(), Expr::Map(parameters));
+    }
+
+    insta::assert_snapshot!("stack_later", plan::text(&plan, &Style::PLAIN));
+}
+
+#[test]
+fn no_view_shows_a_secret_of_a_stack() {
+    let with = |password: &str| json!({ "Retention": "7", "Password": password });
+    let hidden = FieldChange {
+        sensitive: true,
+        ..field("parameters.Password", json!("hunter2-old"), json!("hunter2-new"))
+    };
+    let plan = update((OLD, with("hunter2-old")), (&new(), with("hunter2-new")), vec![hidden]);
+    let views =
+        [plan::text(&plan, &Style::PLAIN), plan::markdown(&plan), plan::json(&plan).to_string()];
+    assert!(views.iter().all(|view| view.contains("Connection")), "it is reached: {views:?}");
+    assert!(views.iter().all(|view| !view.contains("hunter2")), "{views:?}");
+}
+
+#[test]
+fn a_template_that_cannot_be_read_is_compared_as_text() {
+    let fields = vec![field("template", json!("no: template: at all"), json!(OLD))];
+    let plan = update(("no: template: at all", json!({})), (OLD, json!({})), fields);
+    let text = plan::text(&plan, &Style::PLAIN);
+    assert!(text.contains("- no: template: at all"), "{text}");
+}
