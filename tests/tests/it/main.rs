@@ -24,4 +24,5 @@ mod screens;
 mod secrets;
 mod secretsmanager;
 mod shop;
+mod stacks;
 mod world;

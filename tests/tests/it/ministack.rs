@@ -74,3 +74,23 @@ pub(crate) fn says_that_there_is_no_image(failed: &Output) {
     let is_said = text.contains("CannotPullContainerError") || text.contains(unresolved);
     assert!(is_said, "expected why there is no image on stderr\n{failed}");
 }
+
+#[test]
+fn a_stack_parameter_that_changes_nothing_is_no_change_for_ever() {
+    const UNUSED: &str = "Parameters:\n  Release:\n    Type: String\nResources:\n  Queue:\n    \
+        Type: AWS::SQS::Queue\n";
+    let account = new_account();
+    let manifest = format!(
+        "[environment]\nname = \"unused\"\naccount = \"{account}\"\nregion = \"ap-southeast-1\"\n\n\
+         [provider]\nkind = \"aws\"\n\n[stack.queue]\nname = \"unused\"\ntemplate = \"queue.yaml\"\n\
+         parameters = {{ Release = \"first\" }}\n"
+    );
+    let project = Project::new("unused", &manifest).against(Ministack::shared().url(), &account);
+    project.workspace().write("queue.yaml", UNUSED);
+    project.apply().run().succeeds();
+    project.change("\"first\"", "\"second\"");
+
+    project.apply().run().succeeds();
+
+    project.has_no_changes();
+}

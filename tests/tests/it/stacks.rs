@@ -1,0 +1,142 @@
+//! What a change of a template is, and what is none.
+
+use bfd_tests::{Project, exit};
+
+use crate::world::changes;
+
+const MANIFEST: &str = r#"[environment]
+name = "stacks"
+account = "123456789012"
+region = "ap-southeast-1"
+
+[provider]
+kind = "sandbox"
+
+[stack.data]
+name = "data"
+template = "data.yaml"
+parameters = { Value = "one", Release = "first" }
+"#;
+
+const TEMPLATE: &str = "Description: what is stored
+Parameters:
+  Value:
+    Type: String
+  Release:
+    Type: String
+    Default: none
+Resources:
+  Setting:
+    Type: AWS::SSM::Parameter
+    Properties:
+      Name: /data/setting
+      Type: String
+      Value: !Sub 'is ${Value}'
+  Queue:
+    Type: AWS::SQS::Queue
+    Properties:
+      QueueName: data
+Outputs:
+  Queue:
+    Value: !GetAtt Queue.Arn
+";
+
+/// The same as JSON, in another order, with functions in their long form and without a
+/// description.
+const THE_SAME: &str = r#"{
+  "Resources": {
+    "Queue": {"Properties": {"QueueName": "data"}, "Type": "AWS::SQS::Queue"},
+    "Setting": {
+      "Type": "AWS::SSM::Parameter",
+      "Properties": {
+        "Type": "String", "Name": "/data/setting", "Value": {"Fn::Sub": "is ${Value}"}
+      }
+    }
+  },
+  "Outputs": {"Queue": {"Value": {"Fn::GetAtt": ["Queue", "Arn"]}}},
+  "Parameters": {"Release": {"Type": "String", "Default": "none"}, "Value": {"Type": "String"}}
+}"#;
+
+fn applied() -> Project {
+    let project = Project::new("stacks", MANIFEST);
+    project.workspace().write("data.yaml", TEMPLATE);
+    project.apply().run().succeeds();
+    project
+}
+
+#[test]
+fn a_template_that_is_written_otherwise_is_no_change() {
+    let project = applied();
+    let recorded = project.state()["resources"].clone();
+
+    project.workspace().write("data.yaml", THE_SAME);
+    project.has_no_changes();
+    project.apply().run().succeeds();
+    assert_eq!(project.state()["resources"], recorded, "the text is the one that AWS has");
+
+    // What changes something else leaves the text alone, too.
+    project.change("[stack.data]", "[stack.data]\ntags = { Owner = \"kitchen\" }");
+    assert_eq!(changes(&project.plan_json()), ["update stack.data"]);
+    project.apply().run().succeeds();
+    project.has_no_changes();
+
+    project.edit("data.yaml", "is ${Value}", "was ${Value}");
+    let plan = project.plan_json();
+    let resources = &plan["changes"][0]["resources"];
+    assert_eq!(resources[0]["logical_id"], "Setting", "{resources}");
+    assert_eq!(resources.as_array().map(Vec::len), Some(1), "{resources}");
+    project.apply().run().succeeds();
+    project.has_no_changes();
+    assert!(project.state()["resources"].to_string().contains("was ${Value}"));
+}
+
+#[test]
+fn a_parameter_that_reaches_nothing_is_no_change() {
+    let project = applied();
+
+    project.change("\"first\"", "\"second\"");
+    project.has_no_changes();
+    project.change("Release = \"second\"", "Unknown = \"second\"");
+    let refused = project.plan().run().exits(exit::REFUSED);
+    refused.says("the template declares no parameter `Unknown`");
+    project.change(", Unknown = \"second\"", "");
+    project.has_no_changes();
+
+    project.change("\"one\"", "\"two\"");
+    let text = project.plan().run().exits(exit::CHANGES).stdout;
+    insta::assert_snapshot!("a_parameter_of_a_stack", text);
+    project.apply().run().succeeds();
+    project.has_no_changes();
+}
+
+#[test]
+fn what_would_be_lost_is_told_before_it_is() {
+    let project = applied();
+    project.edit("data.yaml", "QueueName: data", "QueueName: other");
+
+    let text = project.plan().run().exits(exit::CHANGES).stdout;
+
+    insta::assert_snapshot!("a_replaced_queue", text);
+}
+
+#[test]
+fn a_change_of_metadata_alone_is_made_once() {
+    let project = applied();
+    let to = "  Queue:\n    Metadata: {Note: a}\n    Type: AWS::SQS::Queue";
+    project.edit("data.yaml", "  Queue:\n    Type: AWS::SQS::Queue", to);
+
+    let text = project.plan().run().exits(exit::CHANGES).stdout;
+    assert!(text.contains("metadata only, the object stays as it is"), "{text}");
+    project.apply().run().succeeds();
+
+    project.has_no_changes();
+}
+
+#[test]
+fn mistakes_in_a_template_are_told_with_their_places() {
+    let project = applied();
+    project.edit("data.yaml", "!GetAtt Queue.Arn", "!GetAtt Quue.Arn");
+    project.edit("data.yaml", "!Sub 'is ${Value}'", "!Sub 'is ${Valeu}'");
+    let refused = project.plan().run().exits(exit::REFUSED);
+    refused.says("data.yaml:14:14: ").says("data.yaml:21:12: ").says("did you mean `Queue`?");
+}
