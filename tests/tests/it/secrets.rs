@@ -211,3 +211,38 @@ pub(crate) fn files_in(directory: &Path) -> Vec<String> {
     }
     found
 }
+
+#[test]
+fn the_secret_of_a_stack_is_sent_and_written_nowhere() {
+    let project = Project::new(
+        "stacks",
+        "[environment]\nname = \"stacks\"\naccount = \"123456789012\"\nregion = \"eu-west-1\"\n\n\
+         [provider]\nkind = \"sandbox\"\n\n[stack.data]\nname = \"data\"\ntemplate = \"data.yaml\"\n\
+         parameters = { Password = { env = \"PASSWORD\" } }\n",
+    );
+    project.workspace().write(
+        "data.yaml",
+        "Parameters:\n  Password: { Type: String, NoEcho: true }\nResources:\n  Copy:\n    \
+         Type: AWS::SSM::Parameter\n    Properties:\n      Name: /data/copy\n      \
+         Type: String\n      Value: !Ref Password\n",
+    );
+    let with = |secret: &str| {
+        let apply =
+            project.apply().env("PASSWORD", secret).args(["--events", "events.jsonl"]).run();
+        apply.succeeds().never_mentions(secret);
+        project.plan().env("PASSWORD", secret).run().succeeds().prints("No changes");
+        project.world().to_string()
+    };
+
+    // Its stack puts it where the template says, which is not bfd's to forbid.
+    assert!(with("patient-goat-1").contains("patient-goat-1"));
+    assert!(with("patient-goat-2").contains("patient-goat-2"));
+
+    for file in files_in(&project.workspace().path().join(".bfd/stacks")) {
+        let text = std::fs::read_to_string(&file).expect("text");
+        assert!(!text.contains("patient-goat"), "{file}:\n{text}");
+    }
+    project.change("{ env = \"PASSWORD\" }", "\"patient-goat-3\"");
+    let refused = project.plan().run().exits(exit::REFUSED);
+    refused.says("a secret in plain text").says("the parameter is `NoEcho`");
+}

@@ -1,6 +1,6 @@
 //! What a change of a template is, and what is none.
 
-use bfd_tests::{Project, exit};
+use bfd_tests::{AwsCli, Project, exit};
 
 use crate::world::changes;
 
@@ -139,4 +139,82 @@ fn mistakes_in_a_template_are_told_with_their_places() {
     project.edit("data.yaml", "!Sub 'is ${Value}'", "!Sub 'is ${Valeu}'");
     let refused = project.plan().run().exits(exit::REFUSED);
     refused.says("data.yaml:14:14: ").says("data.yaml:21:12: ").says("did you mean `Queue`?");
+}
+
+const READER: &str = r#"
+[parameter.echo]
+name = "/data/echo"
+value = "morning"
+
+[stack.reader]
+name = "reader"
+template = "reader.yaml"
+parameters = { Echo = "${parameter.echo.name}" }
+
+[stack.other]
+name = "other"
+template = "other.yaml"
+depends_on = ["parameter.echo"]
+"#;
+
+fn reader(name: &str, parameter: &str) -> String {
+    format!(
+        "Parameters:\n  Echo:\n    Type: AWS::SSM::Parameter::Value<String>\n{parameter}\
+         Resources:\n  Copy:\n    Type: AWS::SSM::Parameter\n    Properties:\n      \
+         Name: /data/{name}\n      Type: String\n      Value: !Sub 'good ${{Echo}}'\n"
+    )
+}
+
+/// Stacks that read `/data/echo`, one by a reference and one by its own default, and what looks
+/// into the cloud.
+#[track_caller]
+fn reads_what_is_stored(project: &Project, value: &dyn Fn(&str) -> String, put: &dyn Fn(&str)) {
+    let workspace = project.workspace();
+    workspace.write("reader.yaml", reader("reader", ""));
+    workspace.write("other.yaml", reader("other", "    Default: /data/echo\n"));
+    project.apply().run().succeeds();
+    project.has_no_changes();
+    assert_eq!([value("/data/reader"), value("/data/other")], ["good morning"; 2]);
+
+    // Changed here: the stack that refers to it is updated after it, in the same run.
+    project.change("value = \"morning\"", "value = \"evening\"");
+    let plan = project.plan_json();
+    assert_eq!(changes(&plan), ["update parameter.echo", "update stack.reader"]);
+    project.apply().run().succeeds();
+    assert_eq!(value("/data/reader"), "good evening");
+
+    // The other one is found to be older.
+    project.plan().run().exits(exit::CHANGES).prints("older than /data/echo");
+    project.apply().run().succeeds();
+    assert_eq!(value("/data/other"), "good evening");
+    project.has_no_changes();
+
+    // Changed by somebody else, and put back: both are older meanwhile.
+    put("night");
+    let plan = project.plan_json();
+    let changed = ["update parameter.echo", "update stack.other", "update stack.reader"];
+    assert_eq!(changes(&plan), changed);
+    project.change("value = \"evening\"", "value = \"night\"");
+    project.apply().run().succeeds();
+    assert_eq!([value("/data/reader"), value("/data/other")], ["good night"; 2]);
+    project.has_no_changes();
+    project.destroy().run().succeeds();
+}
+
+/// On the sandbox alone: ministack tells the value in place of the parameter's name.
+#[test]
+fn stacks_take_over_what_changes_in_parameter_store() {
+    let head = MANIFEST.split("[stack.data]").next().expect("the head");
+    let project = Project::new("stacks", &format!("{head}{READER}"));
+    let value = |name: &str| {
+        let server = project.serve();
+        let read = AwsCli::new(server.url()).call(["ssm", "get-parameter", "--name", name]);
+        read["Parameter"]["Value"].as_str().expect("a value").to_owned()
+    };
+    let put = |value: &str| {
+        let server = project.serve();
+        let put = ["ssm", "put-parameter", "--overwrite", "--name", "/data/echo", "--value", value];
+        AwsCli::new(server.url()).call(put);
+    };
+    reads_what_is_stored(&project, &value, &put);
 }

@@ -28,6 +28,7 @@ pub(super) fn template(lower: &mut Lower<'_>, file: &str, text: &str, capabiliti
     };
     report(lower, file, &template.check());
     check_parameters(lower, file, &template);
+    check_secrets(lower, &template);
     check_capabilities(lower, &template, capabilities);
 }
 
@@ -69,6 +70,36 @@ fn check_parameters(lower: &mut Lower<'_>, file: &str, template: &Template) {
         let place = lower.place(&format!("parameters.{name}"));
         let label = if is_given { problem.label.clone() } else { in_file(&problem, file) };
         lower.problems.push(told(&problem).at(place, label));
+    }
+}
+
+/// A secret must be one on both sides: here, where state and plan would have it, and in the
+/// template, without whose `NoEcho` CloudFormation shows it to everybody.
+fn check_secrets(lower: &mut Lower<'_>, template: &Template) {
+    let Some(Expr::Map(given)) = lower.fields.get("parameters") else { return };
+    let declared = template.parameters();
+    let mut refused = Vec::new();
+    for (name, value) in given {
+        let Some(parameter) = declared.get(name) else { continue };
+        let is_secret = matches!(value, Expr::Secret(_));
+        if parameter.no_echo && matches!(value, Expr::Literal(_)) {
+            refused.push((
+                name.clone(),
+                "the parameter is `NoEcho`, and this would be written into state and plans",
+                "say where it is read: `{ env = \"NAME\" }`, `{ file = \"path\" }` or `{ command = [\"pass\", \"show\", \"NAME\"] }`",
+            ));
+        } else if is_secret && !parameter.no_echo {
+            refused.push((
+                name.clone(),
+                "CloudFormation shows the value of this parameter to everybody who may look",
+                "declare `NoEcho: true` for it in the template",
+            ));
+        }
+    }
+    for (name, label, help) in refused {
+        let place = lower.place(&format!("parameters.{name}"));
+        let problem = Problem::error("stack::secret", "a secret in plain text");
+        lower.problems.push(problem.at(place, label).help(help));
     }
 }
 

@@ -9,6 +9,9 @@
 mod check;
 mod content;
 mod sides;
+mod ssm;
+
+pub use ssm::{AS_STORED, SSM_PARAMETERS, is_bootstrap};
 
 pub use content::difference;
 
@@ -52,8 +55,8 @@ pub static SPEC: KindSpec = KindSpec {
         .required(),
         Field::new(
             "parameters",
-            Type::Map(&Type::Scalar),
-            "The template's parameters. Those with a default may be left out. One that reaches nothing in the template is no change.",
+            Type::Map(&Type::Either(&Type::Scalar, &Type::SecretSource)),
+            "The template's parameters. Those with a default may be left out. One that reaches nothing in the template is no change. The value of a `NoEcho` parameter is a secret: `{ env = \"NAME\" }`, `{ file = \"path\" }` or `{ command = [\"pass\", \"show\", \"NAME\"] }`, which is sent and never written anywhere.",
         ),
         Field::new(
             "tags",
@@ -124,6 +127,7 @@ pub static SPEC: KindSpec = KindSpec {
         "cloudformation:SetStackPolicy",
         "cloudformation:UpdateTerminationProtection",
         "iam:PassRole",
+        "ssm:GetParameters",
     ],
 };
 
@@ -140,6 +144,9 @@ fn lower(lower: &mut Lower<'_>) -> Inputs {
         let template = file_text(template);
         if let Some(text) = template.as_str() {
             check::template(lower, &file, text, &capabilities);
+            let read = Template::parse(text).ok();
+            let stored = read.and_then(|read| ssm::desired(&read, lower.fields.get("parameters")));
+            inputs.extend(stored.map(|stored| (SSM_PARAMETERS.to_owned(), stored)));
         }
         inputs.insert("template".to_owned(), template);
     }
@@ -216,6 +223,9 @@ fn undo(action: Action, fields: &[FieldChange]) -> (Undo, Option<&'static str>) 
         }
         Action::Update | Action::Adopt if fields.iter().any(first_role) => {
             "AWS never takes a role from a stack"
+        }
+        Action::Update | Action::Adopt if fields.iter().any(|it| it.path == SSM_PARAMETERS) => {
+            "it is undone before what it reads in Parameter Store: the next apply takes that over"
         }
         Action::Update | Action::Adopt if fields.iter().any(replacing) => REPLACED,
         Action::Create | Action::Update | Action::Adopt => return (Undo::Exact, None),

@@ -246,8 +246,14 @@ fn given_parameters_are_those_of_the_template() {
         fields["parameters"] = parameters;
         fields
     };
-    let good = json!({ "Size": "small", "Key": "long enough", "Vpc": "${stack.a.outputs.Vpc}" });
-    check("stack.s", &with(good), &[]);
+    let secret = json!({ "$secret_env": "KEY" });
+    let good =
+        |key: &Value| json!({ "Size": "small", "Key": key, "Vpc": "${stack.a.outputs.Vpc}" });
+    check("stack.s", &with(good(&secret)), &[]);
+    check("stack.s", &with(good(&"long enough".into())), &[("stack::secret", "parameters.Key")]);
+    let mut shown = good(&secret);
+    shown["Other"] = secret.clone();
+    check("stack.s", &with(shown), &[("stack::secret", "parameters.Other")]);
     check(
         "stack.s",
         &with(json!({ "Size": "medium", "Key": "short", "Szie": "small" })),
@@ -256,11 +262,12 @@ fn given_parameters_are_those_of_the_template() {
             ("template::parameter_value", "parameters.Size"),
             ("template::parameter_value", "parameters.Key"),
             ("template::missing_parameter", "parameters"),
+            ("stack::secret", "parameters.Key"),
         ],
     );
     let one = with(json!({ "Size": "small", "Key": "hunter2", "Vpc": "v" }));
     let mistakes = lower("stack.s", &one).problems;
-    assert!(mistakes.len() == 1 && !format!("{mistakes:?}").contains("hunter2"), "{mistakes:?}");
+    assert!(mistakes.len() == 2 && !format!("{mistakes:?}").contains("hunter2"), "{mistakes:?}");
 }
 
 #[test]

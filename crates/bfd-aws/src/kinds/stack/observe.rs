@@ -5,6 +5,7 @@ use super::{
     phase::Phase,
     read::{self, last_updated, phase, status},
     request::MASK,
+    stored::{self, Stored},
 };
 use crate::{
     Aws,
@@ -13,7 +14,7 @@ use crate::{
 };
 use aws_sdk_cloudformation::types::Stack;
 use bfd_core::{Object, Observation, Observed, Owner, Value};
-use bfd_kinds::json;
+use bfd_kinds::{json, stack::SSM_PARAMETERS};
 use bfd_provider::{ProviderError, Wanted};
 use futures_util::future::try_join_all;
 use serde_json::{Map, json};
@@ -27,10 +28,12 @@ pub(super) async fn observe(
     wanted: &[Wanted<'_>],
 ) -> Result<Observation, ProviderError> {
     let found = stacks(aws, wanted).await?;
+    let stack = |wanted: &Wanted<'_>| found.get(&inputs::name(wanted, "name")?);
+    let compared = wanted.iter().filter(|wanted| inputs::matters(wanted, SSM_PARAMETERS));
+    let stored = stored::read(aws, compared.filter_map(stack)).await?;
     let reads = wanted.iter().map(|wanted| async {
-        let stack = inputs::name(wanted, "name").and_then(|name| found.get(&name));
-        let observed = match stack {
-            Some(stack) => Some(one(aws, wanted, stack).await?),
+        let observed = match stack(wanted) {
+            Some(stack) => Some(one(aws, wanted, stack, &stored).await?),
             None => None,
         };
         Ok((wanted.address.clone(), observed))
@@ -60,7 +63,12 @@ async fn stacks(
         .collect())
 }
 
-async fn one(aws: &Aws, wanted: &Wanted<'_>, stack: &Stack) -> Result<Observed, ProviderError> {
+async fn one(
+    aws: &Aws,
+    wanted: &Wanted<'_>,
+    stack: &Stack,
+    stored: &Stored,
+) -> Result<Observed, ProviderError> {
     let name = stack.stack_name.as_deref().unwrap_or_default();
     let template = async {
         match recorded_template(wanted, stack) {
@@ -92,6 +100,7 @@ async fn one(aws: &Aws, wanted: &Wanted<'_>, stack: &Stack) -> Result<Observed, 
         .with("name", name)
         .maybe("template", template)
         .maybe("parameters", Some(parameters(wanted, stack)))
+        .maybe(SSM_PARAMETERS, stored.seen(wanted, stack))
         .maybe("tags", Some(tags::to_value(&all_tags)))
         .maybe("capabilities", capabilities(wanted, stack))
         .with("termination_protection", stack.enable_termination_protection.unwrap_or(false))

@@ -11,11 +11,12 @@ use super::{
 use crate::{Aws, inputs};
 use aws_sdk_cloudformation::types::Stack;
 use bfd_core::{Object, Properties, ResourceState};
+use bfd_kinds::stack::SSM_PARAMETERS;
 use bfd_provider::{Context, ErrorClass, ProviderError};
 
 const OPERATION: &str = "cloudformation:ExecuteChangeSet";
 /// What a change set carries. Capabilities go along, and change nothing by themselves.
-const CONTENT: [&str; 4] = ["template", "parameters", "tags", "role_arn"];
+const CONTENT: [&str; 5] = ["template", "parameters", SSM_PARAMETERS, "tags", "role_arn"];
 const PROTECTION: &str = "termination_protection";
 const POLICY: &str = "stack_policy";
 

@@ -1,0 +1,42 @@
+//! Parameters whose values are in Parameter Store: CloudFormation takes them over when a stack
+//! is made or updated, and not when they change.
+
+use bfd_core::{Expr, Reference};
+use bfd_template::Template;
+
+/// The canonical field that says whether a stack has what is stored.
+pub const SSM_PARAMETERS: &str = "ssm_parameters";
+/// What it says when nothing else of the manifest decides.
+pub const AS_STORED: &str = "as stored";
+
+/// What a stack of this template shall have. Where it reads a parameter of the manifest, the
+/// version of that is part of it: the stack is updated after it.
+pub(super) fn desired(template: &Template, given: Option<&Expr>) -> Option<Expr> {
+    let given = given.and_then(Expr::as_map);
+    let mut parts = vec![Expr::from(AS_STORED)];
+    let mut reads = false;
+    for (name, parameter) in template.parameters() {
+        if !parameter.reads_ssm() || is_bootstrap(parameter.default.as_deref()) {
+            continue;
+        }
+        reads = true;
+        if let Some(Expr::Reference(Reference { of, .. })) = given.and_then(|it| it.get(&name))
+            && of.kind().as_str() == "parameter"
+        {
+            parts.push(" ".into());
+            let version = Reference { of: of.clone(), output: "version".to_owned() };
+            parts.push(Expr::Reference(version));
+        }
+    }
+    match parts.len() {
+        _ if !reads => None,
+        1 => parts.pop(),
+        _ => Some(Expr::Template(parts)),
+    }
+}
+
+/// The version of its bootstrap stack, which every template of the CDK asks for and marks with
+/// `[cdk:skip]`: another one is no reason to update.
+pub fn is_bootstrap(name: Option<&str>) -> bool {
+    name.is_some_and(|name| name.starts_with("/cdk-bootstrap/") && name.ends_with("/version"))
+}
