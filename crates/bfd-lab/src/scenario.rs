@@ -52,7 +52,7 @@ pub struct Report {
 
 /// Tells the story of a seed, in virtual time.
 pub fn tell(seed: u64) -> Report {
-    in_virtual_time(seed, async { Story::new(seed).tell().await })
+    in_virtual_time(seed, async { Box::pin(Story::new(seed).tell()).await })
 }
 
 /// A runtime of one thread whose clock jumps, with everything random pinned.

@@ -99,11 +99,11 @@ impl LocalStore {
         to_text(path, bytes).map(Some)
     }
 
-    fn take(&self, holder: LockHolder, replaces: bool) -> Result<Box<dyn StateGuard>, StoreError> {
+    fn take(&self, holder: &LockHolder, replaces: bool) -> Result<Box<dyn StateGuard>, StoreError> {
         let create = self.disk.create_directory(&self.directory);
         create.map_err(|err| writing(&self.directory, err))?;
         let path = self.path("lock");
-        let name = serde_json::to_string(&holder).expect("a holder is plain data");
+        let name = serde_json::to_string(holder).expect("a holder is plain data");
         let Some(lock) = self.disk.lock(&path, &name).map_err(|err| writing(&path, err))? else {
             let held = self.read_holder(&path)?.unwrap_or_else(LockHolder::unknown);
             return Err(StoreError::Locked { holder: Box::new(held) });
@@ -135,11 +135,11 @@ impl StateStore for LocalStore {
     }
 
     async fn lock(&self, holder: LockHolder) -> Result<Box<dyn StateGuard>, StoreError> {
-        self.take(holder, false)
+        self.take(&holder, false)
     }
 
     async fn lock_to_replace(&self, holder: LockHolder) -> Result<Box<dyn StateGuard>, StoreError> {
-        self.take(holder, true)
+        self.take(&holder, true)
     }
 
     async fn holder(&self) -> Result<Option<LockHolder>, StoreError> {
