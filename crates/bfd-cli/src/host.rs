@@ -13,7 +13,9 @@ use std::{
     collections::BTreeMap,
     env,
     fmt::{self, Write as _},
-    fs,
+    fs::{self, File, Permissions},
+    io,
+    os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
     pin::Pin,
     sync::{Mutex, PoisonError},
@@ -35,6 +37,16 @@ pub fn docker_config() -> Option<PathBuf> {
     let directory = variable("DOCKER_CONFIG").map(PathBuf::from);
     let own = || Some(env::home_dir()?.join(".docker"));
     Some(directory.or_else(own)?.join("config.json"))
+}
+
+/// An empty file that nobody else may read, as the state is: a plan and its events tell the same.
+pub fn private_file(path: &Path) -> io::Result<File> {
+    let file = File::options().write(true).create(true).truncate(true).mode(0o600).open(path)?;
+    // One that was there keeps its mode. What is no file, such as a pipe, is somebody else's.
+    if file.metadata()?.is_file() {
+        file.set_permissions(Permissions::from_mode(0o600))?;
+    }
+    Ok(file)
 }
 
 /// User and host, for locks and journals.

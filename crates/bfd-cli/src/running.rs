@@ -243,7 +243,7 @@ pub fn prepare_events(loaded: &Loaded, events: Option<&Path>) -> Result<(), Comm
     if parent(path).is_some() && parent(path) == parent(&state) {
         return Err(CommandError::refused("events are not written among the state's own files"));
     }
-    File::create(path).map(drop).map_err(|err| unwritable(path, &err))
+    host::private_file(path).map(drop).map_err(|err| unwritable(path, &err))
 }
 
 fn unwritable(path: &Path, err: &io::Error) -> CommandError {

@@ -13,6 +13,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fmt::{self, Write as _},
     fs,
+    io::Write as _,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -124,7 +125,8 @@ impl SavedPlan {
         let mut text = serde_json::to_string_pretty(self).expect("a plan is plain data");
         text.push('\n');
         let failed = |err| CommandError::refused(format!("{}: {err}", path.display()));
-        fs::write(path, text).map_err(failed)
+        let written = host::private_file(path).and_then(|mut file| file.write_all(text.as_bytes()));
+        written.map_err(failed)
     }
 
     /// Whether the files and the age are what they should be.

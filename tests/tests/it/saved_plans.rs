@@ -1,5 +1,10 @@
 //! What was reviewed is what is applied, or nothing is.
 
+use std::{
+    fs::{self, Permissions},
+    os::unix::fs::PermissionsExt as _,
+};
+
 use bfd_tests::{AwsCli, Project, emulators::new_account, exit};
 
 use crate::harbor::Harbor;
@@ -154,6 +159,31 @@ fn a_plan_that_looked_at_nothing_is_not_saved() {
 
     refused.exits(exit::REFUSED).says("a plan that looks at nothing is not saved");
     assert!(!project.workspace().path().join("plan.json").exists());
+}
+
+#[test]
+fn what_tells_as_much_as_the_state_is_as_private() {
+    let project = shop::on_sandbox();
+    let files = ["plan.json", "events.jsonl"].map(|file| project.workspace().path().join(file));
+    // Whatever was there before: a file of another mode is replaced.
+    for was_there in [false, true] {
+        if was_there {
+            for file in &files {
+                fs::set_permissions(file, Permissions::from_mode(0o644)).unwrap();
+            }
+        }
+        saved(&project, "coordinator.main");
+        let apply = project.workspace().bfd(["apply", "plan.json", "--events", "events.jsonl"]);
+        apply.run().succeeds();
+        for file in &files {
+            let mode = fs::metadata(file).unwrap().permissions().mode() & 0o777;
+            assert_eq!(mode, 0o600, "{}: {mode:o}", file.display());
+        }
+    }
+    let apply = project.apply().args(["--events", "/dev/null", "--target", "coordinator.main"]);
+    apply.run().succeeds();
+    let mode = fs::metadata("/dev/null").unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode, 0o666, "what is no file stays as it is");
 }
 
 #[test]
