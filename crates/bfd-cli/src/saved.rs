@@ -1,6 +1,6 @@
 //! A plan in a file: what was reviewed is what gets applied.
 
-use crate::{cli::ManifestArgs, exit::CommandError, host};
+use crate::{cli::ManifestArgs, exit::CommandError, host, views::plan::Origin};
 use bfd_core::{
     Address, Snapshot, State,
     plan::{FORMAT_VERSION, Op, Plan},
@@ -112,6 +112,11 @@ impl SavedPlan {
     /// What people compare: the beginning of the digest.
     pub fn short_digest(&self) -> &str {
         self.digest.get(..SHORT).unwrap_or(&self.digest)
+    }
+
+    /// What a reader of its file is told of it.
+    pub fn origin<'a>(&'a self, file: &'a Path) -> Origin<'a> {
+        Origin::Saved { file, digest: self.short_digest(), made_at: &self.made_at }
     }
 
     pub fn write(&self, path: &Path) -> Result<(), CommandError> {

@@ -8,7 +8,7 @@ use crate::{
     planning::{self, Scope},
     saved::SavedPlan,
     screen::Screen,
-    views,
+    views::{self, plan::Origin},
 };
 
 /// Shows what apply would do. Writes nothing but the file it was asked for.
@@ -41,8 +41,11 @@ pub(super) async fn run(args: &PlanArgs, screen: Screen) -> Result<Exit, Command
             text + &digest.map_or_else(String::new, |digest| format!("plan {digest}\n"))
         }
         PlanFormat::Markdown => {
-            let text = views::plan::markdown(&plan);
-            text + &digest.map_or_else(String::new, |digest| format!("\nPlan `{digest}`\n"))
+            let origin = match (&args.out, &saved) {
+                (Some(file), Some(saved)) => saved.origin(file),
+                _ => Origin::Manifest(&args.manifest.manifest),
+            };
+            views::plan::markdown(&plan, origin)
         }
         PlanFormat::Json => {
             let mut json = views::plan::json(&plan);

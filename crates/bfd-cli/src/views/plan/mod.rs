@@ -14,7 +14,7 @@ mod tree;
 mod values;
 
 pub use json::json;
-pub use markdown::markdown;
+pub use markdown::{Origin, markdown};
 pub use schema::schema;
 pub use summary::summary;
 pub use text::text;

@@ -65,6 +65,16 @@ pub(crate) fn change(address: &str, action: Action, fields: Vec<FieldChange>) ->
     }
 }
 
+/// Changes of one kind of action, with values that take room.
+pub(crate) fn many(action: Action, number: usize) -> Vec<Change> {
+    let long = |letter: &str| Value::from(letter.repeat(2_000));
+    let one = |number| {
+        let address = format!("parameter.{}-{number:04}", format!("{action:?}").to_lowercase());
+        change(&address, action, vec![field("value", long("a"), long("b"))])
+    };
+    (0..number).map(one).collect()
+}
+
 fn with_undo(change: Change, undo: Undo, notes: &[&str]) -> Change {
     Change { undo, notes: notes.iter().map(ToString::to_string).collect(), ..change }
 }

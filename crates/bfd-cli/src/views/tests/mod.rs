@@ -12,7 +12,9 @@ mod stacks;
 pub(crate) use progress::entries;
 pub(crate) use runs::picked_up;
 
-use super::Style;
+use super::{Style, plan as views};
+use bfd_core::plan::Plan;
+use std::path::Path;
 
 /// Every way a view is seen: narrow and wide, with colour, without Unicode.
 pub(crate) fn styles() -> [(&'static str, Style); 4] {
@@ -23,6 +25,11 @@ pub(crate) fn styles() -> [(&'static str, Style); 4] {
         ("ascii", style(80, false, false)),
         ("color", style(100, true, true)),
     ]
+}
+
+/// A plan that was just made, as reviewers see it.
+pub(crate) fn markdown(plan: &Plan) -> String {
+    views::markdown(plan, views::Origin::Manifest(Path::new("dev.toml")))
 }
 
 /// Escape sequences as text, so that a snapshot can be read.

@@ -1,6 +1,7 @@
-use super::{fixture, legible, styles};
+use super::{fixture, legible, markdown, styles};
 use crate::views::{Style, plan, value};
-use bfd_core::plan::{Plan, Undo};
+use bfd_core::plan::{Action, Plan, Undo};
+use std::path::Path;
 
 fn check(name: &str, plan: &Plan) {
     for (how, style) in styles() {
@@ -27,8 +28,24 @@ fn drift_alone_is_told() {
 
 #[test]
 fn reviewers_get_a_table_and_folded_details() {
-    insta::assert_snapshot!("rich_markdown", plan::markdown(&fixture::rich()));
-    insta::assert_snapshot!("empty_markdown", plan::markdown(&fixture::empty()));
+    insta::assert_snapshot!("rich_markdown", markdown(&fixture::rich()));
+    insta::assert_snapshot!("empty_markdown", markdown(&fixture::empty()));
+}
+
+#[test]
+fn what_was_saved_is_known_by_its_digest() {
+    let origin = plan::Origin::Saved {
+        file: Path::new("plan.json"),
+        digest: "sha256:1f2e3d4c5b6a",
+        made_at: "2026-11-23T10:00:00Z",
+    };
+    let text = plan::markdown(&fixture::rich(), origin);
+    let last = text.lines().last();
+    assert_eq!(last, Some("Plan `sha256:1f2e3d4c5b6a`, made at `2026-11-23T10:00:00Z`"));
+    let many = (0..9).flat_map(|_| fixture::many(Action::Delete, 200)).collect();
+    let text = plan::markdown(&Plan { changes: many, ..fixture::empty() }, origin);
+    assert!(text.ends_with("`bfd show plan.json` at a terminal shows everything.\n"), "{text}");
+    assert!(text.contains("Plan `sha256:1f2e3d4c5b6a`"), "{text}");
 }
 
 #[test]
@@ -44,7 +61,7 @@ fn a_deadline_that_cannot_be_kept_is_told_where_it_comes_from() {
     plan.drift.clear();
     plan.warnings.clear();
     check("late", &plan);
-    assert!(plan::markdown(&plan).contains("rollback: **worst case 4 min 30 s"));
+    assert!(markdown(&plan).contains("rollback: **worst case 4 min 30 s"));
     plan.rollback.on_failure = false;
     assert!(plan::text(&plan, &Style::PLAIN).contains("rollback: none, a failure leaves"));
 }
@@ -52,7 +69,7 @@ fn a_deadline_that_cannot_be_kept_is_told_where_it_comes_from() {
 #[test]
 fn why_an_undo_is_not_exact_needs_no_unfolding() {
     let plan = fixture::rich();
-    let text = plan::markdown(&plan);
+    let text = markdown(&plan);
     for change in plan.changes.iter().filter(|change| change.undo == Undo::Approximate) {
         let address = format!("`{}`", change.address);
         let row = text.lines().find(|line| line.starts_with('|') && line.contains(&address));
@@ -76,5 +93,5 @@ fn reviewers_read_a_long_warning_to_its_end() {
     plan.warnings.truncate(1);
     plan.warnings[0].message =
         format!("{}and this is the end", "40 s here: the checks; ".repeat(30));
-    assert!(plan::markdown(&plan).contains("and this is the end"));
+    assert!(markdown(&plan).contains("and this is the end"));
 }

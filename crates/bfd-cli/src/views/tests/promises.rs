@@ -1,6 +1,9 @@
 //! What holds for any plan, however odd.
 
-use super::fixture::{at, empty, rich, secret};
+use super::{
+    fixture::{at, empty, many, rich, secret},
+    markdown,
+};
 use crate::views::{Style, plan};
 use bfd_core::{
     Value,
@@ -133,12 +136,46 @@ fn check_markdown(text: &str) {
     assert_eq!((fence, folds), (None, 0), "something stays open in:\n{text}");
 }
 
+/// How many rows a comment has for an action.
+fn rows(text: &str, action: &str) -> usize {
+    let starts = [format!("| {action} |"), format!("| **{action}** |")];
+    text.lines().filter(|line| starts.iter().any(|start| line.starts_with(start))).count()
+}
+
+/// Checks that nothing is unfolded while a change is not named, that no change is named while a
+/// more important one is not, and that those which are not are counted.
+#[track_caller]
+fn check_order(plan: &Plan) {
+    let text = markdown(plan);
+    assert!(text.chars().count() < 65_536, "{} characters", text.chars().count());
+    let words = ["replace", "delete", "adopt", "update", "create"];
+    let actions = ORDER.iter().zip(words);
+    let mut is_missing = false;
+    for (action, word) in actions {
+        let all = plan.changes.iter().filter(|change| change.action == *action).count();
+        let named = rows(&text, word);
+        assert!(!is_missing || named == 0, "{word} is less important than what is missing");
+        if named < all {
+            is_missing = true;
+            let told = format!("{} to {word}", all - named);
+            let last = text.lines().last().unwrap_or_default();
+            let rows = last.split(" rows (").nth(1).or(last.split(" row (").nth(1));
+            let rows = rows.and_then(|rest| rest.split(')').next()).unwrap_or_default();
+            assert!(rows.split(", ").any(|part| part == told), "{told} is not in {last}");
+        }
+    }
+    assert!(!is_missing || !text.contains("<details"), "details while a row is missing");
+}
+
+const ORDER: [Action; 5] =
+    [Action::Replace, Action::Delete, Action::Adopt, Action::Update, Action::Create];
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn a_comment_is_never_refused(plan in any_plan(60)) {
-        let text = plan::markdown(&plan);
+        let text = markdown(&plan);
         prop_assert!(text.len() < 65_536, "{} bytes", text.len());
         check_markdown(&text);
         prop_assert!(!text.chars().any(|c| c.is_control() && c != '\n'));
@@ -146,8 +183,13 @@ proptest! {
     }
 
     #[test]
+    fn a_comment_names_every_change_before_it_unfolds_one(plan in any_plan(90)) {
+        check_order(&plan);
+    }
+
+    #[test]
     fn every_change_is_shown_or_counted(plan in any_plan(60)) {
-        let text = plan::markdown(&plan);
+        let text = markdown(&plan);
         let addresses: BTreeSet<_> = plan.changes.iter().map(|c| c.address.to_string()).collect();
         let all = addresses.iter().all(|address| text.contains(&format!("`{address}`")));
         prop_assert!(all || text.contains("**Not shown, for want of room:**"));
@@ -300,11 +342,8 @@ fn a_sensitive_value_is_never_shown_whatever_it_looks_like() {
             drift: vec![Drift { address: at("parameter.token"), gone: false, fields }],
             ..empty()
         };
-        let views = [
-            plan::text(&plan, &Style::PLAIN),
-            plan::markdown(&plan),
-            plan::json(&plan).to_string(),
-        ];
+        let views =
+            [plan::text(&plan, &Style::PLAIN), markdown(&plan), plan::json(&plan).to_string()];
         for view in views {
             assert!(!view.contains("OLD-TOKEN") && !view.contains("NEW-TOKEN"), "{view}");
             assert!(view.contains("secret"), "{view}");
@@ -324,10 +363,31 @@ fn a_check_that_cannot_fail_is_no_check() {
 fn what_does_not_fit_is_counted() {
     let mut plan = rich();
     plan.changes = (0..600).flat_map(|_| rich().changes).collect();
-    let text = plan::markdown(&plan);
+    let text = markdown(&plan);
     let last = text.lines().last().unwrap_or_default();
     assert!(last.starts_with("**Not shown, for want of room:** "), "{last}");
     assert!(last.contains(" rows") && last.contains("the details of "), "{last}");
+}
+
+#[test]
+fn room_that_nothing_else_takes_is_for_what_is_deleted() {
+    let plan = Plan { changes: many(Action::Delete, 999), ..empty() };
+    assert_eq!(rows(&markdown(&plan), "delete"), 999);
+}
+
+#[test]
+fn what_is_deleted_is_named_before_the_details_of_others() {
+    let all = [(Action::Update, 600), (Action::Replace, 150), (Action::Delete, 250)];
+    let changes = all.into_iter().flat_map(|(action, number)| many(action, number));
+    let plan = Plan { changes: changes.collect(), ..empty() };
+    let text = markdown(&plan);
+    assert_eq!((rows(&text, "replace"), rows(&text, "delete")), (150, 250));
+    check_order(&plan);
+    let changes = many(Action::Replace, 2).into_iter().chain(many(Action::Create, 700));
+    let plan = Plan { changes: changes.collect(), ..empty() };
+    let text = markdown(&plan);
+    assert_eq!(text.matches("<details open>").count(), 2, "facts of what is created come last");
+    assert!(text.contains("the description of "), "{text}");
 }
 
 #[test]

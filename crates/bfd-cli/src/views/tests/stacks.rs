@@ -2,7 +2,7 @@
 
 use super::{
     fixture::{at, change, empty, field, secret},
-    legible, styles,
+    legible, markdown, styles,
 };
 use crate::views::{Style, plan, value};
 use bfd_core::{
@@ -127,7 +127,7 @@ fn an_update_of_a_stack_is_told_by_its_resources() {
 
 #[test]
 fn reviewers_get_the_resources_in_the_details() {
-    insta::assert_snapshot!("stack_markdown", plan::markdown(&everything()));
+    insta::assert_snapshot!("stack_markdown", markdown(&everything()));
 }
 
 #[test]
@@ -173,8 +173,7 @@ fn no_view_shows_a_secret_of_a_stack() {
         ..field("parameters.Password", json!("hunter2-old"), json!("hunter2-new"))
     };
     let plan = update((OLD, with("hunter2-old")), (&new(), with("hunter2-new")), vec![hidden]);
-    let views =
-        [plan::text(&plan, &Style::PLAIN), plan::markdown(&plan), plan::json(&plan).to_string()];
+    let views = [plan::text(&plan, &Style::PLAIN), markdown(&plan), plan::json(&plan).to_string()];
     assert!(views.iter().all(|view| view.contains("Connection")), "it is reached: {views:?}");
     assert!(views.iter().all(|view| !view.contains("hunter2")), "{views:?}");
 }
