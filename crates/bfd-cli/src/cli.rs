@@ -251,9 +251,9 @@ pub struct ShowArgs {
     /// List the runs, the latest first.
     #[arg(long, group = "recorded_runs")]
     pub runs: bool,
-    /// Of `--run` and `--runs`; text unless given.
-    #[arg(long, value_enum, requires = "recorded_runs")]
-    pub format: Option<ShowFormat>,
+    /// Of a saved plan, `--run` and `--runs`; text unless given. Markdown is for saved plans.
+    #[arg(long, value_enum)]
+    pub format: Option<PlanFormat>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -1,6 +1,11 @@
 //! A plan in a file: what was reviewed is what gets applied.
 
-use crate::{cli::ManifestArgs, exit::CommandError, host, views::plan::Origin};
+use crate::{
+    cli::ManifestArgs,
+    exit::CommandError,
+    host,
+    views::{self, plan::Origin},
+};
 use bfd_core::{
     Address, Snapshot, State,
     plan::{FORMAT_VERSION, Op, Plan},
@@ -117,6 +122,14 @@ impl SavedPlan {
     /// What a reader of its file is told of it.
     pub fn origin<'a>(&'a self, file: &'a Path) -> Origin<'a> {
         Origin::Saved { file, digest: self.short_digest(), made_at: &self.made_at }
+    }
+
+    /// The plan for programs.
+    pub fn json(&self) -> String {
+        let mut json = views::plan::json(&self.plan);
+        json["digest"] = self.digest.clone().into();
+        json["made_at"] = self.made_at.clone().into();
+        serde_json::to_string_pretty(&json).expect("a plan is plain data") + "\n"
     }
 
     pub fn write(&self, path: &Path) -> Result<(), CommandError> {

@@ -47,13 +47,13 @@ pub(super) async fn run(args: &PlanArgs, screen: Screen) -> Result<Exit, Command
             };
             views::plan::markdown(&plan, origin)
         }
-        PlanFormat::Json => {
-            let mut json = views::plan::json(&plan);
-            if let Some(saved) = &saved {
-                json["digest"] = saved.digest.clone().into();
-            }
-            serde_json::to_string_pretty(&json).expect("a plan is plain data") + "\n"
-        }
+        PlanFormat::Json => saved.as_ref().map_or_else(
+            || {
+                let json = views::plan::json(&plan);
+                serde_json::to_string_pretty(&json).expect("a plan is plain data") + "\n"
+            },
+            SavedPlan::json,
+        ),
     });
     if let (Some(file), Some(saved)) = (&args.out, &saved) {
         saved.write(file)?;

@@ -1,6 +1,6 @@
 use super::runs;
 use crate::{
-    cli::{ManifestArgs, ShowArgs, ShowFormat},
+    cli::{ManifestArgs, PlanFormat, ShowArgs, ShowFormat},
     exit::{CommandError, Exit},
     load::{SecretUse, about, known, load},
     saved,
@@ -18,13 +18,23 @@ pub(super) async fn run(args: &ShowArgs, screen: Screen) -> Result<Exit, Command
                 format!("`bfd show {manifest} --runs` lists those of its manifest"),
             ));
         }
-        screen.data(&views::plan::text(&saved.plan, &screen.stdout_style()));
+        screen.data(&match args.format.unwrap_or(PlanFormat::Text) {
+            PlanFormat::Text => {
+                let text = views::plan::text(&saved.plan, &screen.stdout_style());
+                let (digest, made_at) = (saved.short_digest(), &saved.made_at);
+                format!("{text}plan {digest}, made at {made_at}\n")
+            }
+            PlanFormat::Markdown => {
+                views::plan::markdown(&saved.plan, saved.origin(&args.input.path))
+            }
+            PlanFormat::Json => saved.json(),
+        });
         return Ok(Exit::Done);
     }
+    let format = format(args)?;
     let input = &args.input;
     let manifest = ManifestArgs { manifest: input.path.clone(), vars: input.vars.clone() };
     let loaded = load(&manifest, SecretUse::Ignored)?;
-    let format = args.format.unwrap_or(ShowFormat::Text);
     if args.runs {
         return runs::list(&loaded, format, screen).await;
     }
@@ -48,4 +58,24 @@ pub(super) async fn run(args: &ShowArgs, screen: Screen) -> Result<Exit, Command
         screen.data(&text);
     }
     Ok(Exit::Done)
+}
+
+/// How to show runs. What is recorded is text.
+fn format(args: &ShowArgs) -> Result<ShowFormat, CommandError> {
+    let is_of_runs = args.runs || args.run.is_some();
+    match args.format {
+        None | Some(PlanFormat::Text) => Ok(ShowFormat::Text),
+        Some(PlanFormat::Json) if is_of_runs => Ok(ShowFormat::Json),
+        Some(PlanFormat::Markdown) => Err(CommandError::refused_with(
+            "only a saved plan is shown as Markdown",
+            "save one with `bfd plan -o FILE`, or leave out `--format`",
+        )),
+        Some(PlanFormat::Json) => {
+            let path = args.input.path.display();
+            Err(CommandError::refused_with(
+                "`--format` is for a saved plan and for runs",
+                format!("`bfd state pull {path}` prints what is recorded as JSON"),
+            ))
+        }
+    }
 }

@@ -47,7 +47,11 @@ pub fn schema() -> Value {
             "warnings": list("warning"),
             "digest": {
                 "type": "string",
-                "description": "With `-o`: what `bfd apply FILE` repeats, `sha256:…`."
+                "description": "With `-o`, and of a saved plan: what `bfd apply FILE` repeats, `sha256:…`."
+            },
+            "made_at": {
+                "type": "string",
+                "description": "With `-o`, and of a saved plan: when it was made, RFC 3339."
             },
             "rollback": {
                 "type": "object",
