@@ -71,6 +71,7 @@ pub async fn plan(
     let manifest = &loaded.manifest;
     check_environment(loaded, snapshot)?;
     let targets = targets(loaded, graph, snapshot, scope.targets)?;
+    let path = loaded.path.display().to_string();
     let decide = |observation: Option<&Observation>| {
         let input = PlanInput {
             environment: &manifest.environment,
@@ -83,6 +84,7 @@ pub async fn plan(
             fallback_images: manifest.guard.fallback_images,
             deletes: manifest.guard.deletes != Deletes::Forbid,
             rollback: scope.rollback,
+            manifest: &path,
         };
         bfd_plan::plan(&input).map_err(|problems| in_manifest(manifest, problems))
     };

@@ -7,7 +7,7 @@ use crate::{
     sections::{self, Section},
     sources, words,
 };
-use bfd_core::{Environment, Expr, Inputs, Problem, Span, plan::Rollback};
+use bfd_core::{Environment, Expr, Inputs, Problem, SourceId, Span, plan::Rollback};
 use std::{collections::BTreeMap, path::Path, time::Duration};
 
 const TAGS: &str = "tags";
@@ -40,9 +40,13 @@ pub(crate) fn environment(
     if tree.get(sections::ENVIRONMENT.name).is_none() {
         let example = sections::ENVIRONMENT.fields.iter().filter(|field| field.required);
         let example: Vec<String> = example.map(words::example).collect();
+        let source = SourceId::default();
+        // The beginning, and not nothing: that would be no place at all.
+        let first = scope.sources.get(source).and_then(|source| source.text.chars().next());
+        let beginning = Span::new(source, 0..first.map_or(0, char::len_utf8));
         problems.push(
             Problem::error("manifest::missing_section", "missing section")
-                .at(Span::default(), "needs `[environment]`")
+                .at(beginning, "needs `[environment]`")
                 .help(format!("add `[environment]` with `{}`", example.join("`, `"))),
         );
     }

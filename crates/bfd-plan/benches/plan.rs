@@ -74,6 +74,7 @@ fn once(text: &str, size: usize) -> [f64; 3] {
     let began = Instant::now();
     let observed = BTreeMap::new();
     let plan = plan(&PlanInput {
+        manifest: "dev.toml",
         environment: &loaded.environment,
         endpoint: None,
         desired: &graph,

@@ -1,6 +1,6 @@
 //! Whose name is whose: two addresses must never mean one object.
 
-use bfd_core::{Address, Expr, Inputs, Kind, Problem, Properties, Resource, State, Value};
+use bfd_core::{Address, Expr, Inputs, Kind, Problem, Properties, Resource, Span, State, Value};
 use bfd_kinds::{KindSpec, coordinator};
 use std::collections::BTreeMap;
 
@@ -47,6 +47,7 @@ impl Names {
         resource: &Resource,
         inputs: &Inputs,
         is_declared: impl Fn(&Address) -> bool,
+        manifest: &str,
     ) -> Option<Problem> {
         let names = of_inputs(spec, inputs);
         let other = names
@@ -55,27 +56,30 @@ impl Names {
             .flatten()
             .find(|holder| holder.deposed || holder.address != resource.address)?;
         let (address, here) = (&other.address, &resource.address);
+        let place = resource.span.clone();
+        // What is written nowhere, as on the way back to an earlier run, is not pointed at.
+        let recorded = if place == Span::default() {
+            format!("`{here}` is recorded as `{address}`")
+        } else {
+            format!("recorded as `{address}`")
+        };
         let (label, way) = if other.deposed {
             (
                 format!("`{address}` left it behind, and it awaits deletion"),
                 "apply without this first, so that the old object goes".to_owned(),
             )
         } else if is_declared(address) || address.kind() != here.kind() {
-            (
-                format!("recorded as `{address}`"),
-                format!("apply in two steps: first make `{address}` give it up"),
-            )
+            (recorded, format!("apply in two steps: first make `{address}` give it up"))
         } else {
             (
-                format!("recorded as `{address}`"),
+                recorded,
                 format!(
-                    "if it was renamed: `bfd state mv MANIFEST {address} {here}`; otherwise \
+                    "if it was renamed: `bfd state mv {manifest} {address} {here}`; otherwise \
                      choose another name"
                 ),
             )
         };
         let headline = "an object is recorded under another address";
-        let place = resource.span.clone();
         Some(Problem::error("plan::renamed", headline).at(place, label).help(way))
     }
 }

@@ -35,6 +35,8 @@ pub struct PlanInput<'a> {
     /// Whether the plan may delete or replace anything.
     pub deletes: bool,
     pub rollback: Rollback,
+    /// The path of the manifest, for the next command.
+    pub manifest: &'a str,
 }
 
 /// Plans the way from what is there to what is desired.
@@ -209,7 +211,9 @@ impl<'a> Planner<'a> {
             self.drift.push(Drift { address: address.clone(), gone: true, fields: Vec::new() });
         }
         let is_declared = |other: &Address| self.input.desired.get(other).is_some();
-        if let Some(problem) = self.names.conflict(spec, resource, &inputs, is_declared) {
+        let manifest = self.input.manifest;
+        let conflict = self.names.conflict(spec, resource, &inputs, is_declared, manifest);
+        if let Some(problem) = conflict {
             self.problems.push(problem);
             return;
         }

@@ -79,6 +79,25 @@ fn a_way_back_that_was_saved_is_applied_like_any_plan() {
 }
 
 #[test]
+fn what_was_renamed_since_is_renamed_back_first() {
+    let project = shop::on_sandbox();
+    project.apply().args(["--target", "parameter.api-url"]).run().succeeds();
+    let first = runs(&project)[0].clone();
+    project.bfd("state mv").args(["parameter.api-url", "parameter.api"]).run().succeeds();
+    project.change("[parameter.api-url]", "[parameter.api]");
+    project.change("${parameter.api-url.name}", "${parameter.api.name}");
+
+    let refused = project.bfd("rollback").args(["--to", &first, "--yes"]).run();
+
+    let refused = refused.exits(exit::REFUSED);
+    let refused = refused.says("`parameter.api-url` is recorded as `parameter.api`");
+    let way = "`bfd state mv manifest.toml parameter.api parameter.api-url`";
+    refused.says(way).never_mentions("manifest.toml:1");
+    project.bfd("state mv").args(["parameter.api", "parameter.api-url"]).run().succeeds();
+    project.bfd("rollback").args(["--to", &first, "--yes"]).run().succeeds();
+}
+
+#[test]
 fn a_secret_of_then_that_is_nowhere_stays_as_it_is() {
     let project = shop::on_sandbox();
     let secret = "[parameter.key]\nname = \"/shop/key\"\ntype = \"SecureString\"\nvalue_from = { env = \"KEY\" }\n\n[coordinator]";

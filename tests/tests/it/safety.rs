@@ -110,7 +110,7 @@ fn a_renamed_table_is_renamed_in_the_record_not_adopted_and_deleted() {
     project.change("[parameter.api-url]", "[parameter.api]\nadopt = true");
     project.change("${parameter.api-url.name}", "${parameter.api.name}");
 
-    let renamed = "bfd state mv MANIFEST parameter.api-url parameter.api";
+    let renamed = "bfd state mv manifest.toml parameter.api-url parameter.api";
     project.bfd("plan").run().exits(exit::REFUSED).says(renamed);
     project.bfd("state mv").args(["parameter.api-url", "parameter.api"]).run().succeeds();
 

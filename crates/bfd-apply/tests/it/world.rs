@@ -162,6 +162,7 @@ pub(crate) async fn planned(desired: &[Resource], current: &Snapshot, cloud: &Fa
         .collect();
     let observed = cloud.observe(&wanted).await.unwrap();
     plan(&PlanInput {
+        manifest: "dev.toml",
         environment: &environment(),
         endpoint: None,
         desired: &graph,

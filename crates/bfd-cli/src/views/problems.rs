@@ -6,7 +6,7 @@ use super::{
     palette,
     words::count,
 };
-use bfd_core::{Label, Problem, Severity, SourceId};
+use bfd_core::{Label, Problem, Severity, SourceId, Span};
 use miette::{
     Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, SourceCode,
 };
@@ -74,6 +74,8 @@ struct Report {
     code: Option<&'static str>,
     severity: miette::Severity,
     help: Option<String>,
+    /// What its labels say that have no place.
+    because: Option<Placeless>,
     source: Option<NamedSource<String>>,
     labels: Vec<LabeledSpan>,
     related: Vec<Report>,
@@ -82,11 +84,14 @@ struct Report {
 impl Report {
     fn new(problem: &Problem, sources: Sources<'_>) -> Self {
         let mut by_source: BTreeMap<SourceId, Vec<&Label>> = BTreeMap::new();
-        for label in &problem.labels {
+        let is_somewhere = |label: &&Label| label.span != Span::default();
+        for label in problem.labels.iter().filter(is_somewhere) {
             by_source.entry(label.span.source).or_default().push(label);
         }
         // The first label is the place itself; the others say what it has to do with it.
-        let first = problem.labels.first().map(|label| label.span.source);
+        let first = problem.labels.iter().find(is_somewhere).map(|label| label.span.source);
+        let elsewhere = problem.labels.iter().filter(|label| !is_somewhere(label));
+        let elsewhere: Vec<&str> = elsewhere.map(|label| label.text.as_str()).collect();
         let labels = first.and_then(|first| by_source.remove(&first));
         let mut report = Self {
             headline: problem.headline.clone(),
@@ -96,6 +101,7 @@ impl Report {
                 Severity::Warning => miette::Severity::Warning,
             },
             help: problem.help.clone(),
+            because: (!elsewhere.is_empty()).then(|| Placeless(elsewhere.join("; "))),
             source: None,
             labels: Vec::new(),
             related: Vec::new(),
@@ -109,6 +115,7 @@ impl Report {
                 code: None,
                 severity: miette::Severity::Advice,
                 help: None,
+                because: None,
                 source: None,
                 labels: Vec::new(),
                 related: Vec::new(),
@@ -149,7 +156,23 @@ impl fmt::Display for Report {
     }
 }
 
-impl std::error::Error for Report {}
+impl std::error::Error for Report {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.because.as_ref().map(|because| because as _)
+    }
+}
+
+/// What is said of something that no manifest has, such as a resource of an earlier run.
+#[derive(Debug)]
+struct Placeless(String);
+
+impl fmt::Display for Placeless {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Placeless {}
 
 impl Diagnostic for Report {
     fn code<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {

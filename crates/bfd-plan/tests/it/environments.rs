@@ -43,6 +43,7 @@ fn load(name: &str) -> Manifest {
 fn planned(manifest: &Manifest, current: &Snapshot) -> Plan {
     let graph = Graph::build(manifest.resources.clone()).unwrap();
     plan(&PlanInput {
+        manifest: "dev.toml",
         environment: &manifest.environment,
         endpoint: None,
         desired: &graph,

@@ -159,6 +159,7 @@ impl Case {
         let targets: BTreeSet<Address> = self.targets.iter().map(|name| address(name)).collect();
         let targets = graph.closure(&targets).unwrap_or(targets);
         plan(&PlanInput {
+            manifest: "dev.toml",
             environment: &environment,
             endpoint: None,
             desired: &graph,

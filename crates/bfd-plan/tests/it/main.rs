@@ -346,7 +346,7 @@ fn a_renamed_table_never_deletes_the_object_it_stands_for() {
         let problems = case.plan().unwrap_err();
         assert_eq!(problems[0].code, "plan::renamed");
         assert!(
-            problems[0].help.as_ref().unwrap().contains("state mv MANIFEST thing.old thing.new")
+            problems[0].help.as_ref().unwrap().contains("state mv dev.toml thing.old thing.new")
         );
     }
 }

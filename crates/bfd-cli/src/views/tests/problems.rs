@@ -112,3 +112,16 @@ fn warnings_are_told_from_errors() {
     assert_eq!(last(std::slice::from_ref(&warning)), "found 1 warning");
     assert_eq!(last(&[error, warning]), "found 2 problems: 1 error and 1 warning");
 }
+
+#[test]
+fn what_is_written_nowhere_points_nowhere() {
+    let problem = Problem::error("plan::renamed", "an object is recorded under another address")
+        .at(Span::default(), "`parameter.a` is recorded as `parameter.b`")
+        .help("rename it");
+    for (_, style) in styles() {
+        let text = problems(std::slice::from_ref(&problem), &sources, &style);
+        assert!(text.contains("`parameter.a` is recorded as `parameter.b`"), "{text}");
+        assert!(text.contains("rename it"), "{text}");
+        assert!(!text.contains("dev.toml") && !text.contains("extends"), "{text}");
+    }
+}
