@@ -186,6 +186,29 @@ fn what_applies_saved_plans_only_is_not_destroyed_by_a_script() {
     assert_eq!(existing(&project), before);
 }
 
+#[test]
+fn a_state_with_kinds_that_nobody_knows_is_not_stored() {
+    let project = shop::on_sandbox();
+    let both = ["--target", "coordinator.main", "--target", "parameter.api-url"];
+    project.apply().args(both).run().succeeds();
+    let pulled = project.bfd("state pull").run().succeeds().stdout;
+    let mut state: serde_json::Value = serde_json::from_str(&pulled).unwrap();
+    state["serial"] = 99.into();
+    let resources = &mut state["resources"];
+    resources["coordinator.main"]["kind"] = "nonsense".into();
+    resources["parameter.api-url"]["kind"] = "service".into();
+    project.workspace().write("pushed.json", state.to_string());
+    let before = project.state();
+
+    for force in [&[][..], &["--force"]] {
+        let push = project.bfd("state push").arg("pushed.json").args(force);
+        let refused = push.run().exits(exit::REFUSED);
+        let refused = refused.says("`coordinator.main` is a `nonsense`");
+        refused.says("`parameter.api-url` is recorded as a `service`");
+    }
+    assert_eq!(project.state(), before);
+}
+
 #[track_caller]
 fn only_the_coordinator(project: &Project) {
     project.apply().args(["--target", "coordinator.main"]).run().succeeds();

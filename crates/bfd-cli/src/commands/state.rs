@@ -7,9 +7,9 @@ use crate::{
     screen::Screen,
     views,
 };
-use bfd_core::{Address, State, StateVersion};
+use bfd_core::{Address, Kind, State, StateVersion};
 use bfd_store::{FinishedRun, StateDocument, StateGuard};
-use std::{fs, io, path::Path};
+use std::{collections::BTreeSet, fs, io, path::Path};
 
 /// Looks at and mends the recorded state. Objects are never touched.
 pub(super) async fn run(command: &StateCommand, screen: Screen) -> Result<Exit, CommandError> {
@@ -146,6 +146,7 @@ async fn push(
     let pushed = StateDocument::parse(&name, &text)?;
     let runs = StateDocument::history_in(&name, &text)?;
     planning::check_environment(&loaded, &pushed)?;
+    check_kinds(&name, &pushed.state)?;
     let environment = &loaded.manifest.environment;
     // Whoever insists may have to: what is there may be what is to be repaired.
     let guard = if force {
@@ -197,6 +198,32 @@ async fn fork(loaded: &Loaded, runs: &[FinishedRun]) -> Option<String> {
     let last = loaded.store.finished().await.ok()?.into_iter().next()?;
     let is_known = runs.iter().any(|run| run.header.run == last);
     (!is_known).then_some(last)
+}
+
+/// Refuses a state with what no later command could read: everything of it at once.
+fn check_kinds(name: &str, state: &State) -> Result<(), CommandError> {
+    let live = state.resources.iter();
+    let old = state.deposed.iter().flat_map(|(at, all)| all.iter().map(move |it| (at, it)));
+    let is_known = |kind: &Kind| bfd_kinds::all().iter().any(|spec| spec.name == kind.as_str());
+    let wrong = live.chain(old).filter_map(|(address, resource)| {
+        let kind = &resource.kind;
+        if !is_known(kind) {
+            Some(format!("`{address}` is a `{kind}`, which this version does not know"))
+        } else if kind != address.kind() {
+            Some(format!("`{address}` is recorded as a `{kind}`"))
+        } else {
+            None
+        }
+    });
+    let wrong: BTreeSet<String> = wrong.collect();
+    if wrong.is_empty() {
+        return Ok(());
+    }
+    let wrong: Vec<String> = wrong.into_iter().collect();
+    Err(CommandError::refused_with(
+        format!("{name} is no state for this bfd: {}", wrong.join("; ")),
+        "push what `bfd state pull` printed; a newer bfd may know more kinds",
+    ))
 }
 
 async fn keep(guard: &mut dyn StateGuard, runs: Vec<FinishedRun>) -> Result<(), CommandError> {
