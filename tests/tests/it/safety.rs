@@ -187,6 +187,55 @@ fn what_applies_saved_plans_only_is_not_destroyed_by_a_script() {
 }
 
 #[test]
+fn a_saved_plan_that_deletes_is_confirmed_at_a_terminal_unless_reviews_are_the_rule() {
+    let project = shop::on_sandbox();
+    let declared = "[parameter.extra]\nname = \"/shop/extra\"\nvalue = \"1\"\n\n[coordinator]";
+    let there = |project: &Project| existing(project).contains(&"parameter /shop/extra".to_owned());
+    let make = || {
+        project.change("[coordinator]", declared);
+        project.apply().args(["--target", "parameter.extra"]).run().succeeds();
+        project.change(declared, "[coordinator]");
+        let plan = project.bfd("plan").args(["-o", "plan.json", "--target", "parameter.extra"]);
+        plan.run().succeeds().prints("1 to delete");
+    };
+    let question = "It deletes. Type `shop` to apply it:";
+    make();
+    let refused = at_a_terminal(&project, &["apply", "plan.json"], "yes\n").exits(exit::REFUSED);
+    refused.prints(question).prints("nothing was changed");
+    assert!(there(&project));
+    at_a_terminal(&project, &["apply", "plan.json"], "shop\n").succeeds().prints(question);
+    assert!(!there(&project));
+
+    make();
+    let told = at_a_terminal(&project, &["apply", "plan.json", "--yes"], "").succeeds();
+    told.never_mentions("It deletes");
+    make();
+    project.workspace().bfd(["apply", "plan.json"]).run().succeeds();
+    assert!(!there(&project), "a pipeline applies what it saved");
+
+    make();
+    project.change("[coordinator]", "[guard]\napproval = \"saved_plan\"\n\n[coordinator]");
+    let plan = project.bfd("plan").args(["-o", "plan.json", "--target", "parameter.extra"]);
+    plan.run().succeeds();
+    let told = at_a_terminal(&project, &["apply", "plan.json"], "").succeeds();
+    told.never_mentions("It deletes");
+    assert!(!there(&project));
+}
+
+/// Runs bfd at a terminal at which somebody types; all that is seen there is its output.
+pub(crate) fn at_a_terminal(
+    project: &Project,
+    arguments: &[&str],
+    typed: &str,
+) -> bfd_tests::Output {
+    const PTY: &str = "import os, pty, sys\n\
+        sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))";
+    let bfd = bfd_tests::tools::bfd_binary();
+    let python = project.workspace().command("python3").args(["-c", PTY]).arg(bfd);
+    project.in_environment(python.args(arguments).input(typed).env("TERM", "dumb")).run()
+}
+
+#[test]
 fn a_state_with_kinds_that_nobody_knows_is_not_stored() {
     let project = shop::on_sandbox();
     let both = ["--target", "coordinator.main", "--target", "parameter.api-url"];

@@ -104,13 +104,28 @@ pub(super) async fn run(args: &ApplyArgs, screen: Screen) -> Result<Exit, Comman
         }
         return Ok(Exit::Done);
     }
-    let is_asked = !(options.confirmed || was_reviewed || plan.is_empty());
-    if is_asked && !consent(&plan, &loaded, screen, listening.as_ref()).await? {
+    let is_asked = if was_reviewed { asks_again(&plan, &loaded, screen) } else { !plan.is_empty() };
+    if is_asked
+        && !options.confirmed
+        && !consent(&plan, &loaded, screen, listening.as_ref()).await?
+    {
         screen.say("nothing was changed\n");
         return Ok(Exit::Refused);
     }
     let stop = listening.map_or_else(Stop::on_signals, Ok)?;
     running::run(&mut *guard, plan, &loaded, &connection, options, &stop, screen).await
+}
+
+/// Whether a plan that was saved is asked about once more: it deletes, the guard wants that
+/// confirmed, and nothing says that somebody has. A plan that is read before it is applied, as
+/// `approval = "saved_plan"` has it, counts as confirmed; so does one where nobody can be asked,
+/// for that is what plans are saved for.
+fn asks_again(plan: &Plan, loaded: &Loaded, screen: Screen) -> bool {
+    let guard = &loaded.manifest.guard;
+    guard.approval != Approval::SavedPlan
+        && guard.deletes == Deletes::Confirm
+        && plan.changes.iter().any(removes)
+        && screen.can_ask()
 }
 
 /// Asks whether a plan is to be carried out; of one that deletes, as the guard wants it.
