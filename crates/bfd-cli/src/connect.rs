@@ -6,7 +6,7 @@ use bfd_apply::Clock;
 use bfd_aws::{AwsProvider, Bucket, Settings, TemplateBucket, Transport};
 use bfd_core::Environment;
 use bfd_manifest::{Backend, Manifest, ProviderKind};
-use bfd_provider::Provider;
+use bfd_provider::{Identity, Provider};
 use bfd_sandbox::Sandbox;
 use bfd_store::StateGuard;
 use std::{io, path::PathBuf, pin::Pin, sync::Arc, time::Duration};
@@ -21,6 +21,8 @@ pub struct Connection {
     pub clock: Arc<dyn Clock>,
     /// Named in plans when it is not AWS's own.
     pub endpoint: Option<String>,
+    /// Whose credentials are used.
+    pub arn: Option<String>,
 }
 
 impl Connection {
@@ -48,12 +50,13 @@ pub async fn connect(loaded: &Loaded) -> Result<Connection, CommandError> {
     };
     let endpoint = settings.endpoint_url.clone();
     let provider = Arc::new(AwsProvider::connect(settings, loaded.secrets.clone()).await?);
-    check_account(&*provider, environment).await?;
+    let identity = check_account(&*provider, environment).await?;
     let endpoint = match manifest.provider.kind {
         ProviderKind::Sandbox => Some(crate::views::SANDBOX.to_owned()),
         ProviderKind::Aws => endpoint,
     };
-    Ok(Connection { provider, clock, endpoint })
+    let arn = Some(identity.arn).filter(|arn| !arn.is_empty());
+    Ok(Connection { provider, clock, endpoint, arn })
 }
 
 /// How requests of a manifest are sent, unless they stay in the sandbox.
@@ -93,10 +96,10 @@ fn templates(manifest: &Manifest) -> Option<TemplateBucket> {
 async fn check_account(
     provider: &dyn Provider,
     environment: &Environment,
-) -> Result<(), CommandError> {
+) -> Result<Identity, CommandError> {
     let identity = provider.identity().await?;
     if identity.account == environment.account {
-        return Ok(());
+        return Ok(identity);
     }
     Err(CommandError::WrongAccount {
         wanted: environment.account.clone(),

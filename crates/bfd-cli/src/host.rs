@@ -49,9 +49,20 @@ pub fn private_file(path: &Path) -> io::Result<File> {
     Ok(file)
 }
 
+/// Who asked for a job, where the machine's user says nothing: GitHub Actions, GitLab, CodeBuild
+/// and Buildkite.
+const ACTORS: [&str; 4] =
+    ["GITHUB_ACTOR", "GITLAB_USER_LOGIN", "CODEBUILD_INITIATOR", "BUILDKITE_BUILD_CREATOR"];
+
+/// The user by name, or by whatever else tells one from another.
+fn user(variable: impl Fn(&str) -> Option<String>) -> String {
+    let named = ["USER", "LOGNAME"].into_iter().chain(ACTORS).find_map(variable);
+    named.unwrap_or_else(|| format!("uid-{}", rustix::process::geteuid().as_raw()))
+}
+
 /// User and host, for locks and journals.
 pub fn who() -> String {
-    let user = variable("USER").or_else(|| variable("LOGNAME")).unwrap_or_else(|| "unknown".into());
+    let user = user(variable);
     let host = variable("HOSTNAME")
         .or_else(|| fs::read_to_string("/etc/hostname").ok().map(|name| name.trim().to_owned()))
         .unwrap_or_else(|| "unknown".into());
@@ -268,6 +279,25 @@ mod tests {
         assert_eq!(one, again);
         assert_ne!(one, elsewhere);
         assert!(!one.contains("hunter2"));
+    }
+
+    #[test]
+    fn a_user_without_a_name_is_whoever_started_the_job_or_a_number() {
+        let of = |set: &[(&str, &str)]| {
+            user(|name| Some(set.iter().find(|(it, _)| *it == name)?.1.to_owned()))
+        };
+        let github = ("GITHUB_ACTOR", "octocat");
+        assert_eq!(of(&[github, ("USER", "runner")]), "runner");
+        assert_eq!(of(&[github, ("LOGNAME", "build")]), "build");
+        assert_eq!(of(&[github]), "octocat");
+        assert_eq!(of(&[("GITLAB_USER_LOGIN", "tanuki")]), "tanuki");
+        assert_eq!(of(&[("CODEBUILD_INITIATOR", "codepipeline/shop")]), "codepipeline/shop");
+        assert_eq!(of(&[("BUILDKITE_BUILD_CREATOR", "Ann Lee")]), "Ann Lee");
+        let number = of(&[]);
+        assert!(
+            number.strip_prefix("uid-").is_some_and(|id| id.parse::<u32>().is_ok()),
+            "{number}"
+        );
     }
 
     #[test]

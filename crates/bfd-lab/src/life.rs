@@ -252,6 +252,7 @@ impl Process<'_> {
             provider: Arc::new(provider),
             clock: Arc::new(SandboxClock(self.sandbox.clone())),
             endpoint: None,
+            arn: None,
         }
     }
 
@@ -296,6 +297,7 @@ impl Process<'_> {
             lineage: "lineage".to_owned(),
             started_at: connection.clock.now(),
             who: "lab".to_owned(),
+            arn: None,
             command: format!("{command:?}"),
             commit: None,
             plan_digest: None,

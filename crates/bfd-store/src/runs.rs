@@ -96,6 +96,7 @@ mod tests {
             lineage: "l".into(),
             started_at: "2026-01-01T00:00:00Z".into(),
             who: who(),
+            arn: None,
             command: "bfd apply".into(),
             commit: Some("c0ffee".into()),
             plan_digest: Some("sha256:1".into()),

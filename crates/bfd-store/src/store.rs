@@ -136,6 +136,9 @@ pub struct RunHeader {
     /// RFC 3339.
     pub started_at: String,
     pub who: String,
+    /// Whose credentials it had, as AWS names them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub arn: Option<String>,
     pub command: String,
     /// The commit that its process was in, and whether anything there differed from it.
     #[serde(default, skip_serializing_if = "Option::is_none")]

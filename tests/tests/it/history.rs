@@ -29,6 +29,8 @@ fn an_earlier_environment_comes_back_proven() {
     let updated = json!({ "action": "update", "address": "service.web" });
     assert!(list(&record["changes"]).contains(&updated), "{record}");
     assert_eq!((&record["command"], &record["outcome"]), (&json!("bfd apply"), &json!("applied")));
+    let arn = record["arn"].as_str().expect("an ARN");
+    assert!(arn.starts_with("arn:aws:"), "{record}");
     harbor.project.change(
         "[repository.web]",
         "[parameter.new]\nname = \"/harbor/new\"\nvalue = \"1\"\n\n[repository.web]",
@@ -51,6 +53,11 @@ fn an_earlier_environment_comes_back_proven() {
         (&rows["runs"][0]["command"], &rows["runs"][0]["outcome"]),
         (&json!("bfd rollback"), &json!("applied"))
     );
+    assert_eq!(rows["runs"][0]["arn"], arn);
+    let shown = harbor.project.bfd("show").arg("--run").run().succeeds();
+    shown.prints(&format!("arn          {arn}"));
+    let role = arn.splitn(6, ':').nth(5).expect("a role or a user");
+    harbor.project.bfd("history").run().succeeds().prints(&format!("({role})"));
     // Again there is nothing to do.
     let again = harbor.project.bfd("rollback").args(["--to", &first, "--yes"]).run();
     again.succeeds().prints("No changes");

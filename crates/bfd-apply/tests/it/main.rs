@@ -73,6 +73,7 @@ async fn run(
         lineage: "lineage".into(),
         started_at: String::new(),
         who: String::new(),
+        arn: None,
         command: String::new(),
         commit: None,
         plan_digest: None,

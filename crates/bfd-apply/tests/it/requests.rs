@@ -71,6 +71,7 @@ async fn cost(world: &World, cloud: &FakeCloud, parallelism: usize) -> Cost {
         lineage: text(),
         started_at: text(),
         who: text(),
+        arn: None,
         command: text(),
         commit: None,
         plan_digest: None,

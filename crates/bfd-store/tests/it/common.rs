@@ -27,6 +27,7 @@ pub(crate) fn header(run: &str) -> RunHeader {
         lineage: "lineage1".into(),
         started_at: String::new(),
         who: String::new(),
+        arn: None,
         command: String::new(),
         commit: None,
         plan_digest: None,

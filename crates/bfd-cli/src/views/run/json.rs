@@ -62,6 +62,7 @@ fn summary(told: &Told) -> Value {
     json!({
         "run": told.header.run,
         "who": told.header.who,
+        "arn": told.header.arn,
         "command": told.header.command,
         "started_at": told.header.started_at,
         "commit": told.header.commit,

@@ -69,6 +69,15 @@ pub fn list(rows: &[Row], style: &Style) -> String {
     page.finish()
 }
 
+/// A person and their credentials: `ann@desk (user/ann)`. The account is everybody's.
+fn who(who: &str, arn: Option<&str>) -> String {
+    let role = arn.and_then(|arn| arn.splitn(6, ':').nth(5)).filter(|role| !role.is_empty());
+    match role {
+        Some(role) => format!("{} ({})", visible(who), visible(role)),
+        None => visible(who).into_owned(),
+    }
+}
+
 /// Id, when, who, command, outcome, changes, how long.
 fn cells(row: &Row, ids: &[&str]) -> [String; 7] {
     let id = prefix(row.run(), ids).to_owned();
@@ -83,7 +92,7 @@ fn cells(row: &Row, ids: &[&str]) -> [String; 7] {
     [
         id,
         visible(&when.replace('T', " ")).into_owned(),
-        visible(&header.who).into_owned(),
+        who(&header.who, header.arn.as_deref()),
         visible(&header.command).into_owned(),
         told.verdict.says().to_owned(),
         count(told.plan.changes.len(), "change"),
@@ -94,6 +103,14 @@ fn cells(row: &Row, ids: &[&str]) -> [String; 7] {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_is_told_with_the_role_where_it_is_known() {
+        let role = "arn:aws:sts::123456789012:assumed-role/bfd-apply/GitHubActions";
+        assert_eq!(who("a@b", Some(role)), "a@b (assumed-role/bfd-apply/GitHubActions)");
+        assert_eq!(who("a@b", Some("odd")), "a@b");
+        assert_eq!(who("a@b", None), "a@b");
+    }
 
     #[test]
     fn a_prefix_is_as_long_as_it_has_to_be() {

@@ -101,6 +101,9 @@ fn facts(view: &mut View<'_>, told: &Told, processes: usize) {
         ("command", told.header.command.clone()),
         ("started", told.header.started_at.clone()),
     ];
+    if let Some(arn) = &told.header.arn {
+        facts.insert(3, ("arn", arn.clone()));
+    }
     if let Some(endpoint) = &told.plan.endpoint {
         facts.insert(2, ("endpoint", endpoint.clone()));
     }

@@ -32,6 +32,7 @@ fn header() -> RunHeader {
         lineage: "01kd".into(),
         started_at: "2026-11-23T10:00:00Z".into(),
         who: "ann@desk".into(),
+        arn: None,
         command: "bfd apply".into(),
         commit: None,
         plan_digest: None,
@@ -284,4 +285,23 @@ fn runs_are_listed_a_line_each() {
     insta::assert_snapshot!("runs", text);
     insta::assert_snapshot!("runs_json", list_json(&rows[9..]));
     assert_eq!(list(&[], &style), "no run is recorded\n");
+}
+
+#[test]
+fn whose_credentials_a_run_had_is_told_where_it_is_recorded() {
+    let arn = "arn:aws:sts::123456789012:assumed-role/bfd-apply/GitHubActions";
+    let mut told = applied();
+    told.header.arn = Some(arn.into());
+    let text = shown(&told, &Style::PLAIN);
+    assert!(text.contains(&format!("  arn          {arn}\n")), "{text}");
+    let document: serde_json::Value = serde_json::from_str(&json(&told).unwrap()).unwrap();
+    assert_eq!(document["arn"], arn);
+    let listed = list(&[Row::Told(Box::new(told.clone()))], &Style::PLAIN);
+    assert!(listed.contains("ann@desk (assumed-role/bfd-apply/GitHubActions)"), "{listed}");
+    let mut written = serde_json::to_value(&told.header).unwrap();
+    assert_eq!(written["arn"], arn);
+    // As earlier versions wrote it.
+    written.as_object_mut().unwrap().remove("arn");
+    let read: RunHeader = serde_json::from_value(written).unwrap();
+    assert_eq!(read, RunHeader { arn: None, ..told.header });
 }
