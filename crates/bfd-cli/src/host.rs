@@ -6,6 +6,7 @@ use crate::{secret_command, spelling::spellings};
 use argon2::{Algorithm, Argon2, Params, Version};
 use bfd_apply::Clock;
 use bfd_core::{Address, Environment, Secret, SecretSource};
+use bfd_manifest::Unreadable;
 use bfd_provider::{SecretUnavailable, Secrets, redact};
 use sha2::{Digest, Sha256};
 use std::{
@@ -127,7 +128,24 @@ pub struct HostSecrets {
 }
 
 /// What was read, or why there is nothing.
-type Plaintext = Result<Zeroizing<String>, String>;
+type Plaintext = Result<Zeroizing<String>, Unread>;
+
+/// Why there is no secret, and nothing of one.
+#[derive(Clone, Debug)]
+enum Unread {
+    Missing(String),
+    /// It is there, or its program is.
+    Bad(Unreadable),
+}
+
+impl From<Unread> for Unreadable {
+    fn from(unread: Unread) -> Self {
+        match unread {
+            Unread::Missing(why) => why.into(),
+            Unread::Bad(unreadable) => unreadable,
+        }
+    }
+}
 
 /// Shorter ones are part of too many words.
 const SHORTEST: usize = 4;
@@ -153,30 +171,39 @@ impl HostSecrets {
 
     fn read(&self, source: &SecretSource) -> Plaintext {
         let plain = self.read_unseen(source)?;
+        self.see(&plain);
+        Ok(plain)
+    }
+
+    /// From here on a text is recognized.
+    fn see(&self, plain: &str) {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        let whole = Some(plain.as_str()).filter(|plain| plain.len() >= SHORTEST);
+        let whole = Some(plain).filter(|plain| plain.len() >= SHORTEST);
         let lines = plain.lines().map(str::trim).filter(|line| line.len() >= SHORTEST_LINE);
         for text in whole.into_iter().chain(lines) {
             if !seen.iter().any(|known| known.as_str() == text) {
                 seen.extend(spellings(text));
             }
         }
-        drop(seen);
-        Ok(plain)
     }
 
     /// The error says why there is none, and nothing of what was read.
     fn read_unseen(&self, source: &SecretSource) -> Plaintext {
-        let missing = || format!("the {source} is not there");
         match source {
-            SecretSource::Env(name) => variable(name).map(Zeroizing::new).ok_or_else(missing),
+            SecretSource::Env(name) => variable(name)
+                .map(Zeroizing::new)
+                .ok_or_else(|| Unread::Missing(format!("the {source} is not there"))),
             SecretSource::Command(words) => {
                 let mut printed = self.printed.lock().unwrap_or_else(PoisonError::into_inner);
-                let run = || secret_command::output(words, &self.directory);
+                let run = || {
+                    let output = secret_command::output(words, &self.directory);
+                    output.map_err(|why| Unread::Bad(why.into()))
+                };
                 printed.entry(words.clone()).or_insert_with(run).clone()
             }
             SecretSource::File(path) => {
-                let text = fs::read_to_string(self.directory.join(path)).map_err(|_| missing())?;
+                let text = fs::read_to_string(self.directory.join(path));
+                let text = Zeroizing::new(text.map_err(|error| unread(source, path, &error))?);
                 // Editors end files with a newline that nobody means.
                 Ok(Zeroizing::new(text.strip_suffix('\n').unwrap_or(&text).to_owned()))
             }
@@ -189,7 +216,7 @@ impl HostSecrets {
         source: &SecretSource,
         environment: &Environment,
         address: &Address,
-    ) -> Result<String, String> {
+    ) -> Result<String, Unreadable> {
         let plain = self.read(source)?;
         Ok(digest(&plain, &salt(environment, address)))
     }
@@ -197,8 +224,10 @@ impl HostSecrets {
 
 impl Secrets for HostSecrets {
     fn reveal(&self, secret: &Secret) -> Result<String, SecretUnavailable> {
-        let missing = || SecretUnavailable::Missing(secret.source.clone());
-        let plain = self.read(&secret.source).map_err(|_| missing())?;
+        let plain = self.read(&secret.source).map_err(|unread| match unread {
+            Unread::Missing(_) => SecretUnavailable::Missing(secret.source.clone()),
+            Unread::Bad(Unreadable { why, help }) => SecretUnavailable::Unreadable { why, help },
+        })?;
         let changed = || SecretUnavailable::Changed(secret.source.clone());
         let salt = secret.digest.split('$').nth(1).and_then(unhex).ok_or_else(changed)?;
         if digest(&plain, &salt) == secret.digest { Ok(plain.to_string()) } else { Err(changed()) }
@@ -215,6 +244,29 @@ impl Secrets for HostSecrets {
         // Before anything is taken out of it, with colours within it and without.
         redact::redact(&replace(redact::plain(&replace(text.to_owned()))))
     }
+}
+
+/// Why a file is no secret, and what helps.
+fn unread(source: &SecretSource, path: &str, error: &io::Error) -> Unread {
+    let (why, help) = match error.kind() {
+        io::ErrorKind::NotFound => return Unread::Missing(format!("the {source} is not there")),
+        io::ErrorKind::PermissionDenied => (
+            format!("the {source} may not be read by this user"),
+            format!("let the user that runs bfd read `{path}` and the directories it is in"),
+        ),
+        io::ErrorKind::IsADirectory => (
+            format!("`{path}` is a directory"),
+            format!("name the file in `{path}` that holds the secret"),
+        ),
+        io::ErrorKind::InvalidData => (
+            format!("the {source} is no text in UTF-8"),
+            format!(
+                "secrets are text: store what `{path}` holds in base64, and decode it where it is used"
+            ),
+        ),
+        _ => (format!("the {source} cannot be read: {error}"), format!("check `{path}`")),
+    };
+    Unread::Bad(Unreadable { why, help: Some(help) })
 }
 
 /// The same secret has another digest in another place, and the same one in
@@ -312,6 +364,33 @@ mod tests {
         assert_eq!(secrets.reveal(&secret).unwrap(), "one");
         std::fs::write(directory.path().join("jwt"), "two\n").unwrap();
         assert!(matches!(secrets.reveal(&secret), Err(SecretUnavailable::Changed(_))));
+    }
+
+    #[test]
+    fn a_file_that_is_no_secret_is_told_as_what_it_is() {
+        let directory = tempfile::tempdir().unwrap();
+        let secrets = HostSecrets::new(directory.path().to_owned());
+        let address: Address = "parameter.jwt".parse().unwrap();
+        let of = |name: &str| {
+            let source = SecretSource::File(name.into());
+            secrets.digest(&source, &environment("dev"), &address).unwrap_err()
+        };
+        assert_eq!(of("none"), "the file `none` is not there".to_owned().into());
+        std::fs::create_dir(directory.path().join("made")).unwrap();
+        std::fs::write(directory.path().join("bin"), b"\xff\xfe").unwrap();
+        let made = of("made");
+        assert_eq!(made.why, "`made` is a directory");
+        assert!(made.help.unwrap().contains("the file in `made`"));
+        let binary = of("bin");
+        assert_eq!(binary.why, "the file `bin` is no text in UTF-8");
+        assert!(binary.help.unwrap().contains("base64"));
+        // Who runs tests may be one who may read everything.
+        let (source, denied) = (SecretSource::File("key".into()), io::ErrorKind::PermissionDenied);
+        let denied = Unreadable::from(unread(&source, "key", &denied.into()));
+        assert_eq!(denied.why, "the file `key` may not be read by this user");
+        let secret = Secret { source: SecretSource::File("made".into()), digest: String::new() };
+        let revealed = secrets.reveal(&secret).unwrap_err();
+        assert_eq!(revealed.to_string(), "`made` is a directory");
     }
 
     #[test]

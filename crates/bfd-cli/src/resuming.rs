@@ -90,6 +90,9 @@ fn unavailable(plan: &Plan, host: &HostSecrets, asked: impl Fn(&Step) -> bool) -
     }
     let problem = |secret: &Secret| match host.reveal(secret) {
         Ok(_) => None,
+        Err(SecretUnavailable::Unreadable { why, help }) => {
+            Some(help.map_or(why.clone(), |help| format!("{why} ({help})")))
+        }
         Err(SecretUnavailable::Missing(source)) => Some(format!("the {source} is not there")),
         Err(SecretUnavailable::Changed(source)) => {
             Some(format!("the {source} is not what it was when the plan was made"))

@@ -452,7 +452,7 @@ impl Reporter for Telling {
 impl Project {
     fn load(&self, disk: Handle) -> Result<Loaded, String> {
         let digest = |source: &SecretSource, environment: &Environment, address: &Address| {
-            let plain = plaintext(&self.secrets, source).ok_or("not set")?;
+            let plain = plaintext(&self.secrets, source).ok_or_else(|| "not set".to_owned())?;
             Ok(digest(plain, &format!("{}{address}", environment.name)))
         };
         let read = |path: &Path| {

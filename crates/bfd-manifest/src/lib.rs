@@ -52,7 +52,7 @@ pub use load::{Failed, load};
 pub use manifest::{
     Approval, Backend, Deletes, Guard, Manifest, ProviderKind, ProviderSettings, StateSettings,
 };
-pub use options::Options;
+pub use options::{Options, SecretDigest, Unreadable};
 pub use reference::reference;
 pub use schema::schema;
 pub use scope::GIT;

@@ -2,6 +2,25 @@ use bfd_core::{Address, Environment, SecretSource};
 use bfd_kinds::KindSpec;
 use std::{collections::BTreeMap, io, path::Path};
 
+/// Why a secret cannot be read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Unreadable {
+    /// Nothing of the secret itself.
+    pub why: String,
+    /// What to do; without it, what helps with a secret that is not there.
+    pub help: Option<String>,
+}
+
+impl From<String> for Unreadable {
+    fn from(why: String) -> Self {
+        Self { why, help: None }
+    }
+}
+
+/// Digests the current plaintext of a secret, or says why it cannot be read.
+pub type SecretDigest<'a> =
+    &'a dyn Fn(&SecretSource, &Environment, &Address) -> Result<String, Unreadable>;
+
 /// What reading a manifest needs from the world around it.
 #[expect(missing_debug_implementations, reason = "holds functions")]
 #[derive(Clone, Copy)]
@@ -17,7 +36,7 @@ pub struct Options<'a> {
     pub git: &'a dyn Fn(&str) -> Result<String, String>,
     /// Digests the current plaintext of a secret, or says why it cannot be read.
     /// The path of a file is relative to the manifest's directory.
-    pub secret_digest: &'a dyn Fn(&SecretSource, &Environment, &Address) -> Result<String, String>,
+    pub secret_digest: SecretDigest<'a>,
     /// What may be declared.
     pub kinds: &'a [&'static KindSpec],
 }

@@ -101,17 +101,18 @@ impl Reader<'_> {
         let address = self.address?;
         match (self.scope.options.secret_digest)(&source, self.scope.environment, address) {
             Ok(digest) => Some(Expr::Secret(Secret { source, digest })),
-            Err(why) => {
+            Err(unreadable) => {
                 let problem = Problem::error("manifest::secret_unreadable", "cannot read a secret");
                 let at = table.entries.values().next().map_or(place.clone(), Entry::place);
-                let help = match &source {
+                let otherwise = || match &source {
                     SecretSource::Env(name) => format!("set `{name}` before you run bfd"),
                     SecretSource::File(path) => format!("put the secret into `{path}`"),
                     SecretSource::Command(_) => {
                         "run it by hand, in the manifest's directory, to see why".to_owned()
                     }
                 };
-                self.report(problem.at(at, why).help(help));
+                let help = unreadable.help.unwrap_or_else(otherwise);
+                self.report(problem.at(at, unreadable.why).help(help));
                 None
             }
         }

@@ -68,6 +68,9 @@ pub enum SecretUnavailable {
     Missing(SecretSource),
     #[error("the {0} is not the one that was planned")]
     Changed(SecretSource),
+    /// It is there and cannot be read, or its program failed.
+    #[error("{why}")]
+    Unreadable { why: String, help: Option<String> },
 }
 
 /// No secrets at all, for commands that only read.

@@ -152,6 +152,19 @@ fn a_secret_that_is_not_there_is_asked_for_where_it_is_named() {
 }
 
 #[test]
+fn a_file_that_is_no_secret_is_told_as_what_it_is() {
+    let project = planted(PLANTED[0], PLANTED[1]);
+    let file = project.workspace().write("secrets/planted", b"\xff\xfe");
+    let refused = project.plan().run().exits(exit::REFUSED);
+    refused.says("the file `secrets/planted` is no text in UTF-8").says("base64");
+
+    fs::remove_file(&file).unwrap();
+    fs::create_dir(&file).unwrap();
+    let refused = project.plan().run().exits(exit::REFUSED);
+    refused.says("`secrets/planted` is a directory").never_mentions("is not there");
+}
+
+#[test]
 fn a_secret_that_changed_after_its_plan_was_reviewed_is_not_applied() {
     let project = planted(PLANTED[0], PLANTED[1]);
     project.bfd("plan").args(["-o", "plan.json"]).run().succeeds();
