@@ -15,7 +15,7 @@ use std::{
     env,
     fmt::{self, Write as _},
     fs::{self, File, Permissions},
-    io,
+    io::{self, Write as _},
     os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
     pin::Pin,
@@ -196,8 +196,8 @@ impl HostSecrets {
             SecretSource::Command(words) => {
                 let mut printed = self.printed.lock().unwrap_or_else(PoisonError::into_inner);
                 let run = || {
-                    let output = secret_command::output(words, &self.directory);
-                    output.map_err(|why| Unread::Bad(why.into()))
+                    let output = secret_command::output(words, &self.directory, &say);
+                    output.map_err(|failed| Unread::Bad(self.without_secrets(&failed)))
                 };
                 printed.entry(words.clone()).or_insert_with(run).clone()
             }
@@ -208,6 +208,27 @@ impl HostSecrets {
                 Ok(Zeroizing::new(text.strip_suffix('\n').unwrap_or(&text).to_owned()))
             }
         }
+    }
+
+    /// What a program said that failed, without what is known to be secret, and without what it
+    /// printed: that may have been one, or a part of it.
+    fn without_secrets(&self, failed: &secret_command::Failed) -> Unreadable {
+        self.see(&failed.printed);
+        let mut printed: Vec<Zeroizing<String>> = failed
+            .printed
+            .split_whitespace()
+            .filter(|word| word.len() >= SHORTEST)
+            // As a shell traces it as well, where a quote is within quotes.
+            .flat_map(|word| [Zeroizing::new(word.replace('\'', "'\\''")), word.to_owned().into()])
+            .collect();
+        printed.sort_by_key(|word| Reverse(word.len()));
+        let mut said = Zeroizing::new(self.redact(&failed.said));
+        for word in printed {
+            said = Zeroizing::new(said.replace(word.as_str(), redact::REDACTED));
+        }
+        let help = secret_command::last_lines(&said)
+            .map(|lines| format!("this is what it said, without what it printed:\n{lines}"));
+        Unreadable { why: failed.why.clone(), help }
     }
 
     /// A salted digest of the current plaintext, or why there is none.
@@ -244,6 +265,11 @@ impl Secrets for HostSecrets {
         // Before anything is taken out of it, with colours within it and without.
         redact::redact(&replace(redact::plain(&replace(text.to_owned()))))
     }
+}
+
+/// Tells the person who waits. What follows is told by somebody else.
+fn say(line: &str) {
+    let _ = writeln!(io::stderr(), "{line}");
 }
 
 /// Why a file is no secret, and what helps.
@@ -391,6 +417,25 @@ mod tests {
         let secret = Secret { source: SecretSource::File("made".into()), digest: String::new() };
         let revealed = secrets.reveal(&secret).unwrap_err();
         assert_eq!(revealed.to_string(), "`made` is a directory");
+    }
+
+    #[test]
+    fn what_a_failing_program_said_is_told_without_secrets() {
+        let directory = tempfile::tempdir().unwrap();
+        let secrets = HostSecrets::new(directory.path().to_owned());
+        let address: Address = "parameter.jwt".parse().unwrap();
+        std::fs::write(directory.path().join("known"), "correct horse").unwrap();
+        secrets.learn(&SecretSource::File("known".into()));
+        let script = "echo correct horse >&2; printf %s \"it's battery staple\"; exit 3";
+        let words = ["sh", "-xc", script].map(str::to_owned).to_vec();
+        let source = SecretSource::Command(words);
+        let failed = secrets.digest(&source, &environment("dev"), &address).unwrap_err();
+        assert_eq!(failed.why, "`sh` failed: exit status: 3");
+        let help = failed.help.unwrap();
+        assert!(help.contains("+ printf %s") && help.contains("+ exit 3"), "{help}");
+        for planted in ["horse", "battery", "staple"] {
+            assert!(!help.contains(planted), "{planted} in {help}");
+        }
     }
 
     #[test]

@@ -13,6 +13,7 @@ use bfd_aws::{Bucket, S3Objects, Settings};
 use bfd_core::{Address, Environment, Problem, Run, SecretSource, Snapshot};
 use bfd_manifest::{Backend, Manifest, Sources};
 use bfd_plan::Graph;
+use bfd_provider::Secrets as _;
 use bfd_store::{
     LeaseOptions, LocalStore, LockHolder, ObjectStore, StateStore, StoreError, Unfinished,
 };
@@ -72,7 +73,11 @@ pub fn load(args: &ManifestArgs, secret_use: SecretUse) -> Result<Loaded, Comman
         kinds: bfd_kinds::all(),
     };
     let manifest = bfd_manifest::load(&args.manifest, &options).map_err(|failed| {
-        let problems = without_echoes(failed.problems);
+        let mut problems = without_echoes(failed.problems);
+        // What a program said that failed may have one that was read after it.
+        for problem in problems.iter_mut().filter(|it| it.code == "manifest::secret_unreadable") {
+            problem.help = problem.help.take().map(|help| secrets.redact(&help));
+        }
         CommandError::Problems { problems, sources: Box::new(failed.sources) }
     })?;
     let graph = Graph::build(manifest.resources.clone())
@@ -228,7 +233,6 @@ pub fn show(problems: &[Problem], sources: &Sources, style: &Style) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use bfd_provider::Secrets as _;
 
     const PLANTED: &str = "correct-horse-battery";
     const MANIFEST: &str = "[environment]\nname = \"dev\"\naccount = \"123456789012\"\n\
@@ -245,6 +249,28 @@ mod tests {
         let args = ManifestArgs { manifest: path, vars: Vec::new() };
         let loaded = load(&args, secret_use).unwrap();
         loaded.secrets.redact(&format!("health check `{PLANTED}`"))
+    }
+
+    #[test]
+    fn what_a_program_said_is_told_without_secrets_that_are_read_after_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("dev.toml");
+        let failing = format!(
+            "[parameter.first]\nname = \"/first\"\ntype = \"SecureString\"\n\
+             value_from = {{ command = [\"sh\", \"-c\", \"echo refused: {PLANTED} >&2; exit 1\"] }}\n"
+        );
+        fs::write(
+            &path,
+            MANIFEST.replace("[parameter.key]", &format!("{failing}\n[parameter.key]")),
+        )
+        .unwrap();
+        fs::write(directory.path().join("key.txt"), PLANTED).unwrap();
+        let args = ManifestArgs { manifest: path, vars: Vec::new() };
+        let Err(CommandError::Problems { problems, .. }) = load(&args, SecretUse::Compared) else {
+            panic!("it fails");
+        };
+        let help = problems[0].help.as_ref().unwrap();
+        assert!(help.contains("refused: ***") && !help.contains(PLANTED), "{help}");
     }
 
     #[test]

@@ -5,7 +5,10 @@ use std::path::Path;
 
 use bfd_tests::{AwsCli, Output, Project, exit};
 
-use crate::world::{changes, list};
+use crate::{
+    safety::at_a_terminal,
+    world::{changes, list},
+};
 
 const MANIFEST: &str = r#"[environment]
 name = "vault"
@@ -148,7 +151,38 @@ fn a_secret_that_is_not_there_is_asked_for_where_it_is_named() {
     fs::remove_file(project.workspace().path().join("secrets/printed")).unwrap();
     project.change("secrets/printed;", "secrets/printed &&");
     let failed = project.plan().run().exits(exit::REFUSED);
-    failed.says("`sh` failed: exit status: 1").says("[manifest.toml:26:").says("run it by hand");
+    failed
+        .says("`sh` failed: exit status: 1")
+        .says("[manifest.toml:26:")
+        .says("cat: secrets/printed: No such");
+}
+
+#[test]
+fn what_the_program_of_a_secret_says_is_told_when_it_fails_and_without_the_secret() {
+    let project = planted(PLANTED[0], PLANTED[1]);
+    let traced = "[\"sh\", \"-xc\", \"printf %s $PLANTED\"]";
+    let quiet = "[\"sh\", \"-c\", \"cat secrets/printed; echo asked >> asked\"]";
+    project.change(quiet, traced);
+
+    project.plan().run().exits(exit::CHANGES).never_mentions("printf").never_mentions(PLANTED[0]);
+
+    project.change(traced, "[\"sh\", \"-xc\", \"printf %s $PLANTED; exit 3\"]");
+    let failed = project.plan().run().exits(exit::REFUSED).never_mentions(PLANTED[0]);
+    failed.says("`sh` failed: exit status: 3").says("+ printf %s ***").says("+ exit 3");
+}
+
+#[test]
+fn a_program_may_ask_a_person_for_a_secret() {
+    let project = planted(PLANTED[0], PLANTED[1]);
+    project.change(
+        "\"cat secrets/printed; echo asked >> asked\"",
+        "\"printf 'PIN? ' >/dev/tty; read pin </dev/tty; printf %s $pin >typed; printf %s $pin\"",
+    );
+
+    let arguments = ["plan", "manifest.toml"];
+    at_a_terminal(&project, &arguments, "correct\n").succeeds().prints("PIN? ");
+
+    assert_eq!(project.workspace().read("typed"), "correct");
 }
 
 #[test]
