@@ -7,7 +7,7 @@ use crate::{Result, cargo};
 /// Seeds that the test command tells the stories of.
 const SEEDS: &str = "2000";
 /// The same of those with images, whose seeds begin at 1,000,000.
-const IMAGE_SEEDS: &str = "200";
+const IMAGE_SEEDS: &str = "100";
 
 /// Runs the laboratory's `simulate` with these arguments.
 pub(crate) fn run(arguments: &[&str]) -> Result<()> {
