@@ -6,7 +6,7 @@ pub enum StoreError {
     #[error("the state is locked by {} (process {}, `{}`, since {})", holder.who, holder.process, holder.command, holder.since)]
     Locked { holder: Box<LockHolder> },
     /// Whoever finds this out has held the lock before, and writes nothing any more.
-    #[error("the lock was taken over by {} (process {}, `{}`, since {})", by.who, by.process, by.command, by.since)]
+    #[error("the lock was taken over by {}", named(by))]
     TakenOver { by: Box<LockHolder> },
     #[error("{place} has format {found}; this bfd reads up to {known}")]
     NewerFormat { place: String, found: u64, known: u64 },
@@ -33,6 +33,15 @@ pub enum StoreError {
         #[source]
         source: Box<ObjectError>,
     },
+}
+
+/// Who it is; nobody can say that of an owner who has let go already.
+fn named(by: &LockHolder) -> String {
+    if *by == LockHolder::unknown() {
+        return "somebody who has let go of it since".to_owned();
+    }
+    let LockHolder { who, process, command, since } = by;
+    format!("{who} (process {process}, `{command}`, since {since})")
 }
 
 pub(crate) fn unreachable(objects: &dyn Objects, key: &str, source: ObjectError) -> StoreError {
