@@ -91,7 +91,7 @@ impl Moto {
         let server = Server::start(&Launch {
             name: "moto",
             command: &|port, directory| {
-                let mut command = leashed("moto.server:main", directory);
+                let mut command = leashed("moto_server:main", directory);
                 command
                     .args(["--host", "127.0.0.1", "--port", &port.to_string()])
                     .env("MOTO_ACCOUNT_ID", ACCOUNT)
