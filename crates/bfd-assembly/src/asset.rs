@@ -138,7 +138,8 @@ fn read_file(directory: &Path, node: &Node<'_>) -> Option<FileAsset> {
         Some((name.to_owned(), FileDestination { bucket: bucket?, key: key?, region, role }))
     });
     let destinations = destinations.collect();
-    Some(FileAsset { display_name: node.text_of("displayName"), source: source?, destinations })
+    let display_name = node.text_of("displayName");
+    Some(FileAsset { display_name, source: source?, destinations })
 }
 
 pub(crate) fn region_and_role(node: &Node<'_>) -> (Option<String>, Option<Role>) {
@@ -149,20 +150,23 @@ fn read_source(directory: &Path, source: &Node<'_>) -> Option<FileSource> {
     if let Some(command) = source.field("executable") {
         return Some(FileSource::Executable(command.texts()));
     }
-    let packaging = source.field("packaging");
-    let packaging = match packaging.as_ref().map(|it| it.text()) {
+    let packaging = match source.field("packaging") {
         None => Some(Packaging::File),
-        Some(None) => None,
-        Some(Some(text)) => match text.as_str() {
-            "file" => Some(Packaging::File),
-            "zip" => Some(Packaging::Zip),
-            other => {
-                let detail = format!("`{other}` is no packaging: there are `file` and `zip`");
-                packaging?.problem(ProblemKind::Shape, detail);
-                None
-            }
-        },
+        Some(node) => read_packaging(&node),
     };
     let path = join(directory, &source.required_text("path")?);
     Some(FileSource::Path { path, packaging: packaging? })
+}
+
+fn read_packaging(node: &Node<'_>) -> Option<Packaging> {
+    let text = node.text()?;
+    match text.as_str() {
+        "file" => Some(Packaging::File),
+        "zip" => Some(Packaging::Zip),
+        other => {
+            let detail = format!("`{other}` is no packaging: there are `file` and `zip`");
+            node.problem(ProblemKind::Shape, detail);
+            None
+        }
+    }
 }

@@ -115,19 +115,25 @@ impl Placeholders for String {
 
 impl<T: Placeholders> Placeholders for Option<T> {
     fn each_text(&mut self, replace: &mut dyn FnMut(&mut String)) {
-        self.iter_mut().for_each(|it| it.each_text(replace));
+        for it in self.iter_mut() {
+            it.each_text(replace);
+        }
     }
 }
 
 impl<T: Placeholders> Placeholders for Vec<T> {
     fn each_text(&mut self, replace: &mut dyn FnMut(&mut String)) {
-        self.iter_mut().for_each(|it| it.each_text(replace));
+        for it in self.iter_mut() {
+            it.each_text(replace);
+        }
     }
 }
 
 impl<K: Ord, T: Placeholders> Placeholders for std::collections::BTreeMap<K, T> {
     fn each_text(&mut self, replace: &mut dyn FnMut(&mut String)) {
-        self.values_mut().for_each(|it| it.each_text(replace));
+        for it in self.values_mut() {
+            it.each_text(replace);
+        }
     }
 }
 

@@ -268,15 +268,13 @@ fn backtrack<P, T>(
                 at_pattern += 1;
                 continue;
             }
-            Some(piece) => {
-                if text.get(at_text).is_some_and(|it| matches(piece, it)) {
-                    at_pattern += 1;
-                    at_text += 1;
-                    continue;
-                }
+            Some(piece) if text.get(at_text).is_some_and(|it| matches(piece, it)) => {
+                at_pattern += 1;
+                at_text += 1;
+                continue;
             }
             None if at_text == text.len() => return true,
-            None => {}
+            Some(_) | None => {}
         }
         let Some((many, taken)) = retry else { return false };
         if !text.get(taken).is_some_and(|it| matches(&pattern[many], it)) {

@@ -15,7 +15,9 @@ pub(crate) fn order<K: Clone + Ord>(waits: &Waits<K>) -> Result<Vec<K>, Vec<K>> 
     let mut left: BTreeMap<&K, usize> = waits.iter().map(|(key, on)| (key, on.len())).collect();
     let mut waited_by: BTreeMap<&K, Vec<&K>> = BTreeMap::new();
     for (key, on) in waits {
-        on.iter().for_each(|it| waited_by.entry(it).or_default().push(key));
+        for it in on {
+            waited_by.entry(it).or_default().push(key);
+        }
     }
     let mut ready: BTreeSet<&K> =
         left.iter().filter(|(_, count)| **count == 0).map(|(key, _)| *key).collect();

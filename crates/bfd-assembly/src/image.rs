@@ -167,7 +167,8 @@ pub(crate) fn read(directory: &Path, node: &Node<'_>) -> Option<ImageAsset> {
         Some((name.to_owned(), destination))
     });
     let destinations = destinations.collect();
-    Some(ImageAsset { display_name: node.text_of("displayName"), source: source?, destinations })
+    let display_name = node.text_of("displayName");
+    Some(ImageAsset { display_name, source: source?, destinations })
 }
 
 fn read_source(directory: &Path, source: &Node<'_>) -> Option<ImageSource> {

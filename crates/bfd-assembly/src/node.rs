@@ -60,7 +60,7 @@ impl<'v> Node<'v> {
         let found = match self.value {
             Value::Null => "null",
             Value::Bool(_) => "a boolean",
-            Value::Number(_) => "a number",
+            Value::Number(number) => &number.to_string(),
             Value::String(_) => "a string",
             Value::Array(_) => "a list",
             Value::Object(_) => "an object",
@@ -166,11 +166,11 @@ mod tests {
         assert_eq!(
             shown,
             [
-                "unexpected value: a.json#/a~1b/~0: expected a string, found a number",
-                "unexpected value: a.json#/list/1: expected a string, found a number",
+                "unexpected value: a.json#/a~1b/~0: expected a string, found 1",
+                "unexpected value: a.json#/list/1: expected a string, found 2",
                 "unexpected value: a.json#/list/2: expected a string, found null",
                 "missing field: a.json: there is no `none`",
-                "unexpected value: a.json#/size: expected a whole number, found a number",
+                "unexpected value: a.json#/size: expected a whole number, found -1",
             ]
         );
     }

@@ -63,6 +63,13 @@ impl<'f> Reader<'f> {
             open.extend(self.add(Path::new(""), None, &value));
         }
         while let Some(nested) = open.pop() {
+            if self.manifests.len() >= MOST_MANIFESTS {
+                self.problems.borrow_mut().push(nested.problem(
+                    ProblemKind::Nesting,
+                    format!("there are more than {MOST_MANIFESTS} assemblies in each other"),
+                ));
+                break;
+            }
             let Some(value) = self.read_nested(&nested) else { continue };
             let parent = (nested.parent.clone(), nested.artifact.clone());
             open.extend(self.add(&nested.directory, Some(parent), &value));
@@ -78,9 +85,7 @@ impl<'f> Reader<'f> {
 
     fn read_nested(&self, nested: &Nested) -> Option<Value> {
         let problem = |kind, detail: String| {
-            let file = manifest_in(&nested.parent);
-            let found = Problem::new(kind, &file, nested.pointer.clone(), detail);
-            self.problems.borrow_mut().push(found.help(SYNTHESISE_AGAIN));
+            self.problems.borrow_mut().push(nested.problem(kind, detail));
         };
         let directory = shown(&nested.directory);
         if self.manifests.contains_key(&nested.directory) {
@@ -88,11 +93,6 @@ impl<'f> Reader<'f> {
                 ProblemKind::Nesting,
                 format!("the assembly in `{directory}` is nested here, and elsewhere too"),
             );
-            return None;
-        }
-        if self.manifests.len() >= MOST_MANIFESTS {
-            let detail = format!("there are more than {MOST_MANIFESTS} assemblies in each other");
-            problem(ProblemKind::Nesting, detail);
             return None;
         }
         let path = manifest_in(&nested.directory);
@@ -279,6 +279,14 @@ struct Nested {
     parent: PathBuf,
     artifact: String,
     pointer: String,
+}
+
+impl Nested {
+    /// A problem where it is named.
+    fn problem(&self, kind: ProblemKind, detail: String) -> Problem {
+        let file = manifest_in(&self.parent);
+        Problem::new(kind, &file, self.pointer.clone(), detail).help(SYNTHESISE_AGAIN)
+    }
 }
 
 fn manifest_in(directory: &Path) -> PathBuf {

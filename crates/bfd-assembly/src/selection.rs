@@ -26,7 +26,7 @@ pub enum SelectionError {
     NoPattern,
     #[error("`{pattern}` is no pattern: {reason}")]
     NotAPattern { pattern: String, reason: String },
-    #[error("no stack is named `{pattern}`")]
+    #[error("no stack matches `{pattern}`")]
     NoMatch {
         pattern: String,
         /// What was probably meant.

@@ -23,6 +23,8 @@ pub struct StackId(String);
 
 impl StackId {
     pub(crate) fn new(directory: &Path, artifact: &str) -> Self {
+        // An id may hold anything; with a slash it could be that of another in a directory.
+        let artifact = artifact.replace('~', "~0").replace('/', "~1");
         Self(directory.join(artifact).display().to_string())
     }
 
@@ -224,6 +226,15 @@ pub(crate) fn read(place: Place<'_>, artifact: &str, node: &Node<'_>) -> Option<
         .filter(Node::is_object)
         .and_then(|role| Some((read_role(&role, "arn", "assumeRole")?, read_bootstrap(&role))));
     let protection = properties.field("terminationProtection");
+    // Everything is read before what is missing ends it, so that all problems are noted.
+    let template_url = properties.text_of("stackTemplateAssetObjectUrl");
+    let parameters = texts("parameters").unwrap_or_default();
+    let tags = texts("tags").unwrap_or_else(|| crate::metadata::stack_tags(node.value()));
+    let notification_arns = properties.field("notificationArns").map(|it| it.texts());
+    let termination_protection = protection.and_then(|it| it.boolean());
+    let deploy_role = read_role(&properties, "assumeRoleArn", "assumeRole");
+    let execution_role_arn = properties.text_of("cloudFormationExecutionRoleArn");
+    let bootstrap = read_bootstrap(&properties);
     Some(Stack {
         id: StackId::new(place.directory, artifact),
         artifact: artifact.to_owned(),
@@ -233,18 +244,15 @@ pub(crate) fn read(place: Place<'_>, artifact: &str, node: &Node<'_>) -> Option<
         name: name.unwrap_or_else(|| artifact.to_owned()),
         environment: environment?,
         template: template?,
-        template_url: properties.text_of("stackTemplateAssetObjectUrl"),
-        parameters: texts("parameters").unwrap_or_default(),
-        tags: texts("tags").unwrap_or_else(|| crate::metadata::stack_tags(node.value())),
-        notification_arns: properties
-            .field("notificationArns")
-            .map(|it| it.texts())
-            .unwrap_or_default(),
-        termination_protection: protection.and_then(|it| it.boolean()),
-        deploy_role: read_role(&properties, "assumeRoleArn", "assumeRole"),
-        execution_role_arn: properties.text_of("cloudFormationExecutionRoleArn"),
+        template_url,
+        parameters,
+        tags,
+        notification_arns: notification_arns.unwrap_or_default(),
+        termination_protection,
+        deploy_role,
+        execution_role_arn,
         lookup_role,
-        bootstrap: read_bootstrap(&properties),
+        bootstrap,
         dependencies: BTreeSet::new(),
         asset_manifests: Vec::new(),
         warnings: Vec::new(),

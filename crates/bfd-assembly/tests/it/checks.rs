@@ -130,7 +130,7 @@ fn stacks_of_another_environment() {
 
 #[test]
 fn versions_of_the_bootstrap_stack() {
-    let requires = |id: &str, version: u64, parameter: Value| {
+    let requiring = |id: &str, version: u64, parameter: Value| {
         let artifact = stack(id, &["Assets"]);
         let artifact = with(artifact, "/properties/requiresBootstrapStackVersion", json!(version));
         with(artifact, "/properties/bootstrapStackVersionSsmParameter", parameter)
@@ -140,9 +140,9 @@ fn versions_of_the_bootstrap_stack() {
     let of_assets = with(of_assets, parameter, json!("/${AWS::Region}/version"));
     let files = Memory::default()
         .artifacts(json!({
-            "A": requires("A", 6, json!("/eu-west-1/version")),
-            "B": requires("B", 8, json!("/other/version")),
-            "C": requires("C", 5, Value::Null),
+            "A": requiring("A", 6, json!("/eu-west-1/version")),
+            "B": requiring("B", 8, json!("/other/version")),
+            "C": requiring("C", 5, Value::Null),
             "Assets": of_assets,
         }))
         .with("a.json", json!({ "version": "54.0.0" }))

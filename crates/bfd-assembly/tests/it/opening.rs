@@ -5,7 +5,7 @@ use bfd_assembly::{Assembly, Environment, ImageSource, Problems, Warning};
 use insta::assert_snapshot;
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use std::path::Path;
+use std::{collections::BTreeSet, path::Path};
 
 #[test]
 fn a_directory_without_a_manifest() {
@@ -399,6 +399,8 @@ fn use_it(files: &Memory) -> Result<(), Problems> {
     let assembly = Assembly::open(Path::new(ROOT), files)?;
     let deployer = Environment::new("1", "r");
     let stacks: Vec<_> = assembly.stacks().iter().collect();
+    let ids: BTreeSet<_> = stacks.iter().map(|it| &it.id).collect();
+    assert_eq!(ids.len(), stacks.len());
     for (index, stack) in stacks.iter().enumerate() {
         let before: Vec<_> = stacks[..index].iter().map(|it| &it.id).collect();
         assert!(stack.dependencies.iter().all(|id| before.contains(&id)));
@@ -447,4 +449,19 @@ proptest! {
         files.0.insert(Path::new(ROOT).join("manifest.json"), bytes);
         let _ = use_it(&files);
     }
+}
+
+#[test]
+fn a_slash_in_an_id_is_no_directory() {
+    let inner = json!({ "version": "54.0.0", "artifacts": { "B": stack("B", &[]) } });
+    let files = Memory::default()
+        .artifacts(
+            json!({ "s": nested("s", &[]), "s/B": stack("s/B", &["B~"]), "B~": stack("B~", &[]) }),
+        )
+        .with("s/manifest.json", inner);
+
+    let assembly = files.open().unwrap();
+
+    let ids: Vec<_> = assembly.stacks().iter().map(|it| it.id.as_str()).collect();
+    assert_eq!(ids, ["s/B", "B~0", "s~1B"]);
 }

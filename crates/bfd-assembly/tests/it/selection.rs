@@ -20,7 +20,8 @@ fn selected(patterns: &[&str], reach: Reach) -> Vec<String> {
 
 fn errors(assembly: &Assembly, patterns: &[&str]) -> String {
     let errors: Vec<SelectionError> = assembly.select(patterns, Reach::Alone).unwrap_err();
-    errors.iter().map(|it| format!("{it}\n  help: {}\n", it.help())).collect()
+    let lines = errors.iter().map(|it| format!("{it}\n  help: {}", it.help()));
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 #[test]
