@@ -223,8 +223,7 @@ impl Checks<'_> {
 
 fn secrets<'p>(place: &'p Place<'_>, build: &'p ImageBuild) -> impl Iterator<Item = Problem> + 'p {
     build.secrets.iter().filter_map(|(id, secret)| {
-        let BuildSecret::Other(_) = secret else { return None };
-        // What is written there may be the secret itself: it is not repeated.
+        let BuildSecret::Other = secret else { return None };
         let detail = format!("the secret `{id}` of {} comes from somewhere unknown", place.name);
         let field = format!("dockerBuildSecrets/{}", id.replace('~', "~0").replace('/', "~1"));
         let problem = place.problem(ProblemKind::BuildSecret, &field, detail);

@@ -66,9 +66,9 @@ pub enum BuildSecret {
     Environment(String),
     /// A file, from the build context.
     File(PathBuf),
-    /// Something else, as `--secret` would be given it. No builder but docker may know it:
+    /// Something else, which is not kept: it could be the value.
     /// [`Assembly::check`](crate::Assembly::check) says so.
-    Other(String),
+    Other,
 }
 
 /// Where layers are kept between builds: what `--cache-from` and `--cache-to` take.
@@ -133,7 +133,7 @@ impl BuildSecret {
                 Some(("type", value)) if kind.is_none() => kind = Some(value),
                 Some(("src" | "source", value)) if source.is_none() => source = Some(value),
                 Some(("env", value)) if variable.is_none() => variable = Some(value),
-                _ => return Self::Other(text.to_owned()),
+                _ => return Self::Other,
             }
         }
         // With `type=env` docker takes `src` as the name of a variable too.
@@ -144,7 +144,7 @@ impl BuildSecret {
             {
                 Self::Environment(name.to_owned())
             }
-            _ => Self::Other(text.to_owned()),
+            _ => Self::Other,
         }
     }
 }
@@ -228,7 +228,7 @@ mod tests {
         assert_eq!(parse("type=env,env=TOKEN"), variable("TOKEN"));
         assert_eq!(parse("type=env,src=TOKEN"), variable("TOKEN"));
         for other in ["", "token", "type=vault,src=a", "src=a,env=B", "src=", "src=a,src=b"] {
-            assert_eq!(parse(other), BuildSecret::Other(other.to_owned()), "{other}");
+            assert_eq!(parse(other), BuildSecret::Other, "{other}");
         }
     }
 
