@@ -12,7 +12,6 @@ pub(crate) struct Pattern {
     pub(crate) is_negated: bool,
     /// Without braces, of which each choice is one.
     choices: Vec<Vec<Segment>>,
-    is_literal: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,13 +68,7 @@ impl Pattern {
         let is_after_star = rest.ends_with("*/**");
         let choices = choices.iter().map(|it| segments(it, is_after_star));
         let choices = choices.collect::<Result<Vec<_>, _>>()?;
-        let is_literal = !is_negated && !rest.contains(['*', '?', '[', ']', '{', '}', '\\']);
-        Ok(Self { is_negated, choices, is_literal })
-    }
-
-    /// Whether it is a name and nothing else.
-    pub(crate) fn is_literal(&self) -> bool {
-        self.is_literal
+        Ok(Self { is_negated, choices })
     }
 
     /// Whether the text is one that the pattern describes; for a negated one, that it leaves out.
@@ -347,8 +340,6 @@ mod tests {
         assert!(matches("a\\*", "a*"));
         assert!(!matches("a\\*", "ab"));
         assert!(matches("a{\\,,b}", "a,"));
-        assert!(Pattern::parse("Data").unwrap().is_literal());
-        assert!(!Pattern::parse("Data*").unwrap().is_literal());
         assert!(Pattern::parse("!Data").unwrap().is_negated);
     }
 

@@ -73,7 +73,8 @@ impl Assembly {
     ///
     /// # Errors
     ///
-    /// Every pattern that is wrong or that matches nothing.
+    /// Every pattern that is wrong or that matches nothing. With the CDK's CLI one that leaves out
+    /// nothing is no error; but then a slip of the pen deploys what was to be left out.
     pub fn select<P: AsRef<str>>(
         &self,
         patterns: &[P],
@@ -96,14 +97,14 @@ impl Assembly {
                 }
             };
             let found = self.matching(text, &pattern);
-            if pattern.is_negated {
-                left_out.extend(found);
-                continue;
-            }
             if found.is_empty() {
                 errors.push(self.no_match(text));
             }
-            selected.get_or_insert_default().extend(found);
+            if pattern.is_negated {
+                left_out.extend(found);
+            } else {
+                selected.get_or_insert_default().extend(found);
+            }
         }
         if !errors.is_empty() {
             return Err(errors);
@@ -126,16 +127,21 @@ impl Assembly {
             stacks.map(|stack| stack.id.clone()).collect()
         };
         let found = by(&|stack| pattern.matches(&stack.hierarchical_id));
-        if !found.is_empty() || !pattern.is_literal() {
+        if !found.is_empty() {
             return found;
         }
-        by(&|stack| stack.name == text || stack.artifact == text)
+        // No name has a letter that means something in a pattern.
+        let name = text.strip_prefix('!').unwrap_or(text);
+        by(&|stack| stack.name == name || stack.artifact == name)
     }
 
     fn no_match(&self, pattern: &str) -> SelectionError {
         let names = self.stacks().iter();
         let names = names.flat_map(|it| [it.hierarchical_id.as_str(), it.name.as_str()]);
-        let nearest = nearest(pattern, names).map(str::to_owned);
+        let name = pattern.strip_prefix('!');
+        let nearest = nearest(name.unwrap_or(pattern), names);
+        let nearest =
+            nearest.map(|it| if name.is_some() { format!("!{it}") } else { it.to_owned() });
         let mut known: Vec<_> =
             self.stacks().iter().map(|stack| stack.hierarchical_id.clone()).collect();
         known.sort();

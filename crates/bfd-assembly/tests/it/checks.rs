@@ -143,10 +143,11 @@ fn versions_of_the_bootstrap_stack() {
             "A": requiring("A", 6, json!("/eu-west-1/version")),
             "B": requiring("B", 8, json!("/other/version")),
             "C": requiring("C", 5, Value::Null),
+            "D": with(requiring("D", 4, json!("/eu-west-1/version")), "/dependencies", json!([])),
             "Assets": of_assets,
         }))
         .with("a.json", json!({ "version": "54.0.0" }))
-        .templates(&["A", "B", "C"]);
+        .templates(&["A", "B", "C", "D"]);
 
     assert_snapshot!(problems(&files));
     let assembly = files.open().unwrap();
@@ -158,7 +159,7 @@ fn versions_of_the_bootstrap_stack() {
     assert_eq!(
         required.collect::<Vec<_>>(),
         [
-            r#"aws://123456789012/eu-west-1 /eu-west-1/version 9 {"A", "B", "C"}"#,
+            r#"aws://123456789012/eu-west-1 /eu-west-1/version 9 {"A", "B", "C", "D"}"#,
             r#"aws://123456789012/eu-west-1 /other/version 8 {"B"}"#,
         ]
     );

@@ -286,8 +286,9 @@ fn every_property_of_a_stack_is_read_and_resolved() {
 
 #[test]
 fn every_field_of_an_asset_is_read() {
-    let destination = json!({ "repositoryName": "r", "imageTag": "t", "region": "${AWS::Region}",
-        "assumeRoleArn": "arn", "assumeRoleExternalId": "id",
+    let destination = json!({ "repositoryName": "r${AWS::Region}",
+        "imageTag": "t${AWS::AccountId}", "region": "${AWS::Region}",
+        "assumeRoleArn": "arn:${AWS::Partition}", "assumeRoleExternalId": "id",
         "assumeRoleAdditionalOptions": { "TransitiveTagKeys": ["k"] } });
     let image = json!({
         "displayName": "Image",
@@ -302,20 +303,29 @@ fn every_field_of_an_asset_is_read() {
         },
         "destinations": { "d": destination },
     });
+    let manifest = json!({ "type": "cdk:asset-manifest", "properties": { "file": "a.json",
+        "requiresBootstrapStackVersion": 6,
+        "bootstrapStackVersionSsmParameter": "/${AWS::Region}/version" } });
     let file = json!({
         "displayName": "File",
         "source": { "path": "a.bin" },
-        "destinations": { "d": { "bucketName": "b", "objectKey": "k", "assumeRoleArn": "arn" } },
+        "destinations": { "d": { "bucketName": "b${AWS::Region}", "objectKey": "k${AWS::AccountId}",
+            "assumeRoleArn": "arn:${AWS::Partition}" } },
     });
-    let files = Memory::default()
-        .artifacts(json!({ "A": stack("A", &["a"]), "a": assets("a.json") }))
-        .with(
+    let files =
+        Memory::default().artifacts(json!({ "A": stack("A", &["a"]), "a": manifest })).with(
             "a.json",
             json!({ "version": "54.0.0", "files": { "f": file }, "dockerImages": { "i": image } }),
         );
     let assembly = files.open().unwrap();
 
-    insta::assert_debug_snapshot!(assembly.stacks()[0].asset_manifests);
+    let stack = &assembly.stacks()[0];
+    insta::assert_debug_snapshot!(stack.asset_manifests);
+    let resolved = stack.resolved(&Environment::new("123456789012", "us-east-1"));
+    let resolved = format!("{:?}", resolved.asset_manifests);
+    assert!(!resolved.contains("${"), "{resolved}");
+    // The region of the stack, for a destination that has none and for one that says so.
+    assert_eq!(resolved.matches("region: Some(\"eu-west-1\")").count(), 2);
 }
 
 fn any_json() -> impl Strategy<Value = Value> {

@@ -98,7 +98,9 @@ fn links_are_followed_and_modes_are_two() {
         fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
     }
     fs::create_dir(directory.path().join("empty")).unwrap();
+    // Twice the same is no loop.
     symlink(outside.path(), directory.path().join("directory")).unwrap();
+    symlink("directory", directory.path().join("again")).unwrap();
     symlink("z", directory.path().join("link")).unwrap();
 
     let packaged = archive(directory.path()).unwrap();
@@ -108,6 +110,7 @@ fn links_are_followed_and_modes_are_two() {
         ("a-b", "a-b", 0o644),
         ("a.b", "a.b", 0o644),
         ("a/b", "a/b", 0o755),
+        ("again/shared", "s", 0o644),
         ("directory/shared", "s", 0o644),
         ("link", "z", 0o755),
         ("z", "z", 0o755),

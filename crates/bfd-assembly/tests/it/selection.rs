@@ -59,6 +59,7 @@ fn some_can_be_left_out() {
     let without = selected(&["!Preview/**"], Reach::Alone);
     assert_eq!(without, selected(&["*"], Reach::Alone));
     assert_eq!(selected(&["{Data,Access}", "!Data"], Reach::Alone), ["Access"]);
+    assert_eq!(selected(&["{Data,Access}", "!bellyfed-cdk-data"], Reach::Alone), ["Access"]);
     let again = selected(&["Worker", "Network", "!Network"], Reach::WithDependencies);
     assert_eq!(again, ["Network", "Cluster", "Roles", "Worker"]);
 }
@@ -69,7 +70,7 @@ fn every_pattern_that_selects_nothing() {
 
     assert_snapshot!(errors(
         &assembly,
-        &["Wroker", "bellyfed-cdk-dat", "Billing", "Foo/*", "[", ""]
+        &["Wroker", "bellyfed-cdk-dat", "Billing", "Foo/*", "!Dta", "[", ""]
     ));
     assert_snapshot!(errors(&assembly, &[]));
     assert_snapshot!(errors(&assembly, &["Data", "!**"]));
