@@ -5,7 +5,7 @@ use crate::{
     asset::{FileSource, Packaging},
     environment::Environment,
     files::{Entry, Files, shown},
-    image::{BuildSecret, ImageBuild, ImageSource},
+    image::{BuildOption, BuildSecret, ImageBuild, ImageSource},
     problem::{Problem, ProblemKind, Problems},
     stack::{Bootstrap, SYNTHESISE_AGAIN, Stack},
 };
@@ -27,7 +27,8 @@ pub struct BootstrapRequirement {
 impl Assembly {
     /// Looks for everything that would fail later, for stacks that are deployed by somebody in
     /// `deployer`: templates and assets that are not there or that bfd cannot make, stacks of one
-    /// name, stacks that belong elsewhere, errors of the application.
+    /// name, stacks that belong elsewhere, errors of the application. `options` are those that
+    /// builds of images may have.
     ///
     /// # Errors
     ///
@@ -36,9 +37,10 @@ impl Assembly {
         &self,
         stacks: &[&Stack],
         deployer: &Environment,
+        options: &BTreeSet<BuildOption>,
         files: &dyn Files,
     ) -> Result<(), Problems> {
-        let checks = Checks { assembly: self, files };
+        let checks = Checks { assembly: self, options, files };
         let mut problems = Vec::new();
         for stack in stacks {
             problems.extend(stack.annotations.iter().cloned());
@@ -140,6 +142,7 @@ fn at(stack: &Stack, kind: ProblemKind, below: &str, detail: String) -> Problem 
 
 struct Checks<'c> {
     assembly: &'c Assembly,
+    options: &'c BTreeSet<BuildOption>,
     files: &'c dyn Files,
 }
 
@@ -181,6 +184,9 @@ impl Checks<'_> {
                     ImageSource::Build(build) => {
                         problems.extend(self.image(&place, build));
                         problems.extend(secrets(&place, build));
+                        let needed = build.options();
+                        let missing = needed.difference(self.options);
+                        problems.extend(missing.map(|option| place.option(*option)));
                     }
                     ImageSource::Executable(command) => {
                         problems.push(place.executable(command, "a `directory`"));
@@ -252,6 +258,13 @@ impl<'p> Place<'p> {
     fn missing(&self, field: &str, path: &Path, what: &str) -> Problem {
         let detail = format!("{} is made of `{}`: {what}", self.name, shown(path));
         self.problem(ProblemKind::MissingAsset, field, detail).help(SYNTHESISE_AGAIN)
+    }
+
+    fn option(&self, option: BuildOption) -> Problem {
+        let field = option.to_string();
+        let detail = format!("{} is built with `{field}`, which bfd does not pass on", self.name);
+        self.problem(ProblemKind::BuildOption, &field, detail)
+            .help("build it without that, or deploy this stack with `cdk deploy`")
     }
 
     fn executable(&self, command: &[String], instead: &str) -> Problem {

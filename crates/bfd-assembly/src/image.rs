@@ -9,9 +9,10 @@ use crate::{
     stack::Role,
 };
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
 };
+use thiserror::Error;
 
 /// An image, and the repositories it goes to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,6 +72,26 @@ pub enum BuildSecret {
     Other,
 }
 
+/// What a build may need that not every builder, or not every way to call one, has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Error)]
+pub enum BuildOption {
+    /// [`ImageBuild::contexts`]
+    #[error("dockerBuildContexts")]
+    Contexts,
+    /// [`ImageBuild::ssh`]
+    #[error("dockerBuildSsh")]
+    Ssh,
+    /// [`ImageBuild::network_mode`]
+    #[error("networkMode")]
+    NetworkMode,
+    /// [`ImageBuild::outputs`]
+    #[error("dockerOutputs")]
+    Outputs,
+    /// [`ImageBuild::is_cache_disabled`]
+    #[error("cacheDisabled")]
+    NoCache,
+}
+
 /// Where layers are kept between builds: what `--cache-from` and `--cache-to` take.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cache {
@@ -104,6 +125,18 @@ impl ImageDestination {
 }
 
 impl ImageBuild {
+    /// Which of the options this build needs.
+    pub fn options(&self) -> BTreeSet<BuildOption> {
+        let needed = [
+            (BuildOption::Contexts, !self.contexts.is_empty()),
+            (BuildOption::Ssh, self.ssh.is_some()),
+            (BuildOption::NetworkMode, self.network_mode.is_some()),
+            (BuildOption::Outputs, !self.outputs.is_empty()),
+            (BuildOption::NoCache, self.is_cache_disabled),
+        ];
+        needed.into_iter().filter(|(_, is_needed)| *is_needed).map(|(option, _)| option).collect()
+    }
+
     /// The Dockerfile, relative to the directory of the assembly.
     pub fn dockerfile_path(&self) -> PathBuf {
         let name = self.dockerfile.as_deref().unwrap_or(Path::new("Dockerfile"));

@@ -12,7 +12,7 @@
 //! | [`environment`] | accounts and regions, and the placeholders that stand for them |
 //! | [`selection`] | which stacks a pattern names |
 //! | [`check`] | what would fail, found before AWS is asked |
-//! | [`package`] | the bytes of a file asset |
+//! | [`mod@package`] | the bytes of a file asset |
 //! | [`hash`] | whether an assembly is still the one that was planned with |
 //! | [`files`] | where all of it is read from |
 //! | [`problem`] | what is wrong, where, and what to do |
@@ -42,7 +42,9 @@ pub use check::BootstrapRequirement;
 pub use environment::{DeclaredEnvironment, Environment};
 pub use files::{Disk, Entry, Files};
 pub use hash::ContentHash;
-pub use image::{BuildSecret, Cache, ImageAsset, ImageBuild, ImageDestination, ImageSource};
+pub use image::{
+    BuildOption, BuildSecret, Cache, ImageAsset, ImageBuild, ImageDestination, ImageSource,
+};
 pub use package::{PackageError, Packaged, package};
 pub use problem::{Problem, ProblemKind, Problems, Warning};
 pub use selection::{Reach, SelectionError};

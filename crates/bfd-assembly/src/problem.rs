@@ -73,6 +73,9 @@ pub enum ProblemKind {
     /// A secret of an image's build is not of a form that can be passed on.
     #[error("unknown source of a secret")]
     BuildSecret,
+    /// The build of an image needs what the builder cannot be told.
+    #[error("option of a build that is not supported")]
+    BuildOption,
     /// Two stacks would be one.
     #[error("two stacks of one name")]
     SameName,

@@ -1,9 +1,10 @@
 //! What is found before AWS is asked.
 
 use crate::support::{Memory, assets, stack, with};
-use bfd_assembly::{Environment, Problems, Reach};
+use bfd_assembly::{BuildOption, Environment, Problems, Reach};
 use insta::assert_snapshot;
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 
 fn deployer() -> Environment {
     Environment::new("123456789012", "eu-west-1")
@@ -12,7 +13,7 @@ fn deployer() -> Environment {
 fn check(files: &Memory) -> Result<(), Problems> {
     let assembly = files.open().unwrap();
     let stacks = assembly.select(&["**"], Reach::Alone).unwrap();
-    assembly.check(&stacks, &deployer(), files)
+    assembly.check(&stacks, &deployer(), &BTreeSet::new(), files)
 }
 
 fn problems(files: &Memory) -> String {
@@ -39,7 +40,7 @@ fn templates_that_are_not_there() {
     let error = assembly.stacks()[1].template.text(&files).unwrap_err();
     assert_snapshot!(error.to_string());
     let fine = assembly.select(&["A"], Reach::Alone).unwrap();
-    assert_eq!(assembly.check(&fine, &deployer(), &files), Ok(()));
+    assert_eq!(assembly.check(&fine, &deployer(), &BTreeSet::new(), &files), Ok(()));
 }
 
 #[test]
@@ -186,4 +187,29 @@ fn what_the_application_says_itself() {
     let assembly = files.open().unwrap();
     let warnings: Vec<_> = assembly.stacks()[0].warnings.iter().map(ToString::to_string).collect();
     assert_eq!(warnings, ["/A/Bucket: is not versioned"]);
+}
+
+#[test]
+fn builds_that_need_more_than_the_builder_has() {
+    let source = json!({
+        "directory": "here", "dockerBuildArgs": { "A": "1" }, "dockerBuildTarget": "last",
+        "dockerBuildContexts": { "c": "../c" }, "dockerBuildSsh": "default",
+        "networkMode": "host", "dockerOutputs": ["type=docker"], "cacheDisabled": true,
+    });
+    let files = with_assets(json!({
+        "dockerImages": { "1": { "source": source, "destinations": {} } },
+    }))
+    .with("here/Dockerfile", "FROM scratch");
+
+    assert_snapshot!(problems(&files));
+    let assembly = files.open().unwrap();
+    let stacks: Vec<_> = assembly.stacks().iter().collect();
+    let all = [
+        BuildOption::Contexts,
+        BuildOption::Ssh,
+        BuildOption::NetworkMode,
+        BuildOption::Outputs,
+        BuildOption::NoCache,
+    ];
+    assert_eq!(assembly.check(&stacks, &deployer(), &all.into(), &files), Ok(()));
 }

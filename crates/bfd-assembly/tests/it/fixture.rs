@@ -1,7 +1,10 @@
 //! The assemblies that a real CDK wrote.
 
 use bfd_assembly::{Assembly, Disk, Environment, FileSource, ImageSource, Packaging, Reach, Stack};
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+};
 
 pub(crate) fn directory(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures/cdk").join(name)
@@ -179,7 +182,7 @@ fn nothing_is_wrong_where_it_belongs() {
 
         let stacks = assembly.select(&["**"], Reach::Alone).unwrap();
 
-        assert_eq!(assembly.check(&stacks, &deployer, &Disk), Ok(()));
+        assert_eq!(assembly.check(&stacks, &deployer, &BTreeSet::new(), &Disk), Ok(()));
         let required = assembly.bootstrap_requirements(&stacks, &deployer);
         let parameter = "/cdk-bootstrap/hnb659fds/version".to_owned();
         let requirement = &required[&(deployer, parameter)];

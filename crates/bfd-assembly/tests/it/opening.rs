@@ -418,7 +418,7 @@ fn use_it(files: &Memory) -> Result<(), Problems> {
     }
     assembly.bootstrap_requirements(&stacks, &deployer);
     assembly.content_hash(files).unwrap();
-    assembly.check(&stacks, &deployer, files)
+    assembly.check(&stacks, &deployer, &BTreeSet::new(), files)
 }
 
 proptest! {
