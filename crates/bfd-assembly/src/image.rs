@@ -10,6 +10,7 @@ use crate::{
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
+    fmt,
     path::{Path, PathBuf},
 };
 use thiserror::Error;
@@ -98,6 +99,14 @@ pub struct Cache {
     /// Such as `registry`.
     pub kind: String,
     pub parameters: BTreeMap<String, String>,
+}
+
+impl fmt::Display for Cache {
+    /// As `--cache-from` takes it: `type=registry,ref=…`.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "type={}", self.kind)?;
+        self.parameters.iter().try_for_each(|(name, value)| write!(formatter, ",{name}={value}"))
+    }
 }
 
 /// A tag in a repository. Texts may have placeholders.

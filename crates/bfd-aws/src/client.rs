@@ -1,6 +1,11 @@
 use crate::{
-    Settings, Transport, error,
-    kinds::{image::Turns, stack::Templates},
+    Settings, Transport,
+    acting::Roles,
+    error,
+    kinds::{
+        image::Turns,
+        stack::{Published, Templates},
+    },
     logs::Logs,
     rate::Rates,
     registry::Registries,
@@ -52,12 +57,17 @@ pub struct Aws {
     /// Reads plaintext at the moment it is sent.
     pub(crate) secrets: Arc<dyn Secrets>,
     pub(crate) registries: Registries,
-    pub(crate) builds: Turns,
-    pub(crate) templates: Option<Templates>,
+    pub(crate) builds: Arc<Turns>,
+    pub(crate) templates: Option<Arc<Templates>>,
+    /// Of whoever runs bfd.
+    pub(crate) roles: Roles,
+    /// What is known to be in buckets.
+    pub(crate) published: Arc<Published>,
+    config: SdkConfig,
     settings: Settings,
     sleep: SharedAsyncSleep,
     time: SharedTimeSource,
-    rates: Rates,
+    rates: Arc<Rates>,
     traffic: Traffic,
 }
 
@@ -66,6 +76,16 @@ impl fmt::Debug for Aws {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Aws").field("settings", &self.settings).finish_non_exhaustive()
     }
+}
+
+/// What every connection of a process has in common.
+struct World {
+    secrets: Arc<dyn Secrets>,
+    templates: Option<Arc<Templates>>,
+    settings: Settings,
+    sleep: SharedAsyncSleep,
+    time: SharedTimeSource,
+    traffic: Traffic,
 }
 
 /// What came of a request to create something.
@@ -118,23 +138,53 @@ impl Aws {
     pub(crate) async fn connect(settings: Settings, secrets: Arc<dyn Secrets>) -> Self {
         let traffic = Traffic::default();
         let (config, sleep, time) = configured(&settings, &traffic).await;
+        let templates = Templates::new(&settings).map(Arc::new);
+        let world = World { secrets, templates, settings, sleep, time, traffic };
+        Self::of(&config, world, Arc::default(), Arc::default(), Arc::default())
+    }
+
+    /// The same connection with other credentials.
+    pub(crate) fn with(&self, config: &SdkConfig) -> Self {
+        let world = World {
+            secrets: Arc::clone(&self.secrets),
+            templates: self.templates.clone(),
+            settings: self.settings.clone(),
+            sleep: self.sleep.clone(),
+            time: self.time.clone(),
+            traffic: self.traffic.clone(),
+        };
+        let (builds, rates) = (Arc::clone(&self.builds), Arc::clone(&self.rates));
+        Self::of(config, world, builds, rates, Arc::clone(&self.published))
+    }
+
+    fn of(
+        config: &SdkConfig,
+        world: World,
+        builds: Arc<Turns>,
+        rates: Arc<Rates>,
+        published: Arc<Published>,
+    ) -> Self {
+        let World { secrets, templates, settings, sleep, time, traffic } = world;
         Self {
-            autoscaling: client!(aws_sdk_applicationautoscaling, &config),
-            cloudformation: client!(aws_sdk_cloudformation, &config),
-            ecr: client!(aws_sdk_ecr, &config),
-            ecs: client!(aws_sdk_ecs, &config),
-            logs: Logs::new(&config),
-            secrets_manager: SecretsManager::new(&config),
-            ssm: client!(aws_sdk_ssm, &config),
-            sts: client!(aws_sdk_sts, &config),
-            builds: Turns::default(),
-            templates: Templates::new(&settings),
+            autoscaling: client!(aws_sdk_applicationautoscaling, config),
+            cloudformation: client!(aws_sdk_cloudformation, config),
+            ecr: client!(aws_sdk_ecr, config),
+            ecs: client!(aws_sdk_ecs, config),
+            logs: Logs::new(config),
+            secrets_manager: SecretsManager::new(config),
+            ssm: client!(aws_sdk_ssm, config),
+            sts: client!(aws_sdk_sts, config),
+            builds,
+            templates,
+            roles: Roles::default(),
+            published,
+            config: config.clone(),
             registries: Registries::new(config.http_client(), sleep.clone(), time.clone()),
             secrets,
             settings,
             sleep,
             time,
-            rates: Rates::default(),
+            rates,
             traffic,
         }
     }
@@ -275,6 +325,11 @@ impl Aws {
 
     pub(crate) fn time_source(&self) -> SharedTimeSource {
         self.time.clone()
+    }
+
+    /// The SDK's configuration, with the credentials of this connection.
+    pub(crate) fn config(&self) -> &SdkConfig {
+        &self.config
     }
 
     /// Where requests go instead of AWS's own endpoints.

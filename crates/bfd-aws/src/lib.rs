@@ -7,6 +7,7 @@
 //! | [`AwsProvider`] | the trait's implementation: dispatch to kinds |
 //! | `settings` | what a connection is made from |
 //! | `client` | the SDK's clients, the one way to send a request |
+//! | `acting` | roles that some calls are made with |
 //! | `transport` | HTTP, the count of requests, and the leave to send them |
 //! | `rate` | client-side rate limits, on the connection's own clock |
 //! | `error` | from the SDK's errors to the engine's |
@@ -17,6 +18,7 @@
 //! | `inputs`, `tags` | reading canonical properties |
 //! | `shapes` | AWS's own JSON to and from the SDK's types |
 //! | `kinds` | one module per kind |
+mod acting;
 mod client;
 mod error;
 mod inputs;

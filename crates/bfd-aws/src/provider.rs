@@ -1,5 +1,6 @@
 use crate::{
     Aws, Settings,
+    acting::{self, Role},
     client::is_write,
     error,
     kinds::{self, KindCalls, Reading, coordinator, repository},
@@ -14,7 +15,11 @@ use bfd_provider::{
 };
 use bfd_store::Tenure;
 use futures_util::future::{join_all, try_join_all};
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 /// Says that a failed call may have left its object, where nobody knows better: its answer was
 /// lost, or an earlier process made the same call and died. The undo looks.
@@ -61,6 +66,9 @@ fn discreet(aws: &Aws, context: &Context) -> Context {
     Context { progress: Progress::new(tell), ..context.clone() }
 }
 
+/// The most names that GetParameters takes.
+const NAMES: usize = 10;
+
 /// How old a read may be; AWS publishes no figure, and what is seen are seconds.
 pub(crate) const SETTLING: Duration = Duration::from_secs(5);
 
@@ -88,16 +96,48 @@ impl AwsProvider {
         self.0.only_under(tenure);
     }
 
+    /// The values of plain parameters in Parameter Store; those that are not there are left out.
+    /// `role` is a table with an `arn`, as stacks have it.
+    pub async fn parameter_values(
+        &self,
+        names: &BTreeSet<String>,
+        role: Option<&Value>,
+    ) -> Result<BTreeMap<String, String>, ProviderError> {
+        let role = role.and_then(Role::read);
+        let other = self.aws().acting(role.as_ref()).await?;
+        let aws = other.as_deref().unwrap_or(self.aws());
+        let names: Vec<String> = names.iter().cloned().collect();
+        let reads = names.chunks(NAMES).map(|names| {
+            let request = aws.ssm.get_parameters().set_names(Some(names.to_vec()));
+            aws.call("ssm:GetParameters", request.send())
+        });
+        let found = try_join_all(reads).await?.into_iter();
+        let found = found.flat_map(|answer| answer.parameters.unwrap_or_default());
+        Ok(found.filter_map(|one| Some((one.name?, one.value?))).collect())
+    }
+
     pub fn aws(&self) -> &Aws {
         &self.0
     }
 
     async fn look(&self, wanted: &[Wanted<'_>]) -> Result<Observation, ProviderError> {
+        let mut by_role: BTreeMap<Option<Role>, Vec<Wanted<'_>>> = BTreeMap::new();
+        for one in wanted {
+            by_role.entry(role_of(one)).or_default().push(*one);
+        }
+        let reads = by_role.iter().map(|(role, wanted)| async move {
+            let other = self.aws().acting(role.as_ref()).await?;
+            Self::look_as(other.as_deref().unwrap_or(self.aws()), wanted).await
+        });
+        Ok(try_join_all(reads).await?.into_iter().flatten().collect())
+    }
+
+    async fn look_as(aws: &Aws, wanted: &[Wanted<'_>]) -> Result<Observation, ProviderError> {
         let mut by_kind: BTreeMap<&Kind, Vec<Wanted<'_>>> = BTreeMap::new();
         for one in wanted {
             by_kind.entry(one.address.kind()).or_default().push(*one);
         }
-        let reading = Reading { aws: self.aws(), repositories: repository::Listing::new(wanted) };
+        let reading = Reading { aws, repositories: repository::Listing::new(wanted) };
         let reads = by_kind.into_iter().map(|(kind, mut wanted)| {
             // The same requests whatever the order of asking.
             wanted.sort_by_key(|one| one.address);
@@ -130,6 +170,13 @@ impl AwsProvider {
             ProviderError::new("bfd", ErrorClass::Local, why)
         })
     }
+}
+
+/// The role that an object is read with: the declared one, else the recorded one.
+fn role_of(wanted: &Wanted<'_>) -> Option<Role> {
+    let Some(inputs) = wanted.inputs else { return Role::of(&wanted.prior?.inputs) };
+    let declared = acting::FIELDS.iter().find_map(|field| inputs.get(*field))?;
+    Role::read(&declared.resolve(&|_| None).ok()?)
 }
 
 /// Whether something that is recorded was not found, or not all of it.
@@ -193,7 +240,9 @@ impl Provider for AwsProvider {
     ) -> Result<Object, ProviderError> {
         let calls = Self::calls(address.kind())?;
         let discreet = discreet(self.aws(), context);
-        let made = calls.create(self.aws(), address, inputs, &discreet).await;
+        let other = self.aws().acting(Role::of(inputs).as_ref()).await?;
+        let aws = other.as_deref().unwrap_or(self.aws());
+        let made = calls.create(aws, address, inputs, &discreet).await;
         made.map_err(|error| {
             let error = redacted(self.aws(), error);
             if_in_doubt(error, context, || calls.by_name(inputs))
@@ -209,7 +258,9 @@ impl Provider for AwsProvider {
     ) -> Result<Object, ProviderError> {
         let calls = Self::calls(address.kind())?;
         let discreet = discreet(self.aws(), context);
-        let made = calls.update(self.aws(), address, prior, inputs, &discreet).await;
+        let other = self.aws().acting(Role::of(inputs).as_ref()).await?;
+        let aws = other.as_deref().unwrap_or(self.aws());
+        let made = calls.update(aws, address, prior, inputs, &discreet).await;
         made.map_err(|error| {
             if_in_doubt(redacted(self.aws(), error), context, || {
                 let object = calls.by_name(inputs)?;
@@ -227,7 +278,9 @@ impl Provider for AwsProvider {
     ) -> Result<Object, ProviderError> {
         let calls = Self::calls(address.kind())?;
         let discreet = discreet(self.aws(), context);
-        let restored = calls.restore(self.aws(), address, current, prior, &discreet).await;
+        let other = self.aws().acting(Role::of(&prior.inputs).as_ref()).await?;
+        let aws = other.as_deref().unwrap_or(self.aws());
+        let restored = calls.restore(aws, address, current, prior, &discreet).await;
         restored.map_err(|error| redacted(self.aws(), error))
     }
 
@@ -239,7 +292,9 @@ impl Provider for AwsProvider {
     ) -> Result<(), ProviderError> {
         let calls = Self::calls(address.kind())?;
         let discreet = discreet(self.aws(), context);
-        let deleted = calls.delete(self.aws(), address, prior, &discreet).await;
+        let other = self.aws().acting(Role::of(&prior.inputs).as_ref()).await?;
+        let aws = other.as_deref().unwrap_or(self.aws());
+        let deleted = calls.delete(aws, address, prior, &discreet).await;
         deleted.map_err(|error| redacted(self.aws(), error))
     }
 

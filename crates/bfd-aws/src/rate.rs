@@ -78,7 +78,7 @@ impl Family {
             Self::SsmPut => (10.0, 3.0),
             Self::SsmTag => (10.0, 5.0),
             Self::SsmRead => (40.0, 40.0),
-            Self::CloudFormation => (20.0, 5.0),
+            Self::CloudFormation => (60.0, 10.0),
             Self::LogsRead | Self::RegistryImage => (10.0, 10.0),
             Self::RegistryLayer => (100.0, 100.0),
         };

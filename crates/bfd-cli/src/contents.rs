@@ -13,7 +13,7 @@ use bfd_core::{
     Address, Expr, Inputs, Problem, Properties, Resource, Value,
     plan::{Op, Plan, Step},
 };
-use bfd_kinds::stack::TEMPLATE_BODY_LIMIT;
+use bfd_kinds::stack::{TEMPLATE_BODY_LIMIT, has_template_asset};
 use bfd_manifest::{Backend, Manifest};
 use bfd_plan::Graph;
 use futures_util::future::join_all;
@@ -60,7 +60,7 @@ fn large_templates(manifest: &Manifest) -> Vec<Problem> {
     let stacks = manifest.resources.iter().filter(|it| it.address.kind().as_str() == "stack");
     let too_large = stacks.filter_map(|stack| {
         let size = stack.inputs.get("template")?.as_str()?.len();
-        if size <= TEMPLATE_BODY_LIMIT {
+        if size <= TEMPLATE_BODY_LIMIT || has_template_asset(&stack.inputs) {
             return None;
         }
         let span = stack.spans.get("template").unwrap_or(&stack.span).clone();

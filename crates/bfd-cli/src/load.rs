@@ -66,6 +66,7 @@ pub fn load(args: &ManifestArgs, secret_use: SecretUse) -> Result<Loaded, Comman
     let work_tree = WorkTree::around(&directory);
     let options = bfd_manifest::Options {
         read: &|path: &Path| fs::read_to_string(path),
+        files: &bfd_manifest::Disk,
         env: &host::variable,
         git: &|name| work_tree.get(name),
         vars: &vars,

@@ -1,6 +1,7 @@
 //! What `plan`, `apply` and `destroy` share: look, then decide.
 
 use crate::{
+    bootstrap_version,
     connect::Connection,
     contents::known_inputs,
     exit::CommandError,
@@ -107,6 +108,7 @@ pub async fn plan(
     };
     if let Some(connection) = connection {
         check_platforms(loaded, &plan, connection).await?;
+        bootstrap_version::check(loaded, &plan, connection).await?;
     }
     let warnings = manifest.warnings.iter().filter(|p| p.severity == Severity::Warning);
     plan.warnings.extend(warnings.map(warning));

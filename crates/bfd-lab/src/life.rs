@@ -464,6 +464,7 @@ impl Project {
             env: &|name| self.variables.get(name).cloned(),
             git: &|_| Err("there is no work tree".to_owned()),
             vars: &BTreeMap::new(),
+            files: &bfd_manifest::Disk,
             secret_digest: &digest,
             kinds: bfd_kinds::all(),
         };

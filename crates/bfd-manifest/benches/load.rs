@@ -32,6 +32,7 @@ fn text_to_resources(bencher: Bencher<'_, '_>, resources: usize) {
             env: &|_| None,
             git: &|_| Err("there is no work tree".to_owned()),
             vars: &vars,
+            files: &bfd_manifest::Disk,
             secret_digest: &|_, _, _| Ok(String::new()),
             kinds: bfd_kinds::all(),
         };
@@ -52,6 +53,7 @@ fn text_to_problems(bencher: Bencher<'_, '_>, resources: usize) {
             env: &|_| None,
             git: &|_| Err("there is no work tree".to_owned()),
             vars: &vars,
+            files: &bfd_manifest::Disk,
             secret_digest: &|_, _, _| Ok(String::new()),
             kinds: bfd_kinds::all(),
         };

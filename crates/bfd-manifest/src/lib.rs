@@ -11,6 +11,7 @@
 //! | `extends` | a chain of files → one tree |
 //! | `variables` | `[vars]`, `--var`, environment → values |
 //! | `settings` | `[environment]`, `[provider]`, `[state]`, `[rollback]`, `[guard]` → [`Manifest`] |
+//! | `assemblies` | CDK applications → tables, as if they were written |
 //! | `declared` | kinds' tables → addresses |
 //! | `fields`, `scalars`, `outside` | one table and its description → inputs |
 //! | `template`, `scope` | `${…}` in it → values and references |
@@ -19,6 +20,7 @@
 //! | `duplicates`, `cycles` | what no single resource can know |
 //!
 //! [`schema`] and [`reference`] describe all of it, for editors and for people.
+mod assemblies;
 mod common;
 mod cycles;
 mod declared;
@@ -47,10 +49,12 @@ mod types;
 mod variables;
 mod words;
 
+pub use bfd_assembly::{Disk, Files};
 pub use duration::{parse as parse_duration, show as show_duration};
 pub use load::{Failed, load};
 pub use manifest::{
-    Approval, Backend, Deletes, Guard, Manifest, ProviderKind, ProviderSettings, StateSettings,
+    Approval, Backend, BootstrapVersion, Deletes, Guard, Manifest, ProviderKind, ProviderSettings,
+    ReadAssembly, StateSettings,
 };
 pub use options::{Options, SecretDigest, Unreadable};
 pub use reference::reference;

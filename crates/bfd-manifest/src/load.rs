@@ -1,5 +1,5 @@
 use crate::{
-    cycles, declared, duplicates, extends,
+    assemblies, cycles, declared, duplicates, extends,
     manifest::Manifest,
     options::Options,
     resources,
@@ -25,14 +25,13 @@ pub struct Failed {
 /// Reads a manifest and what it extends. Fails with every mistake in it.
 pub fn load(path: &Path, options: &Options<'_>) -> Result<Manifest, Failed> {
     let mut sources = Sources::default();
-    let tree = match extends::read(path, options, &mut sources) {
+    let mut tree = match extends::read(path, options, &mut sources) {
         Ok(tree) => tree,
         Err(problems) => return Err(Failed { problems: sorted(problems), sources }),
     };
     let mut problems = Vec::new();
     let mut variables = Variables::read(tree.get("vars"), options, &mut problems);
-    let (all, index) = declared::collect(&tree, options.kinds, &mut problems);
-
+    let nothing = declared::Index::new(options.kinds);
     let nowhere = Environment::default();
     let (none, directory) = (Variables::default(), path.parent().unwrap_or(Path::new("")));
     let scope = Scope {
@@ -41,7 +40,7 @@ pub fn load(path: &Path, options: &Options<'_>) -> Result<Manifest, Failed> {
         directory,
         environment: &nowhere,
         variables: &none,
-        declared: &index,
+        declared: &nothing,
         reach: Reach::Environment,
     };
     // Variables may say the environment, and the environment variables: first the
@@ -50,7 +49,11 @@ pub fn load(path: &Path, options: &Options<'_>) -> Result<Manifest, Failed> {
         settings::environment(&tree, &Scope { variables: &variables, ..scope }, &mut problems);
     let scope = Scope { environment: &environment, reach: Reach::Variables, ..scope };
     variables.expand(&scope, &mut problems);
+    // What applications have is declared before anything refers to it.
     let scope = Scope { variables: &variables, reach: Reach::Everything, ..scope };
+    let assemblies = assemblies::expand(&mut tree, &scope, &mut problems);
+    let (all, index) = declared::collect(&tree, options.kinds, &mut problems);
+    let scope = Scope { declared: &index, ..scope };
 
     let settings = settings::settings(&tree, &scope, &mut problems);
     let mut checked = resources::check(&all, &scope, &mut problems);
@@ -74,6 +77,7 @@ pub fn load(path: &Path, options: &Options<'_>) -> Result<Manifest, Failed> {
         log_lines: settings.log_lines,
         deployments: settings.deployments,
         guard: settings.guard,
+        assemblies,
         resources,
         sources,
         warnings: problems,

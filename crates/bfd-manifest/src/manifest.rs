@@ -1,6 +1,10 @@
 use crate::sources::Sources;
-use bfd_core::{Environment, Problem, Resource, plan::Rollback};
-use std::{collections::BTreeMap, path::PathBuf, time::Duration};
+use bfd_core::{Environment, Problem, Resource, Span, plan::Rollback};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+    time::Duration,
+};
 
 /// A manifest without mistakes.
 #[derive(Clone, Debug)]
@@ -17,11 +21,33 @@ pub struct Manifest {
     /// How many of the last runs a rollback by command shall be able to take back.
     pub deployments: usize,
     pub guard: Guard,
+    /// The CDK applications that some of the resources come from.
+    pub assemblies: Vec<ReadAssembly>,
     /// By address.
     pub resources: Vec<Resource>,
     /// What the spans in it point into.
     pub sources: Sources,
     pub warnings: Vec<Problem>,
+}
+
+/// A CDK application whose stacks are among the resources.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReadAssembly {
+    pub name: String,
+    pub directory: PathBuf,
+    /// What the account has to have before.
+    pub versions: Vec<BootstrapVersion>,
+}
+
+/// The least version of a bootstrap stack, and the SSM parameter that has the one that is there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BootstrapVersion {
+    pub parameter: String,
+    pub version: u64,
+    /// The stacks that need it, as the application calls them.
+    pub stacks: BTreeSet<String>,
+    /// Where the assembly is named.
+    pub place: Span,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

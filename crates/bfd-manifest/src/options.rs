@@ -27,6 +27,8 @@ pub type SecretDigest<'a> =
 pub struct Options<'a> {
     /// Reads a file: the manifest, what it extends, templates.
     pub read: &'a dyn Fn(&Path) -> io::Result<String>,
+    /// Reads what CDK applications were synthesised to.
+    pub files: &'a (dyn bfd_assembly::Files + 'a),
     /// Looks up an environment variable.
     pub env: &'a dyn Fn(&str) -> Option<String>,
     /// Variables given on the command line; they win over `[vars]`.

@@ -20,6 +20,8 @@ pub fn reference(kinds: &[&'static KindSpec]) -> String {
         page.fields(section.fields, Columns::Plain);
     }
     page.section("`[vars]`", sections::VARS);
+    page.section("`[assembly.NAME]`", sections::ASSEMBLY.doc);
+    page.fields(sections::ASSEMBLY.fields, Columns::Plain);
     page.paragraph("## Every kind");
     page.paragraph("These fields may be written in the table of any resource.");
     page.fields(common::FIELDS, Columns::Plain);

@@ -16,19 +16,13 @@ pub fn schema(kinds: &[&'static KindSpec]) -> Value {
         properties.insert(section.name.to_owned(), table(section.doc, section.fields));
     }
     properties.insert("vars".to_owned(), variables());
+    let assembly =
+        named(sections::ASSEMBLY.doc, table(sections::ASSEMBLY.doc, sections::ASSEMBLY.fields));
+    properties.insert(sections::ASSEMBLY.name.to_owned(), assembly);
     for spec in kinds {
         let fields: Vec<Field> = spec.fields.iter().chain(common::FIELDS).copied().collect();
         let one = table(spec.doc, &fields);
-        let schema = if spec.singleton {
-            one
-        } else {
-            json!({
-                "type": "object",
-                "description": spec.doc,
-                "propertyNames": { "pattern": "^[a-zA-Z0-9_/-]+$" },
-                "additionalProperties": one,
-            })
-        };
+        let schema = if spec.singleton { one } else { named(spec.doc, one) };
         properties.insert(spec.name.to_owned(), schema);
     }
     // Not required here: a file may extend one that has the rest.
@@ -47,6 +41,22 @@ pub fn schema(kinds: &[&'static KindSpec]) -> Value {
                 "description": "Text with `${var.NAME}`, `${environment.name}` or a reference in it.",
             },
         },
+    })
+}
+
+/// Tables with names. What lies over a resource of an assembly, `[stack."app/network"]`, has
+/// its required fields from there.
+fn named(doc: &str, one: Value) -> Value {
+    let mut partial = one.clone();
+    if let Some(partial) = partial.as_object_mut() {
+        partial.remove("required");
+    }
+    json!({
+        "type": "object",
+        "description": doc,
+        "propertyNames": { "pattern": "^[a-zA-Z0-9_/-]+$" },
+        "patternProperties": { "/": partial },
+        "additionalProperties": one,
     })
 }
 

@@ -3,8 +3,8 @@
 use bfd_kinds::{Field, Type, spec::Pattern};
 
 /// Every section; what else stands at the top is a kind.
-pub(crate) const NAMES: [&str; 7] =
-    ["extends", "environment", "provider", "state", "rollback", "guard", "vars"];
+pub(crate) const NAMES: [&str; 8] =
+    ["extends", "environment", "provider", "state", "rollback", "guard", "vars", "assembly"];
 
 /// A section with fixed fields.
 #[derive(Clone, Copy, Debug)]
@@ -190,6 +190,41 @@ pub(crate) const GUARD: Section = Section {
         ),
     ],
 };
+
+/// Each has a name: `[assembly.NAME]`.
+pub(crate) const ASSEMBLY: Section = Section {
+    name: "assembly",
+    doc: "A synthesised CDK application: `[assembly.NAME]`. Its stacks are resources, at `stack.NAME/STACK` by their names in CloudFormation, its Docker image assets at `image.NAME/` and 12 digits of their hash. What is written in `[stack.\"NAME/STACK\"]` lies over what the application says. See [CDK applications](cdk-applications.md).",
+    required: false,
+    fields: &[
+        Field::new(
+            "path",
+            Type::Name { min: 1, max: 4096, pattern: PATH },
+            "The directory that `cdk synth` wrote, relative to the file it is written in.",
+        )
+        .required(),
+        Field::new(
+            "stacks",
+            Type::List(&Type::Name { min: 1, max: 1024, pattern: ANYTHING }),
+            "Which stacks, by patterns as `cdk deploy` has them: `*` is every stack outside of stages, `**` every one, `!` leaves out. With them comes what they depend on.",
+        )
+        .default("[\"**\"]"),
+        Field::new(
+            "exclusively",
+            Type::Bool,
+            "Whether only what the patterns name is deployed, without what that depends on.",
+        )
+        .default("false"),
+        Field::new(
+            "roles",
+            Type::OneOf(&["assembly", "own"]),
+            "Who deploys: `assembly`, the roles of the bootstrap stack that the application names, and where one may not be assumed whoever runs bfd; `own`, whoever runs bfd, and CloudFormation with the same rights.",
+        )
+        .default("\"assembly\""),
+    ],
+};
+
+const PATH: Pattern = Pattern { says: "a path", regex: "", matches: |path| !path.contains('\0') };
 
 const NAME: Pattern = Pattern {
     says: "letters, digits, `-` and `_`",

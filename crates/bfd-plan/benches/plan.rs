@@ -61,6 +61,7 @@ fn once(text: &str, size: usize) -> [f64; 3] {
         env: &|_| None,
         git: &|_| Err("there is no work tree".to_owned()),
         vars: &vars,
+        files: &bfd_manifest::Disk,
         secret_digest: &|_: &SecretSource, _: &Environment, _: &Address| Ok(String::new()),
         kinds: bfd_kinds::all(),
     };

@@ -1,8 +1,8 @@
 //! What AWS would refuse about a template, told before it is asked.
 //!
 //! Each check is of something that CloudFormation is known to refuse, with its own words in the
-//! comment beside it. What it might accept is let through: a template with a transform, a loop,
-//! a module or rules ([`Template::is_open`]) is checked for aliases alone.
+//! comment beside it. What it might accept is let through: a template with a transform, a loop
+//! or a module ([`Template::is_open`]) is checked for aliases alone. Rules are for AWS to check.
 
 use std::collections::BTreeSet;
 

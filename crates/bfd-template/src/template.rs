@@ -126,8 +126,8 @@ impl Template {
 
     /// Whether AWS makes another template of it before it carries it out.
     ///
-    /// Transforms, macros, loops and modules declare what the text does not, and rules are
-    /// checked by AWS alone: then nothing can be called undeclared.
+    /// Transforms, macros, loops and modules declare what the text does not: then nothing can be
+    /// called undeclared. Rules declare nothing; they judge values of parameters.
     pub fn is_open(&self) -> bool {
         self.open
     }
@@ -159,7 +159,6 @@ fn is_open(tree: &Value) -> bool {
         resource["Type"].as_str().is_some_and(|name| name.ends_with("::MODULE"))
     };
     tree.get("Transform").is_some()
-        || tree.get("Rules").is_some()
         // Modules of the AWS CLI, put in before the template is sent.
         || tree.get("Modules").is_some()
         || tree.get("Hooks").is_some()

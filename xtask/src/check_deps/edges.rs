@@ -45,7 +45,7 @@ const RULES: &[Rule] = &[
     },
     Rule {
         name: "bfd-manifest",
-        may_use: &["bfd-core", "bfd-kinds"],
+        may_use: &["bfd-assembly", "bfd-core", "bfd-kinds"],
         reason: "reading a manifest needs neither state nor a cloud",
     },
     Rule {
@@ -70,7 +70,14 @@ const RULES: &[Rule] = &[
     },
     Rule {
         name: "bfd-aws",
-        may_use: &["bfd-core", "bfd-image", "bfd-kinds", "bfd-provider", "bfd-store"],
+        may_use: &[
+            "bfd-assembly",
+            "bfd-core",
+            "bfd-image",
+            "bfd-kinds",
+            "bfd-provider",
+            "bfd-store",
+        ],
         reason: "it talks to AWS and decides nothing",
     },
     Rule {

@@ -10,8 +10,9 @@ use std::{
 /// Files of another kind that a kind calls through.
 const SHARED: &[(&str, &[&str])] = &[
     ("coordinator", &["parameter/read.rs", "parameter/write.rs"]),
-    ("image", &["repository/listing.rs"]),
+    ("image", &["repository/listing.rs", "../acting.rs"]),
     ("service", &["image/observe.rs"]),
+    ("stack", &["../acting.rs"]),
 ];
 
 /// What a kind needs and never calls, and why.

@@ -88,6 +88,17 @@ pub(super) const FIELDS: &[Field] = &[
         "The tag to push it under, such as `\"${git.branch}-${git.sha}\"`; without it, `bfd-` and 12 digits of what it is made of. Services run its digest. An image whose content is the same is not pushed again under another tag.",
     ),
     Field::new(
+        "existing_tag",
+        Type::OneOf(&["check", "use"]),
+        "What an image means that has the tag already: `check`, that it is compared with what is declared; `use`, that it is the one, whatever it was made of, and nothing is built or pushed. For tags that are made of the content.",
+    )
+    .default("\"check\""),
+    Field::new(
+        "push_role",
+        crate::stack::ROLE_TYPE,
+        "The role to look at and to push to ECR with; where it may not be assumed, it is done with the credentials of whoever runs bfd, if they are of the same account.",
+    ),
+    Field::new(
         "context",
         Type::Path,
         "The directory to build it from, with Docker Buildx, Buildah or Podman. What `.dockerignore` leaves out counts for nothing.",

@@ -4,7 +4,7 @@ use super::{
     lookup::{as_written, check_public},
     place::{is_digest, place, registry},
 };
-use crate::spec::Lower;
+use crate::{spec::Lower, stack::as_table};
 use bfd_core::{Address, Expr, Inputs};
 use std::collections::BTreeMap;
 
@@ -116,6 +116,7 @@ pub(super) fn lower(lower: &mut Lower<'_>, origin: Origin) -> Inputs {
     inputs.insert("fallback_active".to_owned(), Expr::Literal(false.into()));
     target(lower, origin, &mut inputs);
     lower.keep(&mut inputs, &["tag", "fallback", "first_deploy"]);
+    existing(lower, &mut inputs);
     if inputs.contains_key("fallback") && inputs.contains_key("first_deploy") {
         both_ways(lower);
     }
@@ -178,6 +179,26 @@ pub(super) fn lower(lower: &mut Lower<'_>, origin: Origin) -> Inputs {
     inputs
 }
 
+/// What a tag that is there means, and who pushes.
+fn existing(lower: &mut Lower<'_>, inputs: &mut Inputs) {
+    if lower.take("existing_tag").and_then(|it| it.as_str().map(|it| it == "use")) == Some(true) {
+        if inputs.contains_key("tag") {
+            inputs.insert("existing_tag".to_owned(), "use".into());
+        } else {
+            lower.error(
+                "existing_tag",
+                "image::no_tag",
+                "a tag that is used as it is needs a name",
+                "there is no `tag`",
+                "add `tag`, made of the content, or remove this",
+            );
+        }
+    }
+    if let Some(role) = lower.take("push_role") {
+        inputs.insert("push_role".to_owned(), as_table(role));
+    }
+}
+
 /// Where it is pushed to.
 fn target(lower: &mut Lower<'_>, origin: Origin, inputs: &mut Inputs) {
     let (declared, elsewhere) = (lower.take("repository"), lower.take("repository_uri"));
@@ -190,7 +211,12 @@ fn target(lower: &mut Lower<'_>, origin: Origin, inputs: &mut Inputs) {
             "remove one of them",
         ),
         (None, Some(uri)) => {
-            inputs.insert("repository_uri".to_owned(), uri);
+            // A repository of the environment's own registry is one of ECR, declared or not.
+            let own = format!("{}/", registry(lower.environment));
+            match uri.as_str().and_then(|uri| uri.strip_prefix(&own)) {
+                Some(name) => inputs.insert("repository".to_owned(), name.into()),
+                None => inputs.insert("repository_uri".to_owned(), uri),
+            };
         }
         (Some(link), None) => {
             let address = link.as_str().and_then(|name| Address::new("repository", name).ok());

@@ -68,6 +68,7 @@ pub static SPEC: KindSpec = KindSpec {
         "ecr:InitiateLayerUpload",
         "ecr:PutImage",
         "ecr:UploadLayerPart",
+        "sts:AssumeRole",
     ],
 };
 

@@ -105,7 +105,9 @@ fn made(settle: &mut Settle<'_>, origin: Origin) {
     if is_same {
         *settle.gone = true;
     }
-    if let Some(why) = unbuildable {
+    // A tag that is used as it is needs no builder.
+    let is_there = text(settle, "existing_tag").is_some() && output("content_digest").is_some();
+    if let Some(why) = unbuildable.filter(|_| !is_there) {
         let absence = Absence {
             place: "context",
             why: format!("it cannot be built here: {why}"),

@@ -1,6 +1,6 @@
 //! What a change of a template or its parameters means.
 
-use super::{REPLACED, sides::Side, undo};
+use super::{REPLACED, published, sides::Side, undo};
 use crate::spec::{Content, Update};
 use bfd_core::{
     Expr, Inputs, Properties, Secret, Value,
@@ -27,6 +27,7 @@ fn keep(desired: &mut Inputs, present: &Properties, recorded: Option<&Properties
     if Difference::is_update(before.as_pair(), after.as_pair()) {
         return;
     }
+    published::keep(desired, present);
     if let Some(template) = present.get("template") {
         desired.insert("template".to_owned(), Expr::from(template.clone()));
     }

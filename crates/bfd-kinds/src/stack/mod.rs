@@ -5,15 +5,20 @@
 //! | `check` | what CloudFormation would refuse about a template and its parameters |
 //! | `sides` | inputs, desired or present, as a template in its context |
 //! | `content` | what a change of a template means: whether it is one, what it hides and loses |
+//! | `published` | what has to be in a bucket before, and the roles to act in |
+//! | `ssm` | parameters whose values are in Parameter Store |
 
 mod check;
 mod content;
+mod published;
 mod sides;
 mod ssm;
 
 pub use ssm::{AS_STORED, SSM_PARAMETERS, is_bootstrap};
 
 pub use content::difference;
+pub use published::has_template_asset;
+pub(crate) use published::{ROLE_TYPE, as_table};
 
 use crate::{
     clock::{Clock, Term, Work},
@@ -27,6 +32,10 @@ use bfd_core::{
     plan::{Action, Effect, FieldChange, Op, Undo},
 };
 use bfd_template::Template;
+
+/// The canonical fields of what is published before, and of the role that calls CloudFormation.
+pub const ASSETS: &str = "assets";
+pub const DEPLOY_ROLE: &str = "deploy_role";
 
 /// What a request of CloudFormation takes as `TemplateBody`, in bytes.
 pub const TEMPLATE_BODY_LIMIT: usize = 51_200;
@@ -80,6 +89,21 @@ pub static SPEC: KindSpec = KindSpec {
             "The role that CloudFormation works in; without it, with the rights of whoever runs bfd. AWS never takes a role from a stack: when the field is removed, the last one stays.",
         ),
         Field::new(
+            "notification_arns",
+            Type::List(&Type::Text),
+            "SNS topics that CloudFormation tells the stack's events, at most 5.",
+        ),
+        Field::new(
+            "assets",
+            Type::Tables(published::ASSET),
+            "Files that the template refers to, put into a bucket before the stack is made or changed: `[stack.NAME.assets.code]`. A change of them alone changes nothing.",
+        ),
+        Field::new(
+            "deploy_role",
+            published::ROLE_TYPE,
+            "The role that bfd takes on to call CloudFormation for this stack; where it may not be assumed, it goes on with its own credentials if they are of the same account.",
+        ),
+        Field::new(
             "stack_policy",
             Type::Either(&Type::File, &Type::Any),
             "Which resources updates may touch: a file, or the JSON as a table. AWS never removes one: when the field is removed, a policy that allows everything takes its place.",
@@ -103,7 +127,7 @@ pub static SPEC: KindSpec = KindSpec {
     default_output: None,
     key: &["name"],
     exact: &[],
-    sets: &["capabilities"],
+    sets: &["capabilities", "notification_arns"],
     lower,
     settle: None,
     content: Some(content::CONTENT),
@@ -127,7 +151,10 @@ pub static SPEC: KindSpec = KindSpec {
         "cloudformation:SetStackPolicy",
         "cloudformation:UpdateTerminationProtection",
         "iam:PassRole",
+        "s3:GetObject",
+        "s3:PutObject",
         "ssm:GetParameters",
+        "sts:AssumeRole",
     ],
 };
 
@@ -154,9 +181,25 @@ fn lower(lower: &mut Lower<'_>) -> Inputs {
     lower.keep(&mut inputs, &["name", "parameters", "role_arn"]);
     lower.keep_or(&mut inputs, "termination_protection", false);
     lower.keep_json(&mut inputs, "stack_policy");
+    published::lower(lower, &mut inputs);
+    notifications(lower, &mut inputs);
     inputs.insert("tags".to_owned(), tags(lower));
     prune(&mut inputs);
     inputs
+}
+
+/// Topics as a set: in order, each once.
+fn notifications(lower: &mut Lower<'_>, inputs: &mut Inputs) {
+    let Some(topics) = lower.take("notification_arns") else { return };
+    let Expr::List(mut topics) = topics else { return };
+    topics.sort_by_key(sort_key);
+    topics.dedup();
+    if topics.len() > 5 {
+        let label = format!("has {}", topics.len());
+        let help = "CloudFormation takes 5: let one of them pass events on";
+        lower.error("notification_arns", "stack::topics", "too many topics", label, help);
+    }
+    inputs.insert("notification_arns".to_owned(), Expr::List(topics));
 }
 
 /// Seconds that CloudFormation takes over a stack, and over each resource in it.

@@ -95,7 +95,8 @@ fn actions_of_iam_are_sorted_and_well_formed() {
         assert_eq!(once.len(), spec.actions.len(), "{}", spec.name);
         for action in spec.actions {
             let (service, call) = action.split_once(':').expect("service:Call");
-            assert!(service.bytes().all(|c| c.is_ascii_lowercase() || c == b'-'), "{action}");
+            let is_name = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-';
+            assert!(service.bytes().all(is_name), "{action}");
             assert!(call.starts_with(|c: char| c.is_ascii_uppercase()), "{action}");
         }
     }

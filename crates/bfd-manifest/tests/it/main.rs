@@ -1,5 +1,6 @@
 //! What a person may rely on when writing a manifest.
 mod arbitrary;
+mod assemblies;
 mod dependencies;
 mod described;
 mod files;

@@ -34,6 +34,7 @@ fn load(name: &str) -> Manifest {
         env: &|_| None,
         git: &|_| Err("there is no work tree".to_owned()),
         vars: &vars,
+        files: &bfd_manifest::Disk,
         secret_digest: &|_: &SecretSource, _: &Environment, _: &Address| Ok(String::new()),
         kinds: bfd_kinds::all(),
     };

@@ -77,13 +77,14 @@ Resources:
     assert_eq!(problems(&parse(body)).len(), 4);
     for open in [
         "Transform: AWS::Serverless-2016-10-31",
-        "Rules: {}",
         "Modules: {Web: {Source: web.yaml}}",
         "X: {\"Fn::ForEach::Loop\": [a, [b], {}]}",
         "X: {\"Fn::Transform\": {Name: AWS::Include}}",
     ] {
         assert_eq!(problems(&parse(&format!("{open}{body}"))), Vec::<String>::new(), "{open}");
     }
+    let rules = format!("Rules: {{R: {{Assertions: [{{Assert: !Equals [!Ref No, a]}}]}}}}{body}");
+    assert_eq!(problems(&parse(&rules)).len(), 4, "rules declare nothing");
     let module = body.replace("Properties", "Type: My::Own::Thing::MODULE\n    Properties");
     assert_eq!(problems(&parse(&module)), Vec::<String>::new());
 }

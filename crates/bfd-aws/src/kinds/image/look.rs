@@ -101,7 +101,8 @@ async fn built(
     let reads = asked.map(|(one, tagged)| {
         let registry = &registry;
         async move {
-            let is_it = labelled(registry, one, &tagged).await?;
+            let is_it =
+                current(one, "existing_tag").is_some() || labelled(registry, one, &tagged).await?;
             Ok::<_, ProviderError>(is_it.then(|| one.address.clone()))
         }
     });
@@ -188,7 +189,8 @@ async fn in_registries(
                     found.tag_digest = digest_of(registry, &tagged).await?;
                     if is_new(one)
                         && found.tag_digest.is_some()
-                        && labelled(registry, one, &tagged).await?
+                        && (current(one, "existing_tag").is_some()
+                            || labelled(registry, one, &tagged).await?)
                     {
                         found.content_digest.clone_from(&found.tag_digest);
                     }

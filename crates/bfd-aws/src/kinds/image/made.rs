@@ -223,6 +223,7 @@ async fn already_there(
     let is_it = match inputs::text(inputs, "digest") {
         Some(known) => known == digest,
         None if before == Some(&digest) => false,
+        None if inputs.contains_key("existing_tag") => true,
         // Of what is built or laid, nothing but its label tells.
         None => registry.label(&tagged, CONTENT).await?.as_deref() == Some(planned),
     };

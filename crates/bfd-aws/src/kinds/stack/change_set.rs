@@ -1,6 +1,6 @@
 //! Change sets: what tells whether an update would change anything, and then does it.
 
-use super::{follow::is_passing, request::Content};
+use super::{assets, follow::is_passing, request::Content};
 use crate::{Aws, error, inputs};
 use aws_sdk_cloudformation::{
     operation::describe_change_set::DescribeChangeSetOutput,
@@ -45,6 +45,7 @@ impl ChangeSet<'_> {
         inputs: &Properties,
         present: &Properties,
     ) -> Result<bool, ProviderError> {
+        assets::publish(self.aws, inputs, self.context).await?;
         let content = Content::new(self.aws, CREATE, inputs, Some(present)).await?;
         let request = self
             .aws
@@ -59,7 +60,8 @@ impl ChangeSet<'_> {
             .set_parameters(Some(content.parameters.clone()))
             .set_tags(Some(content.tags.clone()))
             .set_capabilities(Some(content.capabilities.clone()))
-            .set_role_arn(inputs::text(inputs, "role_arn").map(str::to_owned));
+            .set_role_arn(inputs::text(inputs, "role_arn").map(str::to_owned))
+            .set_notification_arns(Some(content.topics.clone()));
         match self.aws.call(CREATE, request.send()).await {
             Ok(_) => {}
             // An earlier attempt made it, and its answer was lost.

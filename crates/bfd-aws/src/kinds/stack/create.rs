@@ -1,5 +1,5 @@
 use super::{
-    delete,
+    assets, delete,
     follow::{Cancel, Follow, failed, is_passing},
     object,
     phase::Phase,
@@ -18,6 +18,7 @@ pub(super) async fn create(
     inputs: &Properties,
     context: &Context,
 ) -> Result<Object, ProviderError> {
+    assets::publish(aws, inputs, context).await?;
     let made_of = Content::new(aws, OPERATION, inputs, None).await?;
     let name = inputs::required(inputs, "name", OPERATION)?;
     let arn = match send(aws, name, inputs, &made_of, context).await {
@@ -84,6 +85,7 @@ async fn send(
         .set_tags(Some(made_of.tags.clone()))
         .set_capabilities(Some(made_of.capabilities.clone()))
         .set_role_arn(inputs::text(inputs, "role_arn").map(str::to_owned))
+        .set_notification_arns(Some(made_of.topics.clone()))
         .set_stack_policy_body(inputs::text(inputs, "stack_policy").map(str::to_owned))
         .on_failure(OnFailure::Delete)
         .client_request_token(&context.token.0);

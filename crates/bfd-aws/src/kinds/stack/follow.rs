@@ -11,6 +11,8 @@ use std::time::Duration;
 
 /// Between two looks.
 const INTERVAL: Duration = Duration::from_secs(5);
+/// The same while new events come: most stacks are done soon after.
+const BRISK: Duration = Duration::from_secs(2);
 /// Looks in a row that may fail for reasons that pass.
 const FAILED_LOOKS: u32 = 6;
 /// Looks without a new event after which the state is believed all the same. Right after a
@@ -115,8 +117,9 @@ impl Follow<'_> {
             if waited >= LIMIT {
                 return Err(self.too_long(waited, stack.as_ref()));
             }
+            let interval = if events.is_empty() { INTERVAL } else { BRISK };
             if canceled {
-                self.aws.sleep(INTERVAL).await;
+                self.aws.sleep(interval).await;
                 continue;
             }
             tokio::select! {
@@ -128,7 +131,7 @@ impl Follow<'_> {
                     }
                     self.cancel_update().await;
                 }
-                () = self.aws.sleep(INTERVAL) => {}
+                () = self.aws.sleep(interval) => {}
             }
         }
     }

@@ -7,11 +7,13 @@
 //! | `change_set` | whether an update would change anything, and the update |
 //! | `request` | what a stack is made of, with secrets revealed |
 //! | `stored` | parameters that a stack took from Parameter Store, and what is there now |
+//! | `assets` | what has to be in a bucket before |
 //! | `template` | where CloudFormation finds a template |
 //! | `follow` | waits for the end of an operation, with events as progress |
 //! | `phase` | what each status means |
 //! | `read` | stacks, templates, policies and events |
 
+mod assets;
 mod change_set;
 mod create;
 mod delete;
@@ -24,6 +26,7 @@ mod stored;
 mod template;
 mod update;
 
+pub(crate) use assets::Published;
 pub use template::TemplateBucket;
 pub(crate) use template::Templates;
 

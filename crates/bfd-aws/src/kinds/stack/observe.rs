@@ -14,7 +14,10 @@ use crate::{
 };
 use aws_sdk_cloudformation::types::Stack;
 use bfd_core::{Object, Observation, Observed, Owner, Value};
-use bfd_kinds::{json, stack::SSM_PARAMETERS};
+use bfd_kinds::{
+    json,
+    stack::{ASSETS, DEPLOY_ROLE, SSM_PARAMETERS},
+};
 use bfd_provider::{ProviderError, Wanted};
 use futures_util::future::try_join_all;
 use serde_json::{Map, json};
@@ -103,8 +106,11 @@ async fn one(
         .maybe(SSM_PARAMETERS, stored.seen(wanted, stack))
         .maybe("tags", Some(tags::to_value(&all_tags)))
         .maybe("capabilities", capabilities(wanted, stack))
+        .maybe("notification_arns", topics(wanted, stack))
+        .maybe(ASSETS, unseen(wanted, ASSETS))
+        .maybe(DEPLOY_ROLE, unseen(wanted, DEPLOY_ROLE))
         .with("termination_protection", stack.enable_termination_protection.unwrap_or(false))
-        .maybe("role_arn", stack.role_arn.clone())
+        .maybe("role_arn", role(wanted, stack))
         .maybe("stack_policy", policy?.map(|text| json::canonicalize(&text).unwrap_or(text)))
         .done();
     let object = Object { id: name.to_owned(), inputs, outputs: outputs(stack) };
@@ -140,6 +146,33 @@ fn parameters(wanted: &Wanted<'_>, stack: &Stack) -> Value {
         })
         .collect();
     Value::Object(read)
+}
+
+/// Topics that others added matter where some are declared; a stack of which none are said
+/// keeps those that it has.
+fn topics(wanted: &Wanted<'_>, stack: &Stack) -> Option<Value> {
+    if !inputs::matters(wanted, "notification_arns") {
+        return None;
+    }
+    let mut topics = stack.notification_arns().to_vec();
+    topics.sort_unstable();
+    Some(json!(topics))
+}
+
+/// AWS never takes a role from a stack, so that one that is not told is the one that was given:
+/// ministack tells none.
+fn role(wanted: &Wanted<'_>, stack: &Stack) -> Option<Value> {
+    let recorded = || wanted.prior?.inputs.get("role_arn").cloned();
+    stack.role_arn.clone().map(Value::from).or_else(recorded)
+}
+
+/// What nothing in AWS tells is what was recorded; of a stack that is found, what is declared.
+fn unseen(wanted: &Wanted<'_>, field: &str) -> Option<Value> {
+    match (wanted.prior, wanted.inputs) {
+        (Some(prior), _) => prior.inputs.get(field).cloned(),
+        (None, Some(inputs)) => inputs.get(field)?.resolve(&|_| None).ok(),
+        (None, None) => None,
+    }
 }
 
 /// Capabilities belong to requests more than to the stack: sending others changes nothing.

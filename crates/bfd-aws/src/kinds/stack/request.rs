@@ -17,6 +17,8 @@ pub(super) struct Content {
     pub(super) parameters: Vec<Parameter>,
     pub(super) tags: Vec<Tag>,
     pub(super) capabilities: Vec<Capability>,
+    /// An empty list takes all of them away.
+    pub(super) topics: Vec<String>,
     plaintexts: Vec<Zeroizing<String>>,
 }
 
@@ -30,7 +32,7 @@ impl Content {
         present: Option<&Properties>,
     ) -> Result<Self, ProviderError> {
         let template = inputs::required(inputs, "template", operation)?;
-        let template = template::ready(aws, operation, template).await?;
+        let template = template::ready(aws, operation, template, inputs).await?;
         let mut plaintexts = Vec::new();
         let mut parameters = Vec::new();
         for (key, value) in of(inputs) {
@@ -66,6 +68,13 @@ impl Content {
             tags: tags
                 .iter()
                 .map(|(key, value)| Tag::builder().key(key).value(value).build())
+                .collect(),
+            topics: inputs
+                .get("notification_arns")
+                .and_then(Value::as_array)
+                .into_iter()
+                .flatten()
+                .filter_map(|topic| topic.as_str().map(str::to_owned))
                 .collect(),
             capabilities: capabilities.into_iter().map(Capability::from).collect(),
             plaintexts,

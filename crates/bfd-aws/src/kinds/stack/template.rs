@@ -4,7 +4,9 @@
 //! Source: "AWS CloudFormation quotas" in its user guide: 51,200 bytes in a request, 1 MB in S3,
 //! which its refusal ("Template may not exceed 1000000 bytes in size") says more exactly.
 
+use super::assets;
 use crate::{Aws, Bucket, S3Objects, Settings};
+use bfd_core::Properties;
 use bfd_image::Digest;
 use bfd_kinds::stack::TEMPLATE_BODY_LIMIT;
 use bfd_provider::{ErrorClass, ProviderError};
@@ -66,9 +68,13 @@ pub(super) async fn ready(
     aws: &Aws,
     operation: &'static str,
     template: &str,
+    inputs: &Properties,
 ) -> Result<Sent, ProviderError> {
     if template.len() <= TEMPLATE_BODY_LIMIT {
         return Ok(Sent { body: Some(template.to_owned()), url: None });
+    }
+    if let Some(url) = assets::template_url(aws, inputs) {
+        return Ok(Sent { body: None, url: Some(url) });
     }
     let Some(templates) = &aws.templates else {
         let why = format!(

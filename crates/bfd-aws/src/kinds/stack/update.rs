@@ -16,7 +16,8 @@ use bfd_provider::{Context, ErrorClass, ProviderError};
 
 const OPERATION: &str = "cloudformation:ExecuteChangeSet";
 /// What a change set carries. Capabilities go along, and change nothing by themselves.
-const CONTENT: [&str; 5] = ["template", "parameters", SSM_PARAMETERS, "tags", "role_arn"];
+const CONTENT: [&str; 6] =
+    ["template", "parameters", SSM_PARAMETERS, "tags", "role_arn", "notification_arns"];
 const PROTECTION: &str = "termination_protection";
 const POLICY: &str = "stack_policy";
 

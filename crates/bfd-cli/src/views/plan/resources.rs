@@ -40,7 +40,24 @@ pub(crate) fn other_fields<'a>(
     if within.is_none() {
         return Cow::Borrowed(&change.fields);
     }
-    Cow::Owned(change.fields.iter().filter(|field| !is_template(field)).cloned().collect())
+    let others = change.fields.iter().filter(|field| !is_template(field) && !is_asset(field));
+    Cow::Owned(others.cloned().chain(published(change)).collect())
+}
+
+fn is_asset(field: &FieldChange) -> bool {
+    field.path.starts_with("assets.")
+}
+
+/// What is put into buckets that was not before: the path of each. What was there stays there.
+fn published(change: &Change) -> impl Iterator<Item = FieldChange> + '_ {
+    let added = |field: &&FieldChange| {
+        is_asset(field) && field.path.ends_with(".path") && field.after.is_some()
+    };
+    change.fields.iter().filter(added).map(|field| {
+        let name = field.path.split('.').nth(1).unwrap_or_default();
+        let short: String = name.chars().take(12).collect();
+        FieldChange { path: format!("publishes.{short}"), before: None, ..field.clone() }
+    })
 }
 
 fn is_template(field: &FieldChange) -> bool {

@@ -1,0 +1,151 @@
+//! What a stack needs in a bucket before it is made or changed.
+//!
+//! A key stands for its content: what is there is not written again. That is also what makes an
+//! undo cheap: what the earlier template refers to is still there.
+
+use crate::{Aws, acting::Role, error};
+use aws_sdk_s3::primitives::ByteStream;
+use bfd_assembly::{Packaging, package};
+use bfd_core::{Properties, Value};
+use bfd_kinds::stack::ASSETS;
+use bfd_provider::{Context, ErrorClass, ProviderError};
+use futures_util::future::try_join_all;
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+use tokio::sync::OnceCell;
+
+const HEAD: &str = "s3:GetObject";
+const PUT: &str = "s3:PutObject";
+
+/// What is known to be in buckets, by bucket and key. Stacks share assets; each is looked for,
+/// and put there, once.
+#[derive(Debug, Default)]
+pub(crate) struct Published(Mutex<BTreeMap<(String, String), Arc<OnceCell<()>>>>);
+
+impl Published {
+    fn cell(&self, asset: &Asset<'_>) -> Arc<OnceCell<()>> {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = (asset.bucket.to_owned(), asset.key.to_owned());
+        Arc::clone(known.entry(key).or_default())
+    }
+}
+
+/// A file or a directory, and its place.
+#[derive(Debug)]
+struct Asset<'a> {
+    path: &'a str,
+    packaging: Packaging,
+    bucket: &'a str,
+    key: &'a str,
+    region: &'a str,
+    role: Option<Role>,
+    is_template: bool,
+}
+
+fn all<'a>(aws: &'a Aws, inputs: &'a Properties) -> impl Iterator<Item = Asset<'a>> {
+    let assets = inputs.get(ASSETS).and_then(Value::as_object);
+    assets.into_iter().flatten().filter_map(|(_, asset)| {
+        let text = |name: &str| asset.get(name).and_then(Value::as_str);
+        Some(Asset {
+            path: text("path")?,
+            packaging: match text("packaging") {
+                Some("zip") => Packaging::Zip,
+                _ => Packaging::File,
+            },
+            bucket: text("bucket")?,
+            key: text("key")?,
+            region: text("region").unwrap_or(aws.region()),
+            role: asset.get("role").and_then(Role::read),
+            is_template: asset.get("template").is_some_and(|it| it == true),
+        })
+    })
+}
+
+/// Puts everything where it belongs.
+pub(super) async fn publish(
+    aws: &Aws,
+    inputs: &Properties,
+    context: &Context,
+) -> Result<(), ProviderError> {
+    let puts = all(aws, inputs).map(|asset| async move {
+        let cell = aws.published.cell(&asset);
+        cell.get_or_try_init(|| one(aws, &asset, context)).await.map(|_| ())
+    });
+    try_join_all(puts).await.map(drop)
+}
+
+/// Where the template is, if it is among what is published.
+pub(super) fn template_url(aws: &Aws, inputs: &Properties) -> Option<String> {
+    let asset = all(aws, inputs).find(|asset| asset.is_template)?;
+    let suffix = if asset.region.starts_with("cn-") { ".cn" } else { "" };
+    let own = || format!("https://s3.{}.amazonaws.com{suffix}", asset.region);
+    let server = aws.endpoint_url().map_or_else(own, str::to_owned);
+    Some(format!("{}/{}/{}", server.trim_end_matches('/'), asset.bucket, asset.key))
+}
+
+async fn one(aws: &Aws, asset: &Asset<'_>, context: &Context) -> Result<(), ProviderError> {
+    let client = aws.bucket_client(asset.role.as_ref(), asset.region).await?;
+    if is_there(aws, &client, asset).await? {
+        return Ok(());
+    }
+    let path = aws.directory().join(asset.path);
+    let (packaging, scratch) = (asset.packaging, aws.scratch().to_owned());
+    let packed = tokio::task::spawn_blocking(move || package(&path, packaging, &scratch)).await;
+    let local = |why: Box<dyn std::error::Error + Send + Sync>| {
+        ProviderError::new(PUT, ErrorClass::Local, why)
+            .without_effect()
+            .detail(format!("it is published as s3://{}/{}", asset.bucket, asset.key))
+            .hint("run `cdk synth` again, and plan again")
+    };
+    let packed = packed.map_err(|error| local(error.into()))?;
+    let packed = packed.map_err(|error| local(error.into()))?;
+    let body = ByteStream::from_path(packed.path()).await.map_err(|error| local(error.into()))?;
+    let request = client.put_object().bucket(asset.bucket).key(asset.key).body(body);
+    let request = request.content_type(match (asset.packaging, asset.key) {
+        (Packaging::Zip, _) => "application/zip",
+        (Packaging::File, key) if has_end(key, ".json") => "application/json",
+        (Packaging::File, _) => "application/octet-stream",
+    });
+    aws.call(PUT, request.send()).await.map_err(|refused| explained(refused, asset))?;
+    context.progress.tell(format!("published {} ({} bytes)", asset.path, packed.size));
+    Ok(())
+}
+
+fn has_end(key: &str, end: &str) -> bool {
+    key.to_ascii_lowercase().ends_with(end)
+}
+
+/// Whether the key is there. Who may not see that is told nothing: then it is written.
+async fn is_there(
+    aws: &Aws,
+    client: &aws_sdk_s3::Client,
+    asset: &Asset<'_>,
+) -> Result<bool, ProviderError> {
+    let request = client.head_object().bucket(asset.bucket).key(asset.key);
+    match aws.call(HEAD, request.send()).await {
+        Ok(_) => Ok(true),
+        Err(denied) if denied.class == ErrorClass::AccessDenied => Ok(false),
+        // The answer to HEAD has no body that would say more.
+        Err(none)
+            if matches!(error::code(&none), Some("NotFound" | "NoSuchKey" | "status 404")) =>
+        {
+            Ok(false)
+        }
+        Err(refused) => Err(explained(refused, asset)),
+    }
+}
+
+fn explained(refused: ProviderError, asset: &Asset<'_>) -> ProviderError {
+    let is_missing = error::code(&refused) == Some("NoSuchBucket");
+    // A key is there with its content, or not at all: the stack itself was not touched.
+    let refused = refused.without_effect();
+    let refused =
+        refused.detail(format!("`{}` belongs to the bucket `{}`", asset.path, asset.bucket));
+    if is_missing {
+        return refused
+            .hint("make the bucket first: `bfd bootstrap` does, for an assembly of the CDK");
+    }
+    refused
+}
