@@ -37,7 +37,7 @@ impl Ministack {
         let server = Server::start(&Launch {
             name: "ministack",
             command: &|port, directory| {
-                let mut command = leashed("ministack.app:main", directory);
+                let mut command = leashed("ministack_server:main", directory);
                 command
                     // Its default is every interface of the machine.
                     .env("BIND_HOST", "127.0.0.1")

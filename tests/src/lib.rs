@@ -11,6 +11,7 @@
 //! | [`planted`] | secrets, which nobody may print or write |
 //! | [`exit`] | the exit codes that `bfd` promises |
 //! | [`aws_cli`] | the AWS CLI, a client that was not written here |
+//! | [`cdk`] | the CDK's CLI, which deploys what bfd reads |
 //! | [`server`] | a server process that ends with its guard |
 //! | [`emulators`] | ministack and moto |
 //! | [`registry`] | a registry of images |
@@ -24,6 +25,7 @@
 pub mod account;
 pub mod aws_cli;
 pub mod bfd;
+pub mod cdk;
 pub mod command;
 pub mod emulators;
 pub mod exit;
@@ -40,6 +42,7 @@ pub mod wait;
 pub use account::Account;
 pub use aws_cli::AwsCli;
 pub use bfd::Workspace;
+pub use cdk::Cdk;
 pub use command::{Invocation, Output, Running};
 pub use emulators::{Ministack, Moto};
 pub use fault_proxy::{Fault, FaultProxy};

@@ -53,6 +53,21 @@ impl Project {
         self.with("AWS_ENDPOINT_URL", url).with("AWS_ACCESS_KEY_ID", account)
     }
 
+    /// Lets every command build images, with a store of the builder that is this test's alone.
+    #[must_use]
+    #[track_caller]
+    pub fn with_a_builder(self) -> Self {
+        let home = self.workspace.home();
+        let config = home.join("storage.conf");
+        let [store, run] = ["store", "run"].map(|name| home.join(name).display().to_string());
+        let text =
+            format!("[storage]\ndriver = \"vfs\"\ngraphroot = \"{store}\"\nrunroot = \"{run}\"\n");
+        fs::write(&config, text).expect("a file can be written");
+        self.with("CONTAINERS_STORAGE_CONF", config.display().to_string())
+            .with("STORAGE_DRIVER", "vfs")
+            .with("BUILDAH_ISOLATION", "chroot")
+    }
+
     pub fn workspace(&self) -> &Workspace {
         &self.workspace
     }
@@ -162,7 +177,7 @@ fn json(text: &str) -> Value {
 }
 
 /// Copies a directory, without what is hidden: state that somebody made there by hand.
-fn copy(from: &Path, to: &Path) {
+pub(crate) fn copy(from: &Path, to: &Path) {
     fs::create_dir_all(to).expect("a directory can be made");
     for entry in fs::read_dir(from).expect("a directory can be read") {
         let entry = entry.expect("a directory can be read");

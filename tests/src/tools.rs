@@ -9,12 +9,14 @@ use std::sync::OnceLock;
 pub const TOOLS_VARIABLE: &str = "BFD_TEST_TOOLS";
 
 const REQUIREMENTS: &str = include_str!("../emulators/requirements.txt");
+const PACKAGES: &str = include_str!("../emulators/package-lock.json");
 const HINT: &str = "run `cargo xtask test`, it installs and builds what the tests need";
 
 /// The installed tools of the end-to-end tests.
 #[derive(Debug)]
 pub struct Tools {
     venv: PathBuf,
+    node: PathBuf,
 }
 
 impl Tools {
@@ -33,12 +35,8 @@ impl Tools {
 
     /// Takes the tools in `directory`, or says why it cannot.
     pub fn at(directory: &Path) -> Result<Self, String> {
-        let stamp = directory.join("installed");
-        match fs::read_to_string(&stamp) {
-            Ok(installed) if installed == REQUIREMENTS => Ok(Self { venv: directory.join("venv") }),
-            Ok(_) => Err(format!("the test tools in {} are outdated: {HINT}", directory.display())),
-            Err(_) => Err(format!("no test tools in {}: {HINT}", directory.display())),
-        }
+        check(directory, REQUIREMENTS)?;
+        Ok(Self { venv: directory.join("venv"), node: directory.join("node") })
     }
 
     /// The Python interpreter that has the emulators' packages.
@@ -50,6 +48,38 @@ impl Tools {
     pub fn aws(&self) -> PathBuf {
         self.venv.join("bin/aws")
     }
+
+    /// The CDK's CLI, a script for [`node`].
+    ///
+    /// # Panics
+    /// When it is not installed, or not in the version that the tests were written for.
+    #[track_caller]
+    pub fn cdk(&self) -> PathBuf {
+        if let Err(reason) = check(&self.node, PACKAGES) {
+            panic!("{reason}");
+        }
+        self.node.join("node_modules/aws-cdk/bin/cdk")
+    }
+}
+
+/// Whether what was installed into a directory is what the tests were written for.
+fn check(directory: &Path, wanted: &str) -> Result<(), String> {
+    match fs::read_to_string(directory.join("installed")) {
+        Ok(installed) if installed == wanted => Ok(()),
+        Ok(_) => Err(format!("the test tools in {} are outdated: {HINT}", directory.display())),
+        Err(_) => Err(format!("no test tools in {}: {HINT}", directory.display())),
+    }
+}
+
+/// Node.js, wherever the caller has it: tests have a `PATH` of their own.
+///
+/// # Panics
+/// When it is nowhere.
+#[track_caller]
+pub fn node() -> PathBuf {
+    let path = env::var_os("PATH").unwrap_or_default();
+    let mut candidates = env::split_paths(&path).map(|directory| directory.join("node"));
+    candidates.find(|it| it.is_file()).unwrap_or_else(|| panic!("no `node` in the PATH: {HINT}"))
 }
 
 /// A script of `tests/emulators`.
@@ -102,5 +132,18 @@ mod tests {
         let reason = Tools::at(directory.path()).unwrap_err();
 
         assert!(reason.contains("outdated: run `cargo xtask test`"), "{reason}");
+    }
+
+    #[test]
+    #[should_panic(expected = "outdated: run `cargo xtask test`")]
+    fn a_cdk_of_another_version_says_what_to_run() {
+        let directory = tempfile::tempdir().unwrap();
+        fs::write(directory.path().join("installed"), REQUIREMENTS).unwrap();
+        fs::create_dir(directory.path().join("node")).unwrap();
+        fs::write(directory.path().join("node/installed"), "{}").unwrap();
+
+        let tools = Tools::at(directory.path()).unwrap();
+
+        tools.cdk();
     }
 }

@@ -1,5 +1,7 @@
-//! The tools of the end-to-end tests: a virtual environment under `target/tools`, and programs of
-//! the system.
+//! The tools of the end-to-end tests: a virtual environment and packages of npm under
+//! `target/tools`, and programs of the system.
+
+mod node;
 
 use std::env;
 use std::ffi::OsStr;
@@ -18,8 +20,28 @@ const NO_VENV: &str = "python3 cannot make virtual environments, which the end-t
 const NO_PYTHON: &str = "there is no `python3`, which the end-to-end tests need: install Python \
     3.10 or newer with its `venv` module (Debian and Ubuntu: `apt-get install python3-venv`)";
 
-/// Programs that come with the system, each from the package of its name in Debian and Ubuntu.
-const PROGRAMS: &[&str] = &["docker-registry", "skopeo", "buildah", "crun"];
+/// Programs that come with the system, each with its package in Debian and Ubuntu.
+const PROGRAMS: &[Program] = &[
+    Program::named("docker-registry"),
+    Program::named("skopeo"),
+    Program::named("buildah"),
+    Program::named("crun"),
+    Program { name: "node", package: "nodejs" },
+    Program::named("npm"),
+];
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Program {
+    name: &'static str,
+    package: &'static str,
+}
+
+impl Program {
+    /// One from the package of its name.
+    const fn named(name: &'static str) -> Self {
+        Self { name, package: name }
+    }
+}
 
 /// Installs the tools unless they are, and returns their directory.
 pub(crate) fn install() -> Result<PathBuf> {
@@ -29,6 +51,7 @@ pub(crate) fn install() -> Result<PathBuf> {
     let lock = File::create(directory.join("lock"))?;
     lock.lock()?;
     install_programs()?;
+    node::install(&directory.join("node"))?;
     let requirements = fs::read_to_string(cargo::root().join(REQUIREMENTS))?;
     // The stamp is the requirements themselves: nothing to collide, and the tests compare it too.
     let stamp = directory.join("installed");
@@ -59,23 +82,26 @@ fn install_programs() -> Result<()> {
     };
     apt(&["update", "--quiet"])?;
     let mut install = vec!["install", "--quiet", "--yes", "--no-install-recommends"];
-    install.extend(&missing);
+    install.extend(missing.iter().map(|program| program.package));
     apt(&install)
 }
 
-fn what_to_install(missing: &[&str]) -> String {
-    let packages = missing.join(" ");
+fn what_to_install(missing: &[Program]) -> String {
+    let list = |of: fn(&Program) -> &'static str, between: &str| {
+        missing.iter().map(of).collect::<Vec<_>>().join(between)
+    };
     format!(
         "the end-to-end tests need programs that are not there: {} (Debian and Ubuntu: \
-         `apt-get install --no-install-recommends {packages}`)",
-        missing.join(", ")
+         `apt-get install --no-install-recommends {}`)",
+        list(|program| program.name, ", "),
+        list(|program| program.package, " ")
     )
 }
 
 /// Those of some programs that are in no directory of a `PATH`.
-fn missing<'a>(programs: &[&'a str], path: &OsStr) -> Vec<&'a str> {
-    let is_there = |program: &str| env::split_paths(path).any(|it| it.join(program).is_file());
-    programs.iter().copied().filter(|program| !is_there(program)).collect()
+fn missing(programs: &[Program], path: &OsStr) -> Vec<Program> {
+    let is_there = |name: &str| env::split_paths(path).any(|it| it.join(name).is_file());
+    programs.iter().copied().filter(|program| !is_there(program.name)).collect()
 }
 
 fn is_root() -> bool {
@@ -119,16 +145,18 @@ mod tests {
         fs::write(second.join("skopeo"), "").unwrap();
         let path = env::join_paths([&first, &second]).unwrap();
 
-        assert_eq!(missing(&["skopeo", "crun"], &path), ["crun"]);
-        assert_eq!(missing(&["skopeo"], OsStr::new("")), ["skopeo"]);
+        let [skopeo, crun] = ["skopeo", "crun"].map(Program::named);
+        assert_eq!(missing(&[skopeo, crun], &path), [crun]);
+        assert_eq!(missing(&[skopeo], OsStr::new("")), [skopeo]);
     }
 
     #[test]
     fn what_is_missing_is_said_with_its_packages() {
-        let said = what_to_install(&["skopeo", "crun"]);
+        let node = Program { name: "node", package: "nodejs" };
+        let said = what_to_install(&[Program::named("skopeo"), node]);
 
-        assert!(said.contains("not there: skopeo, crun"), "{said}");
-        assert!(said.contains("`apt-get install --no-install-recommends skopeo crun`"), "{said}");
+        assert!(said.contains("not there: skopeo, node"), "{said}");
+        assert!(said.contains("`apt-get install --no-install-recommends skopeo nodejs`"), "{said}");
     }
 
     /// A directory of this test alone; xtask has no dependencies to make one with.

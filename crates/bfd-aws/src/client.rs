@@ -310,7 +310,7 @@ impl Aws {
     }
 
     /// The partition of the region, as ARNs begin with.
-    pub(crate) fn partition(&self) -> &'static str {
+    pub fn partition(&self) -> &'static str {
         match self.region() {
             region if region.starts_with("cn-") => "aws-cn",
             region if region.starts_with("us-gov-") => "aws-us-gov",

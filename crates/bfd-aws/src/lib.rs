@@ -7,6 +7,7 @@
 //! | [`AwsProvider`] | the trait's implementation: dispatch to kinds |
 //! | `settings` | what a connection is made from |
 //! | `client` | the SDK's clients, the one way to send a request |
+//! | `bootstrap` | whether what environments need first is there |
 //! | `acting` | roles that some calls are made with |
 //! | `transport` | HTTP, the count of requests, and the leave to send them |
 //! | `rate` | client-side rate limits, on the connection's own clock |
@@ -19,6 +20,7 @@
 //! | `shapes` | AWS's own JSON to and from the SDK's types |
 //! | `kinds` | one module per kind |
 mod acting;
+mod bootstrap;
 mod client;
 mod error;
 mod inputs;
@@ -36,6 +38,7 @@ mod tags;
 mod transport;
 
 pub use bfd_image::ImageError;
+pub use bootstrap::{BucketState, DeployedStack};
 pub use client::Aws;
 pub use kinds::{
     image::{

@@ -35,6 +35,8 @@ pub enum Color {
 pub enum Command {
     /// Check a manifest: every mistake at once, without a network.
     Validate(ManifestArgs),
+    /// Make what an environment needs before its first apply.
+    Bootstrap(BootstrapArgs),
     /// Show what apply would do.
     Plan(PlanArgs),
     /// Carry out a manifest or a saved plan; roll back on failure.
@@ -73,6 +75,7 @@ impl Command {
         match self {
             Self::Validate(args) | Self::Status(args) => Some(&args.manifest),
             Self::Unlock(args) => Some(&args.manifest.manifest),
+            Self::Bootstrap(args) => Some(&args.manifest.manifest),
             Self::Plan(args) => Some(&args.manifest.manifest),
             Self::Apply(args) => Some(&args.input.path),
             Self::Destroy(args) => Some(&args.manifest.manifest),
@@ -122,6 +125,23 @@ pub struct LockArgs {
     /// How long to wait for a lock that somebody else holds, such as `30s` or `10m`.
     #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = duration)]
     pub lock_timeout: Duration,
+}
+
+/// The bucket of the state, and the resources that the CDK's applications need, as a plan like
+/// any other. What is there already is left as it is.
+#[derive(Debug, Args)]
+pub struct BootstrapArgs {
+    #[command(flatten)]
+    pub manifest: ManifestArgs,
+    /// Do not ask.
+    #[arg(long, conflicts_with = "plan")]
+    pub yes: bool,
+    /// Show what would be made, and make nothing.
+    #[arg(long)]
+    pub plan: bool,
+    /// With `--plan`, exit with 2 when there are changes.
+    #[arg(long, requires = "plan")]
+    pub detailed_exitcode: bool,
 }
 
 #[derive(Debug, Args)]

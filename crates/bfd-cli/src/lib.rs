@@ -8,9 +8,11 @@
 //! | [`load`], [`contents`], [`connect`], `locking`, [`planning`], [`resuming`], [`running`] | what commands share, in the order they use it |
 //! | [`saved`], `earlier` | plans in files, and what earlier runs left |
 //! | [`host`], [`git`], [`screen`] | the machine, the work tree, the terminal |
+//! | `bootstrap` | what an environment needs before its first apply |
 //! | `bootstrap_version` | what CDK applications need of an account |
 //! | `spelling`, `secret_command` | secrets in other letters, and those that programs print |
 //! | [`views`] | what people see: plans, problems, progress, outcomes |
+mod bootstrap;
 mod bootstrap_version;
 pub mod cli;
 pub mod commands;

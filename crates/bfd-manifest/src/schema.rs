@@ -17,12 +17,12 @@ pub fn schema(kinds: &[&'static KindSpec]) -> Value {
     }
     properties.insert("vars".to_owned(), variables());
     let assembly =
-        named(sections::ASSEMBLY.doc, table(sections::ASSEMBLY.doc, sections::ASSEMBLY.fields));
+        named(sections::ASSEMBLY.doc, &table(sections::ASSEMBLY.doc, sections::ASSEMBLY.fields));
     properties.insert(sections::ASSEMBLY.name.to_owned(), assembly);
     for spec in kinds {
         let fields: Vec<Field> = spec.fields.iter().chain(common::FIELDS).copied().collect();
         let one = table(spec.doc, &fields);
-        let schema = if spec.singleton { one } else { named(spec.doc, one) };
+        let schema = if spec.singleton { one } else { named(spec.doc, &one) };
         properties.insert(spec.name.to_owned(), schema);
     }
     // Not required here: a file may extend one that has the rest.
@@ -46,7 +46,7 @@ pub fn schema(kinds: &[&'static KindSpec]) -> Value {
 
 /// Tables with names. What lies over a resource of an assembly, `[stack."app/network"]`, has
 /// its required fields from there.
-fn named(doc: &str, one: Value) -> Value {
+fn named(doc: &str, one: &Value) -> Value {
     let mut partial = one.clone();
     if let Some(partial) = partial.as_object_mut() {
         partial.remove("required");

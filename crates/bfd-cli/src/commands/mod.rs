@@ -1,6 +1,7 @@
 //! One file per command. Each reads top to bottom.
 
 mod apply;
+mod bootstrap;
 mod destroy;
 mod graph;
 mod plan;
@@ -26,6 +27,7 @@ use clap::CommandFactory;
 pub async fn dispatch(command: &Command, screen: Screen) -> Result<Exit, CommandError> {
     match command {
         Command::Validate(args) => validate::run(args, screen).await,
+        Command::Bootstrap(args) => bootstrap::run(args, screen).await,
         Command::Plan(args) => plan::run(args, screen).await,
         Command::Apply(args) => apply::run(args, screen).await,
         Command::Destroy(args) => destroy::run(args, screen).await,

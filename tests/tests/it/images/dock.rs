@@ -51,12 +51,7 @@ impl Dock {
         workspace.write("app/Dockerfile", "FROM scratch\nCOPY program /program\n");
         workspace.write("app/program", FIRST);
         workspace.write("app/.dockerignore", "notes\n");
-        let config = store(workspace);
-        let project = project
-            .against(format!("http://127.0.0.1:{port}"), ACCOUNT)
-            .with("CONTAINERS_STORAGE_CONF", config)
-            .with("STORAGE_DRIVER", "vfs")
-            .with("BUILDAH_ISOLATION", "chroot");
+        let project = project.against(format!("http://127.0.0.1:{port}"), ACCOUNT).with_a_builder();
         Self { project, name: name.to_owned(), port: Ministack::shared().port() }
     }
 
@@ -272,18 +267,6 @@ pub(super) fn names(directory: &Path) -> Vec<String> {
     let mut names: Vec<_> = entries.map(name).collect();
     names.sort();
     names
-}
-
-/// A store of the builder that is this test's alone.
-#[track_caller]
-fn store(workspace: &Workspace) -> String {
-    let home = workspace.home();
-    let config = home.join("storage.conf");
-    let [store, run] = ["store", "run"].map(|name| home.join(name).display().to_string());
-    let text =
-        format!("[storage]\ndriver = \"vfs\"\ngraphroot = \"{store}\"\nrunroot = \"{run}\"\n");
-    fs::write(&config, text).expect("a file can be written");
-    config.display().to_string()
 }
 
 fn manifest(name: &str) -> String {

@@ -20,7 +20,7 @@ mod delete;
 mod follow;
 mod observe;
 mod phase;
-mod read;
+pub(crate) mod read;
 mod request;
 mod stored;
 mod template;

@@ -31,7 +31,7 @@ pub(super) async fn find(aws: &Aws, name: &str) -> Result<Option<Stack>, Provide
 }
 
 /// Reads one stack that exists; a shell does not.
-pub(super) async fn find_live(aws: &Aws, name: &str) -> Result<Option<Stack>, ProviderError> {
+pub(crate) async fn find_live(aws: &Aws, name: &str) -> Result<Option<Stack>, ProviderError> {
     let found = find(aws, name).await?;
     Ok(found.filter(|stack| !matches!(phase(stack), Phase::Deleted | Phase::Shell)))
 }
@@ -52,7 +52,7 @@ pub(super) async fn list(aws: &Aws) -> Result<Vec<Stack>, ProviderError> {
 }
 
 /// The template as it was sent.
-pub(super) async fn template(aws: &Aws, name: &str) -> Result<Option<String>, ProviderError> {
+pub(crate) async fn template(aws: &Aws, name: &str) -> Result<Option<String>, ProviderError> {
     let request =
         aws.cloudformation.get_template().stack_name(name).template_stage(TemplateStage::Original);
     let answer = aws.call("cloudformation:GetTemplate", request.send()).await?;

@@ -1,0 +1,93 @@
+//! The manifests that `bfd bootstrap` writes.
+
+use super::Part;
+use crate::exit::CommandError;
+use bfd_core::Value;
+use bfd_manifest::{Manifest, ProviderKind};
+use std::{
+    fmt::Write as _,
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+/// Where its state is, in its own directory.
+pub(super) const STATE: &str = "state";
+const MANIFEST: &str = "bootstrap.toml";
+
+/// A manifest that was written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WrittenPart {
+    pub manifest: PathBuf,
+}
+
+/// Writes a manifest, with the templates of its stacks.
+pub(super) fn write(
+    of: &Manifest,
+    directory: &Path,
+    region: &str,
+    parts: &[Part],
+) -> Result<WrittenPart, CommandError> {
+    let failed = |error: &io::Error| {
+        CommandError::refused_with(
+            format!("cannot write to {}: {error}", directory.display()),
+            "check the permissions of that directory, and that there is space",
+        )
+    };
+    fs::create_dir_all(directory).map_err(|error| failed(&error))?;
+    for part in parts {
+        let file = directory.join(format!("{}.yaml", part.resource));
+        fs::write(file, &part.template).map_err(|error| failed(&error))?;
+    }
+    let manifest = directory.join(MANIFEST);
+    fs::write(&manifest, text(of, region, parts)).map_err(|error| failed(&error))?;
+    Ok(WrittenPart { manifest })
+}
+
+/// Text as TOML writes it; a string of JSON is one of TOML.
+fn quoted(text: &str) -> String {
+    Value::from(text).to_string()
+}
+
+fn text(of: &Manifest, region: &str, parts: &[Part]) -> String {
+    let mut text = String::from("# Written by `bfd bootstrap`, again each time. Do not edit.\n");
+    let mut line = |line: std::fmt::Arguments<'_>| {
+        writeln!(text, "{line}").expect("writing to a string");
+    };
+    let environment = &of.environment;
+    line(format_args!("\n[environment]"));
+    line(format_args!("name = {}", quoted(&format!("{}-bootstrap", environment.name))));
+    line(format_args!("account = {}", quoted(&environment.account)));
+    line(format_args!("region = {}", quoted(region)));
+    if !of.tags.is_empty() {
+        let tags: Vec<String> =
+            of.tags.iter().map(|(k, v)| format!("{} = {}", quoted(k), quoted(v))).collect();
+        line(format_args!("tags = {{ {} }}", tags.join(", ")));
+    }
+    line(format_args!("\n[provider]"));
+    if of.provider.kind == ProviderKind::Sandbox {
+        line(format_args!("kind = \"sandbox\""));
+    }
+    for (name, value) in
+        [("endpoint_url", &of.provider.endpoint_url), ("profile", &of.provider.profile)]
+    {
+        if let Some(value) = value {
+            line(format_args!("{name} = {}", quoted(value)));
+        }
+    }
+    line(format_args!("\n[state]"));
+    line(format_args!("directory = {}", quoted(STATE)));
+    for part in parts {
+        line(format_args!("\n[stack.{}]", part.resource));
+        line(format_args!("name = {}", quoted(&part.stack)));
+        line(format_args!("template = \"{}.yaml\"", part.resource));
+        line(format_args!("capabilities = [\"CAPABILITY_NAMED_IAM\"]"));
+        line(format_args!("termination_protection = true"));
+        // Whoever bootstraps next may be on another machine.
+        line(format_args!("adopt = true"));
+        line(format_args!("\n[stack.{}.parameters]", part.resource));
+        for (name, value) in &part.parameters {
+            line(format_args!("{name} = {}", quoted(value)));
+        }
+    }
+    text
+}
