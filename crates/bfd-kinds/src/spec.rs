@@ -1,6 +1,9 @@
 //! The vocabulary in which kinds are described.
 
-use crate::clock::{Clock, Work};
+use crate::{
+    clock::{Clock, Work},
+    exchange::Exchange,
+};
 use bfd_core::{
     Address, Environment, Expr, Inputs, Problem, Properties, Reference, Span, Value,
     plan::{Action, Effect, FieldChange, Undo},
@@ -42,6 +45,8 @@ pub struct KindSpec {
     pub settle: Option<fn(&mut Settle<'_>)>,
     /// What it knows of an input in a language of its own.
     pub content: Option<Content>,
+    /// What it gives to others and takes from them by name, with its inputs as far as known.
+    pub exchange: Option<fn(inputs: &Inputs, environment: &Environment) -> Exchange>,
     /// What a change at a canonical path does.
     pub effect: fn(path: &[&str]) -> Effect,
     /// How well a rollback restores the object, and why it is not exact.

@@ -2,6 +2,7 @@ use crate::{
     Graph,
     clock::Clockwork,
     diff::{differences, project},
+    exchange,
     names::Names,
     steps::{Draft, order},
 };
@@ -43,7 +44,13 @@ pub struct PlanInput<'a> {
 ///
 /// Writes nothing and asks nobody. Fails with everything that stands in the way.
 pub fn plan(input: &PlanInput<'_>) -> Result<Plan, Vec<Problem>> {
-    Planner::new(input).plan()
+    match exchange::released(input)? {
+        None => Planner::new(input).plan(),
+        Some(ordered) => {
+            let endpoint = input.endpoint.clone();
+            Planner::new(&PlanInput { desired: &ordered, endpoint, ..*input }).plan()
+        }
+    }
 }
 
 struct Planner<'a> {
@@ -462,6 +469,23 @@ impl<'a> Planner<'a> {
         }
     }
 
+    /// What of the given resources reads by name what others of them make: an older bfd did not
+    /// record it.
+    fn links(&self, gone: &[(Address, ResourceState)]) -> BTreeMap<Address, BTreeSet<Address>> {
+        let recorded: Vec<(&Address, Inputs)> = gone
+            .iter()
+            .map(|(address, state)| (address, bfd_kinds::exchange::recorded(&state.inputs)))
+            .collect();
+        let all = recorded.iter().map(|(address, inputs)| (*address, inputs));
+        let exchanges =
+            bfd_kinds::exchange::of(all, |kind| self.spec(kind), self.input.environment);
+        let mut links: BTreeMap<Address, BTreeSet<Address>> = BTreeMap::new();
+        for link in bfd_kinds::exchange::links(&exchanges) {
+            links.entry(link.from).or_default().insert(link.to);
+        }
+        links
+    }
+
     /// Deletes what is recorded and no longer declared, and what a replacement left.
     fn forgotten(&mut self) {
         let state = &self.input.current.state;
@@ -474,7 +498,9 @@ impl<'a> Planner<'a> {
                 (address.clone(), now.clone())
             })
             .collect();
-        for (address, prior) in gone {
+        let links = self.links(&gone);
+        for (address, mut prior) in gone {
+            prior.depends_on.extend(links.get(&address).into_iter().flatten().cloned());
             // Even when it is gone already: the step is what removes it from the record.
             self.refreshed.resources.insert(address.clone(), prior.clone());
             self.missing.remove(&address);

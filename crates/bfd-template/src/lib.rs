@@ -15,6 +15,7 @@
 //! | `parameters`, `values` | what may be given: [`Template::parameters`], [`Template::check_given`] |
 //! | `resolve` | what an expression comes to, as far as that is known |
 //! | `needs`, `names`, `outputs` | capabilities; names of objects; exports, imports, nested stacks |
+//! | `exchange` | what stacks share by name: [`Template::gives`], [`Template::takes`] |
 //! | `compare`, `through`, `diff` | [`Difference::between`]: two values; what reaches whom; two templates, and whether that is an update at all |
 //! | `effects`, `create_only`, `weight` | what a change does, by which table, and how grave that is |
 //! | `mask`, `render` | what is not shown; a difference as lines |
@@ -41,6 +42,7 @@ mod create_only;
 mod cycles;
 mod diff;
 mod effects;
+mod exchange;
 mod intrinsics;
 mod json;
 mod mask;
@@ -63,6 +65,7 @@ mod yaml;
 
 pub use diff::{Difference, ParameterDiff, PropertyDiff, ResourceDiff, SectionDiff, TemplateDiff};
 pub use effects::{Effect, Replaces};
+pub use exchange::Shared;
 pub use mask::HIDDEN;
 pub use names::NamedResource;
 pub use needs::Needs;

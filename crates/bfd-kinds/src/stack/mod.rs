@@ -4,10 +4,12 @@
 //! |---|---|
 //! | `check` | what CloudFormation would refuse about a template and its parameters |
 //! | `sides` | inputs, desired or present, as a template in its context |
+//! | `exchange` | what it gives to other stacks, and takes from them |
 //! | `content` | what a change of a template means: whether it is one, what it hides and loses |
 
 mod check;
 mod content;
+mod exchange;
 mod sides;
 mod ssm;
 
@@ -107,6 +109,7 @@ pub static SPEC: KindSpec = KindSpec {
     lower,
     settle: None,
     content: Some(content::CONTENT),
+    exchange: Some(exchange::exchange),
     effect: |path| if path == ["name"] { Effect::Replaces } else { Effect::None },
     undo,
     seconds: |action, _| if action == Action::Adopt { 5 } else { 120 },
@@ -145,7 +148,8 @@ fn lower(lower: &mut Lower<'_>) -> Inputs {
         if let Some(text) = template.as_str() {
             check::template(lower, &file, text, &capabilities);
             let read = Template::parse(text).ok();
-            let stored = read.and_then(|read| ssm::desired(&read, lower.fields.get("parameters")));
+            let stored =
+                read.as_ref().and_then(|read| ssm::desired(read, lower.fields.get("parameters")));
             inputs.extend(stored.map(|stored| (SSM_PARAMETERS.to_owned(), stored)));
         }
         inputs.insert("template".to_owned(), template);
