@@ -72,6 +72,8 @@ pub struct Content {
     pub open_outputs: fn(inputs: &Inputs) -> Option<BTreeSet<String>>,
     /// In place of [`KindSpec::undo`] for an update, of which both sides are known.
     pub undo: fn(&Update<'_>) -> (Undo, Option<String>),
+    /// What stays when an object with these inputs is deleted, in sentences for a plan.
+    pub kept: fn(inputs: &Properties) -> Vec<String>,
     /// What an update takes away for good, each as a message and what to do about it.
     pub losses: fn(&Update<'_>) -> Vec<(String, String)>,
 }

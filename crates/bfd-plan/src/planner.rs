@@ -401,6 +401,7 @@ impl<'a> Planner<'a> {
                 fields.iter().any(|field| spec.key.contains(&field.path.as_str()) && field.known);
             self.known.insert(address.clone(), spec.predict(&inputs));
             self.replaced(spec, address, fields, renamed);
+            self.kept(spec, &prior.inputs);
             self.drafts.extend(Draft::replace(spec, resource, prior, inputs, depends_on, renamed));
             return;
         }
@@ -506,6 +507,7 @@ impl<'a> Planner<'a> {
             self.missing.remove(&address);
             let Some(spec) = self.spec(&prior.kind) else { continue };
             self.change(spec, &address, Action::Delete, Vec::new(), None);
+            self.kept(spec, &prior.inputs);
             self.drafts.push(Draft::delete(spec, address, prior));
         }
         for (address, all) in &state.deposed {
@@ -543,6 +545,14 @@ impl<'a> Planner<'a> {
         let notes = note.into_iter().chain(reason).map(str::to_owned).collect();
         let (address, kind) = (address.clone(), address.kind().clone());
         self.changes.push(Change { address, kind, action, fields, undo, notes });
+    }
+
+    /// What stays of the object that the last change deletes.
+    fn kept(&mut self, spec: &KindSpec, prior: &Properties) {
+        let kept = spec.content.map(|content| (content.kept)(prior));
+        if let Some(change) = self.changes.last_mut() {
+            change.notes.extend(kept.into_iter().flatten());
+        }
     }
 
     /// What the last change does within its object, of which both sides are known.

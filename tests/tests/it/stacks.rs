@@ -218,3 +218,32 @@ fn stacks_take_over_what_changes_in_parameter_store() {
     };
     reads_what_is_stored(&project, &value, &put);
 }
+
+#[test]
+fn what_is_retained_is_told_and_kept() {
+    let project = applied();
+    project.change("template = \"data.yaml\"", "template = \"data.yaml\"\nretain = [\"Setting\"]");
+    let refused = project.destroy().run().exits(exit::REFUSED);
+    refused.says("`retain` is not applied yet: `stack.data`");
+    project.apply().run().succeeds();
+    project.has_no_changes();
+
+    let at = project.manifest().to_owned();
+    let manifest = project.workspace().read(&at);
+    let (head, stack) = manifest.split_once("[stack.data]").expect("it is declared");
+    project.workspace().write(&at, head);
+    let text = project.plan().run().exits(exit::CHANGES).stdout;
+    insta::assert_snapshot!("a_stack_that_leaves_something", text);
+    project.apply().run().succeeds();
+    assert!(project.world().to_string().contains("is one"), "the setting is there");
+    assert!(project.state()["resources"].as_object().is_none_or(serde_json::Map::is_empty));
+
+    // All of it: bfd only forgets it.
+    let stack = stack.replace("[\"Setting\"]", "true").replace("\"data\"\nt", "\"other\"\nt");
+    let template = TEMPLATE.replace("/data/", "/other/").replace("QueueName: data", "QueueName: o");
+    project.workspace().write("data.yaml", template);
+    project.workspace().write(&at, format!("{head}[stack.data]{stack}"));
+    project.apply().run().succeeds();
+    project.destroy().run().succeeds().prints("stays in AWS as it is");
+    assert!(project.world().to_string().contains("/other/setting"), "the stack is there");
+}

@@ -1,6 +1,6 @@
 //! What a change of a template or its parameters means.
 
-use super::{REPLACED, sides::Side, undo};
+use super::{REPLACED, retain::kept, sides::Side, undo};
 use crate::spec::{Content, Update};
 use bfd_core::{
     Expr, Inputs, Properties, Secret, Value,
@@ -10,7 +10,7 @@ use bfd_template::{Difference, ResourceDiff, TemplateDiff, Weight};
 use std::collections::{BTreeMap, BTreeSet};
 
 pub(super) const CONTENT: Content =
-    Content { keep, hidden, open_outputs, undo: undo_of_update, losses };
+    Content { keep, hidden, open_outputs, undo: undo_of_update, kept, losses };
 
 /// What an update changes of the resources; nothing where a side has no template to read.
 pub fn difference(prior: &Properties, inputs: &Inputs) -> Option<TemplateDiff> {

@@ -4,18 +4,21 @@
 //! |---|---|
 //! | `check` | what CloudFormation would refuse about a template and its parameters |
 //! | `sides` | inputs, desired or present, as a template in its context |
+//! | `retain` | what stays when it is deleted |
 //! | `exchange` | what it gives to other stacks, and takes from them |
 //! | `content` | what a change of a template means: whether it is one, what it hides and loses |
 
 mod check;
 mod content;
 mod exchange;
+mod retain;
 mod sides;
 mod ssm;
 
 pub use ssm::{AS_STORED, SSM_PARAMETERS, is_bootstrap};
 
 pub use content::difference;
+pub use retain::{RETAIN, Retain, Unkept, keeping};
 
 use crate::{
     clock::{Clock, Term, Work},
@@ -71,6 +74,11 @@ pub static SPEC: KindSpec = KindSpec {
             "What the template may do beyond plain resources: `CAPABILITY_IAM` and `CAPABILITY_NAMED_IAM` to make roles, `CAPABILITY_AUTO_EXPAND` to use transforms. Sent with every change; a change of it alone changes nothing.",
         ),
         Field::new(
+            "retain",
+            Type::Either(&Type::Bool, &Type::List(&Type::Text)),
+            "What stays when the stack is deleted: `true` for all of it, which is then only forgotten, or the logical ids of resources, which leave the stack and are kept. It has to be applied before it is of use: a delete goes by what is recorded.",
+        ),
+        Field::new(
             "termination_protection",
             Type::Bool,
             "Whether AWS refuses to delete the stack.",
@@ -105,7 +113,7 @@ pub static SPEC: KindSpec = KindSpec {
     default_output: None,
     key: &["name"],
     exact: &[],
-    sets: &["capabilities"],
+    sets: &["capabilities", "retain"],
     lower,
     settle: None,
     content: Some(content::CONTENT),
@@ -142,18 +150,21 @@ fn lower(lower: &mut Lower<'_>) -> Inputs {
     };
     capabilities.sort_by_key(sort_key);
     capabilities.dedup();
+    let mut read = None;
     if let Some(template) = lower.take("template") {
         let file = check::file_name(&template);
         let template = file_text(template);
         if let Some(text) = template.as_str() {
             check::template(lower, &file, text, &capabilities);
-            let read = Template::parse(text).ok();
+            read = Template::parse(text).ok();
             let stored =
                 read.as_ref().and_then(|read| ssm::desired(read, lower.fields.get("parameters")));
             inputs.extend(stored.map(|stored| (SSM_PARAMETERS.to_owned(), stored)));
         }
         inputs.insert("template".to_owned(), template);
     }
+    let retain = retain::lower(lower, read.as_ref());
+    inputs.extend(retain.map(|retain| (RETAIN.to_owned(), retain)));
     inputs.insert("capabilities".to_owned(), Expr::List(capabilities));
     lower.keep(&mut inputs, &["name", "parameters", "role_arn"]);
     lower.keep_or(&mut inputs, "termination_protection", false);

@@ -6,6 +6,7 @@
 //! | `create`, `update`, `delete` | one operation each; a restore is an update |
 //! | `change_set` | whether an update would change anything, and the update |
 //! | `request` | what a stack is made of, with secrets revealed |
+//! | `retain` | what stays when a stack is deleted |
 //! | `stored` | parameters that a stack took from Parameter Store, and what is there now |
 //! | `template` | where CloudFormation finds a template |
 //! | `follow` | waits for the end of an operation, with events as progress |
@@ -20,6 +21,7 @@ mod observe;
 mod phase;
 mod read;
 mod request;
+mod retain;
 mod stored;
 mod template;
 mod update;

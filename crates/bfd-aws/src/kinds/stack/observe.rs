@@ -14,7 +14,10 @@ use crate::{
 };
 use aws_sdk_cloudformation::types::Stack;
 use bfd_core::{Object, Observation, Observed, Owner, Value};
-use bfd_kinds::{json, stack::SSM_PARAMETERS};
+use bfd_kinds::{
+    json,
+    stack::{RETAIN, SSM_PARAMETERS},
+};
 use bfd_provider::{ProviderError, Wanted};
 use futures_util::future::try_join_all;
 use serde_json::{Map, json};
@@ -103,6 +106,8 @@ async fn one(
         .maybe(SSM_PARAMETERS, stored.seen(wanted, stack))
         .maybe("tags", Some(tags::to_value(&all_tags)))
         .maybe("capabilities", capabilities(wanted, stack))
+        // Known to bfd alone.
+        .maybe(RETAIN, wanted.prior.and_then(|prior| prior.inputs.get(RETAIN).cloned()))
         .with("termination_protection", stack.enable_termination_protection.unwrap_or(false))
         .maybe("role_arn", stack.role_arn.clone())
         .maybe("stack_policy", policy?.map(|text| json::canonicalize(&text).unwrap_or(text)))
