@@ -53,13 +53,16 @@ impl Role {
 /// Where canonical inputs name it: of stacks, and of images.
 pub(crate) const FIELDS: [&str; 2] = [bfd_kinds::stack::DEPLOY_ROLE, "push_role"];
 
+/// What is made once for each key, by whoever asks first.
+type Cells<K, V> = Mutex<BTreeMap<K, Arc<OnceCell<V>>>>;
+
 /// The configurations of roles that were assumed.
 #[derive(Default)]
 pub(crate) struct Roles {
     /// `None`: the caller's own.
-    configs: Mutex<BTreeMap<Role, Arc<OnceCell<Option<SdkConfig>>>>>,
-    connections: Mutex<BTreeMap<Role, Arc<OnceCell<Option<Arc<Aws>>>>>>,
-    buckets: Mutex<BTreeMap<(Option<Role>, String), Arc<OnceCell<aws_sdk_s3::Client>>>>,
+    configs: Cells<Role, Option<SdkConfig>>,
+    connections: Cells<Role, Option<Arc<Aws>>>,
+    buckets: Cells<(Option<Role>, String), aws_sdk_s3::Client>,
 }
 
 impl fmt::Debug for Roles {
@@ -70,7 +73,7 @@ impl fmt::Debug for Roles {
 }
 
 /// The cell of a key; made when it is asked for first.
-fn cell<K: Ord, V>(cells: &Mutex<BTreeMap<K, Arc<OnceCell<V>>>>, key: K) -> Arc<OnceCell<V>> {
+fn cell<K: Ord, V>(cells: &Cells<K, V>, key: K) -> Arc<OnceCell<V>> {
     let mut cells = cells.lock().unwrap_or_else(PoisonError::into_inner);
     Arc::clone(cells.entry(key).or_default())
 }
@@ -187,18 +190,17 @@ impl ProvideCredentials for Assuming {
     {
         provider::future::ProvideCredentials::new(async move {
             let first = self.first.lock().unwrap_or_else(PoisonError::into_inner).take();
-            let assumed = match first {
-                Some(first) => first,
-                None => {
-                    let request = self.sts.assume_role().role_arn(&self.role.arn);
-                    let request = request.role_session_name(SESSION);
-                    let request = request.set_external_id(self.role.external_id.clone());
-                    let answer = Box::pin(request.send()).await;
-                    let answer = answer.map_err(CredentialsError::provider_error)?;
-                    answer.credentials.ok_or_else(|| {
-                        CredentialsError::provider_error("STS answered without credentials")
-                    })?
-                }
+            let assumed = if let Some(first) = first {
+                first
+            } else {
+                let request = self.sts.assume_role().role_arn(&self.role.arn);
+                let request = request.role_session_name(SESSION);
+                let request = request.set_external_id(self.role.external_id.clone());
+                let answer = Box::pin(request.send()).await;
+                let answer = answer.map_err(CredentialsError::provider_error)?;
+                answer.credentials.ok_or_else(|| {
+                    CredentialsError::provider_error("STS answered without credentials")
+                })?
             };
             let expires = SystemTime::try_from(assumed.expiration).ok();
             Ok(Credentials::new(

@@ -74,6 +74,7 @@ pub static SPEC: KindSpec = KindSpec {
     lower,
     settle: None,
     content: None,
+    exchange: None,
     effect: |path| if path == ["name"] { Effect::Replaces } else { Effect::None },
     undo,
     seconds: |_, _| 5,

@@ -51,6 +51,7 @@ pub static SPEC: KindSpec = KindSpec {
     lower,
     settle: None,
     content: None,
+    exchange: None,
     effect,
     undo,
     seconds: |_, inputs| puts(entries(inputs)),

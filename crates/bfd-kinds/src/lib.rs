@@ -14,12 +14,14 @@
 //! | [`stack`] | the capabilities that a template needs |
 //! | [`cluster`] | – |
 //! | [`service`] | conversions between the canonical form and the requests and answers of ECS |
+//! | [`exchange`] | what resources give to each other by name |
 //! | [`clock`] | how long a change may take to fail, and to be undone |
 //! | [`json`] | one text for one JSON value |
 pub mod canonical;
 pub mod clock;
 pub mod cluster;
 pub mod coordinator;
+pub mod exchange;
 pub mod image;
 pub mod json;
 mod lowering;

@@ -2,12 +2,13 @@
 
 use crate::{
     clock::Clock,
+    exchange::{Exchange, Shared},
     lowering::{prune, tags},
     patterns::{PARAMETER_NAME, TAGS},
     spec::{Field, KindSpec, Lower, Output, OutputSource, Type},
 };
 use bfd_core::{
-    Expr, Inputs,
+    Environment, Expr, Inputs,
     plan::{Action, Effect, FieldChange, Undo},
 };
 
@@ -81,6 +82,7 @@ pub static SPEC: KindSpec = KindSpec {
     lower,
     settle: None,
     content: None,
+    exchange: Some(exchange),
     effect: |path| match path {
         ["name" | "type"] => Effect::Replaces,
         _ => Effect::None,
@@ -98,6 +100,13 @@ pub static SPEC: KindSpec = KindSpec {
         "ssm:RemoveTagsFromResource",
     ],
 };
+
+/// Stacks read it by its name.
+fn exchange(inputs: &Inputs, _: &Environment) -> Exchange {
+    let name = inputs.get("name").and_then(Expr::as_str);
+    let gives = name.map(|name| Shared::Parameter(name.to_owned())).into_iter().collect();
+    Exchange { gives, ..Exchange::default() }
+}
 
 fn lower(lower: &mut Lower<'_>) -> Inputs {
     let mut inputs = Inputs::new();

@@ -86,6 +86,7 @@ pub static SPEC: KindSpec = KindSpec {
     lower,
     settle: None,
     content: None,
+    exchange: None,
     effect: |path| match path {
         ["name" | "kms_key"] => Effect::Replaces,
         _ => Effect::None,

@@ -1,6 +1,9 @@
 //! The vocabulary in which kinds are described.
 
-use crate::clock::{Clock, Work};
+use crate::{
+    clock::{Clock, Work},
+    exchange::Exchange,
+};
 use bfd_core::{
     Address, Environment, Expr, Inputs, Problem, Properties, Reference, Span, Value,
     plan::{Action, Effect, FieldChange, Undo},
@@ -42,6 +45,8 @@ pub struct KindSpec {
     pub settle: Option<fn(&mut Settle<'_>)>,
     /// What it knows of an input in a language of its own.
     pub content: Option<Content>,
+    /// What it gives to others and takes from them by name, with its inputs as far as known.
+    pub exchange: Option<fn(inputs: &Inputs, environment: &Environment) -> Exchange>,
     /// What a change at a canonical path does.
     pub effect: fn(path: &[&str]) -> Effect,
     /// How well a rollback restores the object, and why it is not exact.
@@ -67,6 +72,10 @@ pub struct Content {
     pub open_outputs: fn(inputs: &Inputs) -> Option<BTreeSet<String>>,
     /// In place of [`KindSpec::undo`] for an update, of which both sides are known.
     pub undo: fn(&Update<'_>) -> (Undo, Option<String>),
+    /// What stays when an object with these inputs is deleted, in sentences for a plan.
+    pub kept: fn(inputs: &Properties) -> Vec<String>,
+    /// Why AWS would refuse to delete an object with these inputs: what it is, and what to do.
+    pub undeletable: fn(inputs: &Properties) -> Option<(&'static str, &'static str)>,
     /// What an update takes away for good, each as a message and what to do about it.
     pub losses: fn(&Update<'_>) -> Vec<(String, String)>,
 }

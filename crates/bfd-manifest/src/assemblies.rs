@@ -109,7 +109,8 @@ fn one(
             .at(at.clone(), warning.to_string())
     }));
     let own = fields.get("roles").and_then(Expr::as_str) == Some("own");
-    let making = Making { name, seen: &seen, deployer: &deployer, at: &at, own };
+    let adopt = fields.get("adopt").and_then(Expr::as_bool) == Some(true);
+    let making = Making { name, seen: &seen, deployer: &deployer, at: &at, own, adopt };
     let versions =
         if own { BTreeMap::new() } else { assembly.bootstrap_requirements(&stacks, &deployer) };
     let versions = versions.into_iter().map(|((_, parameter), requirement)| BootstrapVersion {
@@ -175,6 +176,8 @@ struct Making<'a> {
     at: &'a Span,
     /// With the credentials of whoever runs bfd.
     own: bool,
+    /// What is there is taken over.
+    adopt: bool,
 }
 
 impl Making<'_> {
@@ -241,6 +244,9 @@ impl Making<'_> {
         }
         if !waits.is_empty() {
             fields.push(("depends_on", self.list(waits)));
+        }
+        if self.adopt {
+            fields.push(("adopt", Made(Value::Bool(true))));
         }
         if !self.own {
             let deploy = stack.deploy_role.as_ref().map(|role| ("deploy_role", self.role(role)));

@@ -68,12 +68,13 @@ fn report(cycle: &[(usize, &Edge)], resources: &[Checked]) -> Problem {
     let mut problem = Problem::error("manifest::cycle", "resources wait for each other");
     for (at, edge) in cycle {
         let (from, to) = (&resources[*at].address, &edge.to);
-        let label = match edge.why {
+        let label = match &edge.why {
             Why::Reference => format!("`{from}` needs an output of `{to}`"),
             Why::Written => format!("`{from}` depends on `{to}`"),
             Why::Link => format!("`{from}` belongs to `{to}`"),
             Why::Coordinator => format!("`{from}` waits for `{to}`, as everything does"),
             Why::Kind => format!("`{from}` waits for `{to}`"),
+            Why::Shared(shared) => format!("`{from}` reads {shared} of `{to}`"),
         };
         problem = problem.at(edge.place.clone(), label);
     }

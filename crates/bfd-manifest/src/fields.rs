@@ -9,12 +9,12 @@ use crate::{
     words,
 };
 use bfd_core::{Address, Expr, Inputs, Problem, Reference, Span};
-use bfd_kinds::{Field, Type};
+use bfd_kinds::{Field, Type, exchange::Shared};
 use serde_json::json;
 use std::collections::BTreeMap;
 
 /// Why one resource waits for another.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Why {
     Reference,
     /// `depends_on`.
@@ -24,6 +24,8 @@ pub(crate) enum Why {
     Coordinator,
     /// The kind says so.
     Kind,
+    /// It reads by name what the other one makes.
+    Shared(Shared),
 }
 
 /// One resource waits for another.

@@ -49,7 +49,7 @@ mod types;
 mod variables;
 mod words;
 
-pub use bfd_assembly::{Disk, Files};
+pub use bfd_assembly::{Disk, Entry, Files};
 pub use duration::{parse as parse_duration, show as show_duration};
 pub use load::{Failed, load};
 pub use manifest::{

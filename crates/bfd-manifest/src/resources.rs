@@ -5,8 +5,12 @@ use crate::{
     nearest::{did_you_mean, list},
     scope::Scope,
 };
-use bfd_core::{Address, Environment, Expr, Inputs, Problem, Resource, Severity, Span};
-use bfd_kinds::{KindSpec, Output, OutputSource, spec::Lower};
+use bfd_core::{Address, Environment, Expr, Inputs, Kind, Problem, Resource, Severity, Span};
+use bfd_kinds::{
+    KindSpec, Output, OutputSource,
+    exchange::{self, Link, Shared},
+    spec::Lower,
+};
 use std::collections::{BTreeMap, BTreeSet};
 
 const COORDINATOR: &str = "coordinator";
@@ -113,11 +117,37 @@ pub(crate) fn lower(
         one.edges.extend(implied);
         resources.push(resource);
     }
+    link(checked, &mut resources, environment);
     check_outputs(checked, &resources, problems);
     if problems.iter().all(|problem| problem.severity != Severity::Error) {
         resources.sort_by(|a, b| a.address.cmp(&b.address));
     }
     resources
+}
+
+/// Lets who reads something by its name wait for whoever makes it.
+fn link(checked: &mut [Checked], resources: &mut [Resource], environment: &Environment) {
+    let specs: BTreeMap<Kind, &'static KindSpec> =
+        checked.iter().map(|one| (one.address.kind().clone(), one.spec)).collect();
+    let all = resources.iter().map(|resource| (&resource.address, &resource.inputs));
+    let exchanges = exchange::of(all, |kind| specs.get(kind).copied(), environment);
+    let at: BTreeMap<Address, usize> =
+        resources.iter().enumerate().map(|(at, one)| (one.address.clone(), at)).collect();
+    let checked_at: BTreeMap<Address, usize> =
+        checked.iter().enumerate().map(|(at, one)| (one.address.clone(), at)).collect();
+    for Link { from, to, shared } in exchange::links(&exchanges) {
+        let (Some(&at), Some(&checked_at)) = (at.get(&from), checked_at.get(&from)) else {
+            continue;
+        };
+        let (resource, one) = (&mut resources[at], &mut checked[checked_at]);
+        if matches!(shared, Shared::Parameter(_)) {
+            bfd_kinds::stack::follow(&mut resource.inputs, &to);
+        }
+        if resource.depends_on.insert(to.clone()) && !one.edges.iter().any(|edge| edge.to == to) {
+            let place = resource.span_of("template");
+            one.edges.push(Edge { to, place, why: Why::Shared(shared), output: None });
+        }
+    }
 }
 
 /// Reports references to outputs that what is declared does not have.

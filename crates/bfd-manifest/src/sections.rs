@@ -216,6 +216,12 @@ pub(crate) const ASSEMBLY: Section = Section {
         )
         .default("false"),
         Field::new(
+            "adopt",
+            Type::Bool,
+            "Take over stacks that `cdk deploy` made instead of refusing, each as with its own `adopt`.",
+        )
+        .default("false"),
+        Field::new(
             "roles",
             Type::OneOf(&["assembly", "own"]),
             "Who deploys: `assembly`, the roles of the bootstrap stack that the application names, and where one may not be assumed whoever runs bfd; `own`, whoever runs bfd, and CloudFormation with the same rights.",

@@ -3,9 +3,10 @@
 //! [`Graph`] holds what is wanted and what each waits for, `diff` compares
 //! desired with observed in the kinds' canonical form, [`plan`] makes the changes
 //! and `steps` puts them in order; `clock` tells how long a
-//! rollback takes at worst, `undo` what an undo rests on; `names` sees to it that two addresses never mean one object.
+//! rollback takes at worst, `undo` what an undo rests on; `exchange` what stacks no longer export; `names` sees to it that two addresses never mean one object.
 mod clock;
 mod diff;
+mod exchange;
 mod graph;
 mod names;
 mod planner;

@@ -2,6 +2,7 @@ use crate::{
     Graph,
     clock::Clockwork,
     diff::{differences, project},
+    exchange,
     names::Names,
     steps::{Draft, order},
 };
@@ -43,7 +44,13 @@ pub struct PlanInput<'a> {
 ///
 /// Writes nothing and asks nobody. Fails with everything that stands in the way.
 pub fn plan(input: &PlanInput<'_>) -> Result<Plan, Vec<Problem>> {
-    Planner::new(input).plan()
+    match exchange::released(input)? {
+        None => Planner::new(input).plan(),
+        Some(ordered) => {
+            let endpoint = input.endpoint.clone();
+            Planner::new(&PlanInput { desired: &ordered, endpoint, ..*input }).plan()
+        }
+    }
 }
 
 struct Planner<'a> {
@@ -394,6 +401,7 @@ impl<'a> Planner<'a> {
                 fields.iter().any(|field| spec.key.contains(&field.path.as_str()) && field.known);
             self.known.insert(address.clone(), spec.predict(&inputs));
             self.replaced(spec, address, fields, renamed);
+            self.kept(spec, &prior.inputs);
             self.drafts.extend(Draft::replace(spec, resource, prior, inputs, depends_on, renamed));
             return;
         }
@@ -462,6 +470,23 @@ impl<'a> Planner<'a> {
         }
     }
 
+    /// What of the given resources reads by name what others of them make: an older bfd did not
+    /// record it.
+    fn links(&self, gone: &[(Address, ResourceState)]) -> BTreeMap<Address, BTreeSet<Address>> {
+        let recorded: Vec<(&Address, Inputs)> = gone
+            .iter()
+            .map(|(address, state)| (address, bfd_kinds::exchange::recorded(&state.inputs)))
+            .collect();
+        let all = recorded.iter().map(|(address, inputs)| (*address, inputs));
+        let exchanges =
+            bfd_kinds::exchange::of(all, |kind| self.spec(kind), self.input.environment);
+        let mut links: BTreeMap<Address, BTreeSet<Address>> = BTreeMap::new();
+        for link in bfd_kinds::exchange::links(&exchanges) {
+            links.entry(link.from).or_default().insert(link.to);
+        }
+        links
+    }
+
     /// Deletes what is recorded and no longer declared, and what a replacement left.
     fn forgotten(&mut self) {
         let state = &self.input.current.state;
@@ -474,12 +499,18 @@ impl<'a> Planner<'a> {
                 (address.clone(), now.clone())
             })
             .collect();
-        for (address, prior) in gone {
+        let links = self.links(&gone);
+        for (address, mut prior) in gone {
+            prior.depends_on.extend(links.get(&address).into_iter().flatten().cloned());
             // Even when it is gone already: the step is what removes it from the record.
             self.refreshed.resources.insert(address.clone(), prior.clone());
-            self.missing.remove(&address);
+            let is_there = self.missing.remove(&address).is_none();
             let Some(spec) = self.spec(&prior.kind) else { continue };
+            if is_there {
+                self.guard_delete(spec, &address, &prior.inputs);
+            }
             self.change(spec, &address, Action::Delete, Vec::new(), None);
+            self.kept(spec, &prior.inputs);
             self.drafts.push(Draft::delete(spec, address, prior));
         }
         for (address, all) in &state.deposed {
@@ -519,6 +550,14 @@ impl<'a> Planner<'a> {
         self.changes.push(Change { address, kind, action, fields, undo, notes });
     }
 
+    /// What stays of the object that the last change deletes.
+    fn kept(&mut self, spec: &KindSpec, prior: &Properties) {
+        let kept = spec.content.map(|content| (content.kept)(prior));
+        if let Some(change) = self.changes.last_mut() {
+            change.notes.extend(kept.into_iter().flatten());
+        }
+    }
+
     /// What the last change does within its object, of which both sides are known.
     fn within(&mut self, spec: &KindSpec, prior: &Properties, inputs: &Inputs) {
         let (Some(content), Some(change)) = (&spec.content, self.changes.last_mut()) else {
@@ -550,6 +589,15 @@ impl<'a> Planner<'a> {
             change.undo = Undo::Exact;
             change.notes.clear();
         }
+    }
+
+    /// What AWS would refuse is refused before the first of the deletes.
+    fn guard_delete(&mut self, spec: &KindSpec, address: &Address, prior: &Properties) {
+        let undeletable = spec.content.and_then(|content| (content.undeletable)(prior));
+        let Some((what, help)) = undeletable else { return };
+        let headline = format!("`{address}` {what}");
+        let header = format!("in `[{}.\"{}\"]`: {help}", address.kind(), address.name());
+        self.problems.push(Problem::error("plan::undeletable", headline).help(header));
     }
 
     fn guard_deletes(&mut self) {

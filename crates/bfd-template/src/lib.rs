@@ -15,6 +15,8 @@
 //! | `parameters`, `values` | what may be given: [`Template::parameters`], [`Template::check_given`] |
 //! | `resolve` | what an expression comes to, as far as that is known |
 //! | `needs`, `names`, `outputs` | capabilities; names of objects; exports, imports, nested stacks |
+//! | `retain` | a template whose objects outlive their stack |
+//! | `exchange` | what stacks share by name: [`Template::gives`], [`Template::takes`] |
 //! | `compare`, `through`, `diff` | [`Difference::between`]: two values; what reaches whom; two templates, and whether that is an update at all |
 //! | `effects`, `create_only`, `weight` | what a change does, by which table, and how grave that is |
 //! | `mask`, `render` | what is not shown; a difference as lines |
@@ -41,6 +43,7 @@ mod create_only;
 mod cycles;
 mod diff;
 mod effects;
+mod exchange;
 mod intrinsics;
 mod json;
 mod mask;
@@ -54,6 +57,7 @@ mod problem;
 mod references;
 mod render;
 mod resolve;
+mod retain;
 mod scalar;
 mod template;
 mod through;
@@ -63,6 +67,7 @@ mod yaml;
 
 pub use diff::{Difference, ParameterDiff, PropertyDiff, ResourceDiff, SectionDiff, TemplateDiff};
 pub use effects::{Effect, Replaces};
+pub use exchange::Shared;
 pub use mask::HIDDEN;
 pub use names::NamedResource;
 pub use needs::Needs;

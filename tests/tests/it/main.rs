@@ -25,5 +25,6 @@ mod screens;
 mod secrets;
 mod secretsmanager;
 mod shop;
+mod stack_exports;
 mod stacks;
 mod world;

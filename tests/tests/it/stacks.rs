@@ -120,6 +120,24 @@ fn what_would_be_lost_is_told_before_it_is() {
 }
 
 #[test]
+fn what_aws_would_not_delete_is_told_before_anything_is() {
+    let project = applied();
+    project.change(
+        "template = \"data.yaml\"",
+        "template = \"data.yaml\"\ntermination_protection = true",
+    );
+    project.apply().run().succeeds();
+
+    let refused = project.destroy().run().exits(exit::REFUSED);
+    refused.says("`stack.data` is protected against deletion").says("in `[stack.\"data\"]`: apply");
+    project.has_no_changes();
+
+    project.change("termination_protection = true", "termination_protection = false");
+    project.apply().run().succeeds();
+    project.destroy().run().succeeds();
+}
+
+#[test]
 fn a_change_of_metadata_alone_is_made_once() {
     let project = applied();
     let to = "  Queue:\n    Metadata: {Note: a}\n    Type: AWS::SQS::Queue";
@@ -176,23 +194,20 @@ fn reads_what_is_stored(project: &Project, value: &dyn Fn(&str) -> String, put: 
     project.has_no_changes();
     assert_eq!([value("/data/reader"), value("/data/other")], ["good morning"; 2]);
 
-    // Changed here: the stack that refers to it is updated after it, in the same run.
+    // Changed here: whoever reads it, by reference or by name, is updated after it, in the same
+    // run.
     project.change("value = \"morning\"", "value = \"evening\"");
     let plan = project.plan_json();
-    assert_eq!(changes(&plan), ["update parameter.echo", "update stack.reader"]);
+    let changed = ["update parameter.echo", "update stack.other", "update stack.reader"];
+    assert_eq!(changes(&plan), changed);
     project.apply().run().succeeds();
-    assert_eq!(value("/data/reader"), "good evening");
-
-    // The other one is found to be older.
-    project.plan().run().exits(exit::CHANGES).prints("older than /data/echo");
-    project.apply().run().succeeds();
-    assert_eq!(value("/data/other"), "good evening");
+    assert_eq!([value("/data/reader"), value("/data/other")], ["good evening"; 2]);
     project.has_no_changes();
 
     // Changed by somebody else, and put back: both are older meanwhile.
     put("night");
+    project.plan().run().exits(exit::CHANGES).prints("older than /data/echo");
     let plan = project.plan_json();
-    let changed = ["update parameter.echo", "update stack.other", "update stack.reader"];
     assert_eq!(changes(&plan), changed);
     project.change("value = \"evening\"", "value = \"night\"");
     project.apply().run().succeeds();
@@ -217,4 +232,33 @@ fn stacks_take_over_what_changes_in_parameter_store() {
         AwsCli::new(server.url()).call(put);
     };
     reads_what_is_stored(&project, &value, &put);
+}
+
+#[test]
+fn what_is_retained_is_told_and_kept() {
+    let project = applied();
+    project.change("template = \"data.yaml\"", "template = \"data.yaml\"\nretain = [\"Setting\"]");
+    let refused = project.destroy().run().exits(exit::REFUSED);
+    refused.says("`retain` is not applied yet: `stack.data`");
+    project.apply().run().succeeds();
+    project.has_no_changes();
+
+    let at = project.manifest().to_owned();
+    let manifest = project.workspace().read(&at);
+    let (head, stack) = manifest.split_once("[stack.data]").expect("it is declared");
+    project.workspace().write(&at, head);
+    let text = project.plan().run().exits(exit::CHANGES).stdout;
+    insta::assert_snapshot!("a_stack_that_leaves_something", text);
+    project.apply().run().succeeds();
+    assert!(project.world().to_string().contains("is one"), "the setting is there");
+    assert!(project.state()["resources"].as_object().is_none_or(serde_json::Map::is_empty));
+
+    // All of it: bfd only forgets it.
+    let stack = stack.replace("[\"Setting\"]", "true").replace("\"data\"\nt", "\"other\"\nt");
+    let template = TEMPLATE.replace("/data/", "/other/").replace("QueueName: data", "QueueName: o");
+    project.workspace().write("data.yaml", template);
+    project.workspace().write(&at, format!("{head}[stack.data]{stack}"));
+    project.apply().run().succeeds();
+    project.destroy().run().succeeds().prints("stays in AWS as it is");
+    assert!(project.world().to_string().contains("/other/setting"), "the stack is there");
 }

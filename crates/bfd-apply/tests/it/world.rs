@@ -25,6 +25,7 @@ pub(crate) static THING: KindSpec = KindSpec {
     lower: |lower| lower.fields.clone(),
     settle: None,
     content: None,
+    exchange: None,
     effect: |path| if matches!(path, ["zone" | "name"]) { Effect::Replaces } else { Effect::None },
     undo: |_, _| (Undo::Exact, None),
     seconds: |_, _| 1,

@@ -15,5 +15,6 @@ mod registry;
 mod repository;
 mod service;
 mod stack;
+mod stack_retain;
 mod target;
 mod world;

@@ -28,9 +28,9 @@ use std::{
     path::{Path, PathBuf},
     sync::Arc,
 };
-pub use written::WrittenPart;
+use written::WrittenPart;
 
-/// A stack to make, in a region.
+/// A stack to make.
 #[derive(Debug)]
 struct Part {
     /// The name of its resource: `state`, `cdk`.
@@ -38,19 +38,18 @@ struct Part {
     stack: String,
     template: String,
     parameters: BTreeMap<String, String>,
-    region: String,
 }
 
 /// What bootstrap has found out, for people, and the manifests to apply.
 #[derive(Debug)]
-pub struct Found {
+pub(crate) struct Found {
     /// What needs nothing, and why.
-    pub told: Vec<String>,
-    pub parts: Vec<WrittenPart>,
+    pub(crate) told: Vec<String>,
+    pub(crate) parts: Vec<WrittenPart>,
 }
 
 /// Looks what a manifest needs, and writes the manifests that make it.
-pub async fn find(args: &ManifestArgs) -> Result<Found, CommandError> {
+pub(crate) async fn find(args: &ManifestArgs) -> Result<Found, CommandError> {
     let mut loaded = load(args, SecretUse::Ignored)?;
     let region = loaded.manifest.environment.region.clone();
     let wanted = needs::wanted(&loaded.manifest)?;
@@ -98,7 +97,7 @@ async fn recorded(directory: &Path) -> Result<Vec<String>, CommandError> {
 
 impl WrittenPart {
     /// As `bfd plan` takes it.
-    pub fn plan(&self, detailed_exitcode: bool) -> PlanArgs {
+    pub(crate) fn plan(&self, detailed_exitcode: bool) -> PlanArgs {
         PlanArgs {
             manifest: ManifestArgs { manifest: self.manifest.clone(), vars: Vec::new() },
             out: None,
@@ -111,7 +110,7 @@ impl WrittenPart {
     }
 
     /// As `bfd apply` takes it.
-    pub fn apply(&self, yes: bool) -> ApplyArgs {
+    pub(crate) fn apply(&self, yes: bool) -> ApplyArgs {
         ApplyArgs {
             input: InputArgs { path: self.manifest.clone(), vars: Vec::new() },
             yes,

@@ -85,7 +85,7 @@ pub(super) async fn part(
             bucket(name, kms_key.as_deref(), provider, region, recorded).await
         }
         Need::Cdk { qualifier, parameter, version } => {
-            cdk(qualifier, parameter, *version, provider, region, recorded).await
+            cdk(qualifier, parameter, *version, provider, recorded).await
         }
     }
 }
@@ -123,7 +123,6 @@ async fn bucket(
         stack,
         template: STATE_TEMPLATE.to_owned(),
         parameters,
-        region: region.to_owned(),
     }))
 }
 
@@ -132,7 +131,6 @@ async fn cdk(
     parameter: &str,
     version: u64,
     provider: &AwsProvider,
-    region: &str,
     recorded: &[String],
 ) -> Result<Answer, CommandError> {
     let stack = match qualifier {
@@ -182,11 +180,5 @@ async fn cdk(
             ))),
         );
     }
-    Ok(Answer::Make(Part {
-        resource: "cdk",
-        stack,
-        template,
-        parameters,
-        region: region.to_owned(),
-    }))
+    Ok(Answer::Make(Part { resource: "cdk", stack, template, parameters }))
 }

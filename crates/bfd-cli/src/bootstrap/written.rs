@@ -16,8 +16,8 @@ const MANIFEST: &str = "bootstrap.toml";
 
 /// A manifest that was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct WrittenPart {
-    pub manifest: PathBuf,
+pub(crate) struct WrittenPart {
+    pub(crate) manifest: PathBuf,
 }
 
 /// Writes a manifest, with the templates of its stacks.

@@ -2,13 +2,15 @@ use crate::{
     cli::DestroyArgs,
     connect::connect,
     exit::{CommandError, Exit},
-    load::{SecretUse, load},
+    load::{Loaded, SecretUse, load},
     planning::{self, Scope},
     resuming::{self, Leftover},
     running::{self, Options, Stop},
     screen::Screen,
     views,
 };
+use bfd_core::{Expr, Resource, State};
+use bfd_kinds::stack::RETAIN;
 use bfd_manifest::Approval;
 use bfd_plan::Graph;
 
@@ -48,6 +50,7 @@ pub(super) async fn run(args: &DestroyArgs, screen: Screen) -> Result<Exit, Comm
         Ok(locked) => locked,
         Err(exit) => return Ok(exit),
     };
+    refuse_unapplied(&loaded, &guard.snapshot().state)?;
     let nothing = Graph::build(Vec::new()).expect("an empty graph has no problems");
     let scope = Scope { targets: &[], rollback: loaded.manifest.rollback };
     let plan =
@@ -73,4 +76,28 @@ pub(super) async fn run(args: &DestroyArgs, screen: Screen) -> Result<Exit, Comm
     }
     let stop = listening.map_or_else(Stop::on_signals, Ok)?;
     running::run(&mut *guard, plan, &loaded, &connection, options, &stop, screen).await
+}
+
+/// What shall stay has to be recorded: a delete goes by nothing else.
+fn refuse_unapplied(loaded: &Loaded, state: &State) -> Result<(), CommandError> {
+    let is_unapplied = |resource: &&Resource| {
+        let wanted = resource.inputs.get(RETAIN);
+        let recorded = state.resources.get(&resource.address);
+        recorded.is_some_and(|recorded| {
+            recorded.inputs.get(RETAIN).cloned().map(Expr::from).as_ref() != wanted
+        })
+    };
+    let unapplied: Vec<String> = loaded
+        .graph
+        .resources()
+        .filter(is_unapplied)
+        .map(|resource| format!("`{}`", resource.address))
+        .collect();
+    if unapplied.is_empty() {
+        return Ok(());
+    }
+    Err(CommandError::refused_with(
+        format!("`retain` is not applied yet: {}", unapplied.join(", ")),
+        format!("`bfd apply {}` first, so that what shall stay is recorded", loaded.path.display()),
+    ))
 }

@@ -50,6 +50,7 @@ pub static SPEC: KindSpec = KindSpec {
     lower,
     settle: Some(settle::settle),
     content: None,
+    exchange: None,
     effect: |_| Effect::None,
     undo,
     seconds,

@@ -89,6 +89,7 @@ pub static SPEC: KindSpec = KindSpec {
     lower: lower::lower,
     settle: None,
     content: None,
+    exchange: None,
     effect,
     undo,
     seconds,

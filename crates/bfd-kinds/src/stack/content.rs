@@ -1,6 +1,11 @@
 //! What a change of a template or its parameters means.
 
-use super::{REPLACED, published, sides::Side, undo};
+use super::{
+    REPLACED, published,
+    retain::{Retain, kept},
+    sides::Side,
+    undo,
+};
 use crate::spec::{Content, Update};
 use bfd_core::{
     Expr, Inputs, Properties, Secret, Value,
@@ -10,7 +15,7 @@ use bfd_template::{Difference, ResourceDiff, TemplateDiff, Weight};
 use std::collections::{BTreeMap, BTreeSet};
 
 pub(super) const CONTENT: Content =
-    Content { keep, hidden, open_outputs, undo: undo_of_update, losses };
+    Content { keep, hidden, open_outputs, undo: undo_of_update, kept, undeletable, losses };
 
 /// What an update changes of the resources; nothing where a side has no template to read.
 pub fn difference(prior: &Properties, inputs: &Inputs) -> Option<TemplateDiff> {
@@ -96,6 +101,15 @@ fn lost(update: &Update<'_>) -> Vec<ResourceDiff> {
         matches!(resource.weight, Weight::StatefulDeleted | Weight::StatefulReplaced)
     };
     resources.unwrap_or_default().into_iter().filter(is_lost).collect()
+}
+
+/// A stack that is only forgotten needs no deletion.
+fn undeletable(inputs: &Properties) -> Option<(&'static str, &'static str)> {
+    let is_protected = inputs.get("termination_protection") == Some(&Value::Bool(true));
+    (is_protected && Retain::of(inputs) != Retain::Stack).then_some((
+        "is protected against deletion",
+        "apply `termination_protection = false` to it first, or `retain = true` to keep it",
+    ))
 }
 
 fn losses(update: &Update<'_>) -> Vec<(String, String)> {

@@ -4,21 +4,26 @@
 //! |---|---|
 //! | `check` | what CloudFormation would refuse about a template and its parameters |
 //! | `sides` | inputs, desired or present, as a template in its context |
+//! | `retain` | what stays when it is deleted |
+//! | `exchange` | what it gives to other stacks, and takes from them |
 //! | `content` | what a change of a template means: whether it is one, what it hides and loses |
 //! | `published` | what has to be in a bucket before, and the roles to act in |
 //! | `ssm` | parameters whose values are in Parameter Store |
 
 mod check;
 mod content;
+mod exchange;
 mod published;
+mod retain;
 mod sides;
 mod ssm;
 
-pub use ssm::{AS_STORED, SSM_PARAMETERS, is_bootstrap};
+pub use ssm::{AS_STORED, SSM_PARAMETERS, follow, is_bootstrap};
 
 pub use content::difference;
 pub use published::has_template_asset;
 pub(crate) use published::{ROLE_TYPE, as_table};
+pub use retain::{RETAIN, Retain, Unkept, keeping};
 
 use crate::{
     clock::{Clock, Term, Work},
@@ -78,6 +83,11 @@ pub static SPEC: KindSpec = KindSpec {
             "What the template may do beyond plain resources: `CAPABILITY_IAM` and `CAPABILITY_NAMED_IAM` to make roles, `CAPABILITY_AUTO_EXPAND` to use transforms. Sent with every change; a change of it alone changes nothing.",
         ),
         Field::new(
+            "retain",
+            Type::Either(&Type::Bool, &Type::List(&Type::Text)),
+            "What stays when the stack is deleted: `true` for all of it, which is then only forgotten, or the logical ids of resources, which leave the stack and are kept. It has to be applied before it is of use: a delete goes by what is recorded.",
+        ),
+        Field::new(
             "termination_protection",
             Type::Bool,
             "Whether AWS refuses to delete the stack.",
@@ -127,10 +137,11 @@ pub static SPEC: KindSpec = KindSpec {
     default_output: None,
     key: &["name"],
     exact: &[],
-    sets: &["capabilities", "notification_arns"],
+    sets: &["capabilities", "notification_arns", "retain"],
     lower,
     settle: None,
     content: Some(content::CONTENT),
+    exchange: Some(exchange::exchange),
     effect: |path| if path == ["name"] { Effect::Replaces } else { Effect::None },
     undo,
     seconds: |action, _| if action == Action::Adopt { 5 } else { 120 },
@@ -166,17 +177,21 @@ fn lower(lower: &mut Lower<'_>) -> Inputs {
     };
     capabilities.sort_by_key(sort_key);
     capabilities.dedup();
+    let mut read = None;
     if let Some(template) = lower.take("template") {
         let file = check::file_name(&template);
         let template = file_text(template);
         if let Some(text) = template.as_str() {
             check::template(lower, &file, text, &capabilities);
-            let read = Template::parse(text).ok();
-            let stored = read.and_then(|read| ssm::desired(&read, lower.fields.get("parameters")));
+            read = Template::parse(text).ok();
+            let stored =
+                read.as_ref().and_then(|read| ssm::desired(read, lower.fields.get("parameters")));
             inputs.extend(stored.map(|stored| (SSM_PARAMETERS.to_owned(), stored)));
         }
         inputs.insert("template".to_owned(), template);
     }
+    let retain = retain::lower(lower, read.as_ref());
+    inputs.extend(retain.map(|retain| (RETAIN.to_owned(), retain)));
     inputs.insert("capabilities".to_owned(), Expr::List(capabilities));
     lower.keep(&mut inputs, &["name", "parameters", "role_arn"]);
     lower.keep_or(&mut inputs, "termination_protection", false);

@@ -1,7 +1,7 @@
 //! Parameters whose values are in Parameter Store: CloudFormation takes them over when a stack
 //! is made or updated, and not when they change.
 
-use bfd_core::{Expr, Reference};
+use bfd_core::{Address, Expr, Inputs, Reference};
 use bfd_template::Template;
 
 /// The canonical field that says whether a stack has what is stored.
@@ -32,6 +32,27 @@ pub(super) fn desired(template: &Template, given: Option<&Expr>) -> Option<Expr>
         _ if !reads => None,
         1 => parts.pop(),
         _ => Some(Expr::Template(parts)),
+    }
+}
+
+/// Lets a stack that reads a parameter by its name, whether that is written or a default, be
+/// updated after whoever makes it. `to` is that parameter, or the stack that has it.
+pub fn follow(inputs: &mut Inputs, to: &Address) {
+    let output = match to.kind().as_str() {
+        "parameter" => "version",
+        "stack" => "last_updated",
+        _ => return,
+    };
+    let Some(present) = inputs.get(SSM_PARAMETERS).cloned() else { return };
+    let mut parts = match present {
+        Expr::Template(parts) => parts,
+        other => vec![other],
+    };
+    let reference = Expr::Reference(Reference { of: to.clone(), output: output.to_owned() });
+    if !parts.contains(&reference) {
+        parts.push(" ".into());
+        parts.push(reference);
+        inputs.insert(SSM_PARAMETERS.to_owned(), Expr::Template(parts));
     }
 }
 

@@ -1,6 +1,6 @@
 //! What a stack knows of its template.
 
-use crate::harness::expr;
+use crate::harness::{World, expr};
 use bfd_core::{Expr, Inputs, Properties, Secret, SecretSource, Value, plan::Undo};
 use bfd_kinds::{
     spec::{Content, Update},
@@ -126,4 +126,34 @@ fn values_of_no_echo_parameters_are_hidden_however_they_are_given() {
     let (there, wanted) = (Properties::new(), desired(TEMPLATE, &json!({ "Key": "hunter2" })));
     let hidden: Vec<String> = (content().hidden)(&wanted, &there).into_iter().collect();
     assert_eq!(hidden, ["parameters.Key"]);
+}
+
+#[test]
+fn what_stays_is_in_the_template_and_is_told() {
+    let of = |retain: Value| {
+        let fields = json!({
+            "name": "data", "template": {"path": "t.yaml", "text": TEMPLATE}, "retain": retain,
+            "parameters": {"Size": "a"},
+        });
+        World::default().lower("stack.data", &fields)
+    };
+
+    let list = of(json!(["Table", "Bucket", "Table"]));
+    let list = list.value();
+    assert_eq!(list["retain"], json!(["Bucket", "Table"]));
+    let recorded = Properties::from([
+        ("template".to_owned(), json!(TEMPLATE)),
+        ("retain".to_owned(), list["retain"].clone()),
+    ]);
+    assert_eq!(
+        (content().kept)(&recorded),
+        [
+            "`Bucket` (AWS::S3::Bucket) leaves the stack and is kept",
+            "`Table` (AWS::DynamoDB::Table) leaves the stack and is kept"
+        ]
+    );
+    assert_eq!(of(json!(true)).value()["retain"], json!(true));
+    assert_eq!(of(json!(false)).value().get("retain"), None);
+    let unknown = of(json!(["Tabel"]));
+    assert_eq!(unknown.codes(), [("stack::retain", "retain")]);
 }

@@ -70,7 +70,8 @@ fn what_is_published_is_what_the_template_refers_to() {
     let [code] = functions.values().collect::<Vec<_>>()[..] else { panic!("{functions:?}") };
     let code = code.as_map().unwrap();
     assert_eq!(code["packaging"], "zip".into());
-    assert!(code["key"].as_str().unwrap().ends_with(".zip"));
+    let key = code["key"].as_str().unwrap();
+    assert_eq!(key.rsplit_once('.').unwrap().1, "zip");
     assert!(code["role"].as_map().unwrap()["arn"].as_str().unwrap().contains("file-publishing"));
     // The template itself is sent, and not published.
     assert!(assets("stack.app/bellyfed-cdk-network").is_empty());
@@ -117,6 +118,15 @@ fn patterns_select_stacks_with_what_they_depend_on() {
 }
 
 #[test]
+fn an_application_is_taken_over_as_a_whole() {
+    let over = "adopt = true\n[stack.\"app/bellyfed-cdk-data\"]\nadopt = false\n";
+    let manifest = application(over).good();
+    let adopted = |stack: &str| resource(&manifest, stack).adopt;
+    assert!(adopted("stack.app/bellyfed-cdk-network"));
+    assert!(!adopted("stack.app/bellyfed-cdk-data"), "what is written wins");
+}
+
+#[test]
 fn what_is_written_lies_over_what_the_application_says() {
     let over = "[stack.\"app/bellyfed-cdk-data\"]\nprotect = true\ntermination_protection = false\n\
                 tags = { owner = \"data\" }\ndepends_on = [\"parameter.first\"]\n\
@@ -156,18 +166,16 @@ fn the_versions_of_the_bootstrap_stack_are_told() {
 
 #[test]
 fn text_of_an_application_refers_to_nothing() {
-    let directory = tempfile::tempdir().unwrap();
-    let write = |name: &str, text: &str| std::fs::write(directory.path().join(name), text).unwrap();
-    write("t.json", r#"{"Resources": {"A": {"Type": "AWS::SNS::Topic"}}}"#);
-    write(
-        "manifest.json",
-        r#"{"version": "54.0.0", "artifacts": {"A": {"type": "aws:cloudformation:stack",
-            "environment": "aws://unknown-account/unknown-region",
-            "properties": {"templateFile": "t.json", "tags": {"says": "${var.none}"}}}}}"#,
-    );
-    let path = directory.path().display();
-    let manifest = World::with(&format!("[assembly.app]\npath = \"{path}\"\n")).good();
-    assert_eq!(*input(&manifest, "stack.app/A", "tags.says"), "${var.none}".into());
+    let manifest = r#"{"version": "54.0.0", "artifacts": {"A": {"type": "aws:cloudformation:stack",
+        "environment": "aws://unknown-account/unknown-region",
+        "properties": {"templateFile": "t.json", "tags": {"says": "${var.none}"}}}}}"#;
+    let world = World::with("[assembly.app]\npath = \"app.out\"\n")
+        .file("environments/app.out/manifest.json", manifest)
+        .file(
+            "environments/app.out/t.json",
+            r#"{"Resources": {"A": {"Type": "AWS::SNS::Topic"}}}"#,
+        );
+    assert_eq!(*input(&world.good(), "stack.app/A", "tags.says"), "${var.none}".into());
 }
 
 #[test]

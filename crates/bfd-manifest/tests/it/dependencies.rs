@@ -134,3 +134,82 @@ fn dependencies_on_nothing_get_the_nearest_address() {
 
 const NETWORK: &str = "Resources:\n  Subnet: {Type: AWS::EC2::Subnet}\nOutputs:\n  \
     SubnetA: {Value: !Ref Subnet}\n  Role: {Value: a}\n";
+
+const EXPORTING: &str = "Parameters: {Prefix: {Type: String}}
+Resources:
+  Url: {Type: AWS::SSM::Parameter, Properties: {Name: /shop/url, Type: String, Value: x}}
+Outputs:
+  Vpc: {Value: vpc-1, Export: {Name: !Sub '${Prefix}-${AWS::StackName}-${AWS::Region}'}}
+";
+
+/// Stacks that read what others make by its name alone.
+const EXCHANGE: &str = r#"
+[stack.network]
+name = "network"
+template = "exporting.yaml"
+parameters = { Prefix = "shop" }
+
+[parameter.image]
+name = "/shop/image"
+value = "web:1"
+
+[stack.imports]
+name = "imports"
+template = "imports.yaml"
+
+[stack.outputs]
+name = "outputs"
+template = "outputs.yaml"
+
+[stack.stored]
+name = "stored"
+template = "stored.yaml"
+parameters = { Url = "/shop/url" }
+"#;
+
+fn exchanging() -> World {
+    let topic = "Resources: {Topic: {Type: AWS::SNS::Topic, Properties: {DisplayName: ";
+    World::with(EXCHANGE)
+        .file("environments/exporting.yaml", EXPORTING)
+        .file(
+            "environments/imports.yaml",
+            &format!("{topic} !ImportValue shop-network-ap-southeast-1, TopicName: !ImportValue elsewhere}}}}}}"),
+        )
+        .file(
+            "environments/outputs.yaml",
+            &format!("{topic} !GetStackOutput {{StackName: network, OutputName: Vpc}}}}}}}}"),
+        )
+        .file(
+            "environments/stored.yaml",
+            &format!(
+                "Parameters:\n  Url: {{Type: 'AWS::SSM::Parameter::Value<String>'}}\n  \
+                 Image: {{Type: 'AWS::SSM::Parameter::Value<String>', Default: /shop/image}}\n\
+                 {topic} !Ref Url}}}}}}"
+            ),
+        )
+}
+
+#[test]
+fn who_reads_by_name_waits_for_who_makes_it() {
+    let manifest = exchanging().good();
+
+    assert_eq!(waits_for(&manifest, "stack.network"), set(&[]));
+    assert_eq!(waits_for(&manifest, "stack.imports"), set(&["stack.network"]));
+    assert_eq!(waits_for(&manifest, "stack.outputs"), set(&["stack.network"]));
+    let both = ["parameter.image", "stack.network"];
+    assert_eq!(waits_for(&manifest, "stack.stored"), set(&both));
+}
+
+#[test]
+fn stacks_that_read_each_other_are_a_cycle() {
+    let back = EXPORTING.replace("Value: vpc-1", "Value: !ImportValue back");
+    let world = exchanging().file("environments/exporting.yaml", &back).file(
+        "environments/imports.yaml",
+        "Resources: {Topic: {Type: AWS::SNS::Topic}}
+Outputs:
+  Back: {Value: !ImportValue shop-network-ap-southeast-1, Export: {Name: back}}
+",
+    );
+
+    assert_snapshot!(world.bad());
+}

@@ -34,6 +34,7 @@ static SPEC: KindSpec = KindSpec {
     lower: |lower| lower.fields.clone(),
     settle: None,
     content: None,
+    exchange: None,
     effect: |_| Effect::None,
     undo: |_, _| (Undo::Exact, None),
     seconds: |_, _| 1,

@@ -2,7 +2,7 @@
 
 use bfd_core::{Address, Environment, Expr, Resource, SecretSource};
 use bfd_kinds::KindSpec;
-use bfd_manifest::{Failed, Manifest, Options, load};
+use bfd_manifest::{Disk, Entry, Failed, Files, Manifest, Options, load};
 use std::{collections::BTreeMap, io, path::Path};
 
 /// What a manifest needs before anything else in it matters.
@@ -52,14 +52,8 @@ impl World {
     pub(crate) fn load_with(&self, kinds: &[&'static KindSpec]) -> Result<Manifest, Failed> {
         let read = |path: &Path| {
             let path = path.to_str().expect("paths in tests are text");
-            match self.files.get(path) {
-                Some(text) => Ok(text.clone()),
-                // What a CDK application was synthesised to is on the disk.
-                None if path.starts_with("/") || path.starts_with("../") => {
-                    std::fs::read_to_string(path)
-                }
-                None => Err(io::ErrorKind::NotFound.into()),
-            }
+            let bytes = Files::read(self, Path::new(path))?;
+            String::from_utf8(bytes).map_err(io::Error::other)
         };
         let digest = |source: &SecretSource, environment: &Environment, address: &Address| {
             let found = match source {
@@ -72,7 +66,7 @@ impl World {
         };
         let options = Options {
             read: &read,
-            files: &bfd_manifest::Disk,
+            files: self,
             env: &|name| self.env.get(name).cloned(),
             git: &|_| Err("there is no work tree".to_owned()),
             vars: &self.vars,
@@ -90,6 +84,29 @@ impl World {
     /// What is said about a manifest that has mistakes in it.
     pub(crate) fn bad(&self) -> String {
         crate::render::failed(&self.load().expect_err("the manifest has mistakes in it"))
+    }
+}
+
+/// The fixture of the CDK is on the disk: above this crate, or by its whole path.
+fn is_outside(path: &Path) -> bool {
+    path.is_absolute() || path.starts_with("..")
+}
+
+impl Files for World {
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+        match self.files.get(path.to_str().expect("paths in tests are text")) {
+            Some(text) => Ok(text.clone().into_bytes()),
+            None if is_outside(path) => Disk.read(path),
+            None => Err(io::ErrorKind::NotFound.into()),
+        }
+    }
+
+    fn entry(&self, path: &Path) -> io::Result<Entry> {
+        match self.files.get(path.to_str().expect("paths in tests are text")) {
+            Some(text) => Ok(Entry::File { size: text.len() as u64 }),
+            None if is_outside(path) => Disk.entry(path),
+            None => Err(io::ErrorKind::NotFound.into()),
+        }
     }
 }
 

@@ -29,6 +29,7 @@ pub(crate) static THING: KindSpec = KindSpec {
     lower: |lower| lower.fields.clone(),
     settle: None,
     content: None,
+    exchange: None,
     effect: |path| match path {
         ["name" | "zone"] => Effect::Replaces,
         ["image"] => Effect::RestartsTasks,

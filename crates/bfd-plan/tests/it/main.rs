@@ -2,6 +2,7 @@
 
 mod clock;
 mod environments;
+mod exchange;
 mod fixture;
 mod undo;
 

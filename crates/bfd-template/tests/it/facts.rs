@@ -1,7 +1,8 @@
 //! What a template needs, makes, names and takes.
 
-use bfd_template::{Context, Needs};
+use bfd_template::{Context, Needs, Shared};
 use serde_json::json;
+use std::collections::BTreeSet;
 
 use crate::{CDK, WEB_YAML, given, parse};
 
@@ -159,6 +160,60 @@ fn imports_exports_and_nested_stacks() {
         (nested[0].logical.as_str(), &nested[0].parameters),
         ("Nested", &vec!["Peer".to_owned()])
     );
+}
+
+#[test]
+fn what_stacks_share_by_name() {
+    let template = parse(
+        r"
+Parameters:
+  Stage: {Type: String}
+  Image: {Type: 'AWS::SSM::Parameter::Value<String>', Default: '/images/web:3'}
+Conditions:
+  IsLive: !Equals [!Ref Stage, live]
+Resources:
+  Url: {Type: AWS::SSM::Parameter, Properties: {Name: !Sub '/${Stage}/url', Value: x}}
+  Gone: {Type: AWS::SSM::Parameter, Condition: IsLive, Properties: {Name: /gone, Value: x}}
+  Topic:
+    Type: AWS::SNS::Topic
+    Properties:
+      A: !ImportValue {'Fn::Join': ['-', [!Ref Stage, vpc]]}
+      B: !If [IsLive, !ImportValue live, !ImportValue test]
+      C: !ImportValue {'Fn::GetAtt': [Url, Value]}
+      D: !GetStackOutput {StackName: near, OutputName: x, Region: !Ref 'AWS::Region'}
+      E: !GetStackOutput {StackName: far, OutputName: x, Region: us-west-2}
+      F: !GetStackOutput {StackName: other, OutputName: x, RoleArn: 'arn:aws:iam::999999999999:role/r'}
+  Off: {Type: AWS::SNS::Topic, Condition: IsLive, Properties: {A: !ImportValue off}}
+Outputs:
+  A: {Value: x, Export: {Name: !Sub '${AWS::StackName}-a'}}
+  B: {Value: x, Condition: IsLive, Export: {Name: b}}
+  C: {Value: x}
+",
+    );
+    let context = Context {
+        account: Some("123456789012".into()),
+        region: Some("eu-central-1".into()),
+        stack_name: Some("web".into()),
+        parameters: [("Stage".to_owned(), "test".to_owned())].into(),
+        ..Context::default()
+    };
+    let said = |all: BTreeSet<Shared>| all.iter().map(ToString::to_string).collect::<Vec<_>>();
+
+    assert_eq!(
+        said(template.gives(&context)),
+        ["the export `web-a`", "the outputs of `web`", "the parameter `/test/url`"]
+    );
+    assert_eq!(
+        said(template.takes(&context)),
+        [
+            "the export `test`",
+            "the export `test-vpc`",
+            "the outputs of `near`",
+            "the parameter `/images/web`"
+        ]
+    );
+    assert!(!template.may_export_more(&context));
+    assert!(template.may_export_more(&Context { stack_name: None, ..context }));
 }
 
 #[test]

@@ -15,8 +15,7 @@ fn stacks_that_the_cdk_deployed_are_adopted() {
     let refused = app.project.plan().run().exits(exit::REFUSED);
     assert!(said(&refused).contains("`adopt = true` to take it over"), "{refused}");
 
-    let adopted = STACKS.map(|stack| format!("\n[stack.\"app/{stack}\"]\nadopt = true\n"));
-    app.manifest_goes_on(&adopted.concat());
+    app.manifest_goes_on("adopt = true\n");
 
     let plan = app.project.plan_json();
     assert_eq!(planned(&plan), each("adopt", &STACKS));

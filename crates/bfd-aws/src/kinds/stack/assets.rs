@@ -22,10 +22,13 @@ const PUT: &str = "s3:PutObject";
 /// What is known to be in buckets, by bucket and key. Stacks share assets; each is looked for,
 /// and put there, once.
 #[derive(Debug, Default)]
-pub(crate) struct Published(Mutex<BTreeMap<(String, String), Arc<OnceCell<()>>>>);
+pub(crate) struct Published(Mutex<BTreeMap<(String, String), Known>>);
+
+/// Filled once the asset is there.
+type Known = Arc<OnceCell<()>>;
 
 impl Published {
-    fn cell(&self, asset: &Asset<'_>) -> Arc<OnceCell<()>> {
+    fn cell(&self, asset: &Asset<'_>) -> Known {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let key = (asset.bucket.to_owned(), asset.key.to_owned());
         Arc::clone(known.entry(key).or_default())
@@ -71,7 +74,7 @@ pub(super) async fn publish(
 ) -> Result<(), ProviderError> {
     let puts = all(aws, inputs).map(|asset| async move {
         let cell = aws.published.cell(&asset);
-        cell.get_or_try_init(|| one(aws, &asset, context)).await.map(|_| ())
+        cell.get_or_try_init(|| one(aws, &asset, context)).await.copied()
     });
     try_join_all(puts).await.map(drop)
 }

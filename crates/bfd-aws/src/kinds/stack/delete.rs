@@ -4,10 +4,12 @@ use super::{
     object,
     phase::Phase,
     read::{self, latest_event, phase},
+    retain,
 };
-use crate::{Aws, error, inputs};
+use crate::{Aws, error, inputs, provider::SETTLING};
 use aws_sdk_cloudformation::types::Stack;
 use bfd_core::ResourceState;
+use bfd_kinds::stack::Retain;
 use bfd_provider::{Context, ProviderError};
 
 const OPERATION: &str = "cloudformation:DeleteStack";
@@ -17,13 +19,29 @@ pub(super) async fn delete(
     prior: &ResourceState,
     context: &Context,
 ) -> Result<(), ProviderError> {
+    // The undo of a creation keeps nothing: what it made a moment ago is nobody's yet.
+    let retain = if context.undo { Retain::Nothing } else { Retain::of(&prior.inputs) };
+    if retain == Retain::Stack {
+        return Ok(());
+    }
     let name = inputs::required(&prior.inputs, "name", OPERATION)?;
     let recorded = inputs::text(&prior.outputs, "arn");
     // By ARN, so that another stack that has taken the name since is left alone.
     let asked = recorded.unwrap_or(name);
-    let found = read::find(aws, asked).await?;
+    let mut found = read::find(aws, asked).await?;
+    if found.is_none() && retain != Retain::Nothing {
+        // A read may be old, and what is not found can keep nothing: then it is really gone.
+        aws.sleep(SETTLING).await;
+        found = read::find(aws, asked).await?;
+        if found.is_none() {
+            return Ok(());
+        }
+    }
     if found.as_ref().is_some_and(|stack| phase(stack) == Phase::Deleted) {
         return Ok(());
+    }
+    if let Some(stack) = found.as_ref().filter(|_| retain != Retain::Nothing) {
+        retain::prepare(aws, stack, prior, context).await?;
     }
     // One that is not found may have been made a moment ago: a deletion asks nothing of it.
     let arn = found.as_ref().and_then(|stack| stack.stack_id.as_deref()).unwrap_or(asked);

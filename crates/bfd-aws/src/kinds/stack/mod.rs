@@ -6,6 +6,7 @@
 //! | `create`, `update`, `delete` | one operation each; a restore is an update |
 //! | `change_set` | whether an update would change anything, and the update |
 //! | `request` | what a stack is made of, with secrets revealed |
+//! | `retain` | what stays when a stack is deleted |
 //! | `stored` | parameters that a stack took from Parameter Store, and what is there now |
 //! | `assets` | what has to be in a bucket before |
 //! | `template` | where CloudFormation finds a template |
@@ -22,6 +23,7 @@ mod observe;
 mod phase;
 pub(crate) mod read;
 mod request;
+mod retain;
 mod stored;
 mod template;
 mod update;

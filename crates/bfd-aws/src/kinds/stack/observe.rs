@@ -16,7 +16,7 @@ use aws_sdk_cloudformation::types::Stack;
 use bfd_core::{Object, Observation, Observed, Owner, Value};
 use bfd_kinds::{
     json,
-    stack::{ASSETS, DEPLOY_ROLE, SSM_PARAMETERS},
+    stack::{ASSETS, DEPLOY_ROLE, RETAIN, SSM_PARAMETERS},
 };
 use bfd_provider::{ProviderError, Wanted};
 use futures_util::future::try_join_all;
@@ -109,6 +109,8 @@ async fn one(
         .maybe("notification_arns", topics(wanted, stack))
         .maybe(ASSETS, unseen(wanted, ASSETS))
         .maybe(DEPLOY_ROLE, unseen(wanted, DEPLOY_ROLE))
+        // Known to bfd alone.
+        .maybe(RETAIN, wanted.prior.and_then(|prior| prior.inputs.get(RETAIN).cloned()))
         .with("termination_protection", stack.enable_termination_protection.unwrap_or(false))
         .maybe("role_arn", role(wanted, stack))
         .maybe("stack_policy", policy?.map(|text| json::canonicalize(&text).unwrap_or(text)))

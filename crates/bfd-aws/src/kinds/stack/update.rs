@@ -11,7 +11,7 @@ use super::{
 use crate::{Aws, inputs};
 use aws_sdk_cloudformation::types::Stack;
 use bfd_core::{Object, Properties, ResourceState};
-use bfd_kinds::stack::SSM_PARAMETERS;
+use bfd_kinds::stack::{RETAIN, SSM_PARAMETERS};
 use bfd_provider::{Context, ErrorClass, ProviderError};
 
 const OPERATION: &str = "cloudformation:ExecuteChangeSet";
@@ -53,6 +53,10 @@ pub(super) async fn restore(
     prior: &ResourceState,
     context: &Context,
 ) -> Result<Object, ProviderError> {
+    if is_only_ours(&current.inputs, &prior.inputs) {
+        let (id, inputs) = (prior.id.clone(), prior.inputs.clone());
+        return Ok(Object { id, inputs, outputs: current.outputs.clone() });
+    }
     let change =
         Change { aws, context, before: &current.inputs, inputs: &prior.inputs, is_undo: true };
     let name = inputs::required(&prior.inputs, "name", OPERATION)?;
@@ -60,6 +64,28 @@ pub(super) async fn restore(
         Some(stack) => change.make(&stack, true).await,
         None => create::create(aws, &prior.inputs, context).await,
     }
+}
+
+/// Updates a stack to another content, apart from any record of it.
+pub(super) async fn set_content(
+    aws: &Aws,
+    stack: &Stack,
+    before: &Properties,
+    inputs: &Properties,
+    context: &Context,
+) -> Result<(), ProviderError> {
+    let name = stack.stack_name.as_deref().unwrap_or_default();
+    let change = Change { aws, context, before, inputs, is_undo: false };
+    change.send_content(stack, name).await.map(|_| ())
+}
+
+/// Whether what bfd alone knows is all that differs.
+fn is_only_ours(current: &Properties, prior: &Properties) -> bool {
+    let rest = |all: &Properties| {
+        let rest = all.iter().filter(|(name, _)| *name != RETAIN);
+        rest.map(|(name, value)| (name.clone(), value.clone())).collect::<Properties>()
+    };
+    current != prior && rest(current) == rest(prior)
 }
 
 /// A stack on its way from one set of inputs to another.

@@ -51,7 +51,8 @@ fn is_asset(field: &FieldChange) -> bool {
 /// What is put into buckets that was not before: the path of each. What was there stays there.
 fn published(change: &Change) -> impl Iterator<Item = FieldChange> + '_ {
     let added = |field: &&FieldChange| {
-        is_asset(field) && field.path.ends_with(".path") && field.after.is_some()
+        let last = field.path.rsplit('.').next();
+        is_asset(field) && last == Some("path") && field.after.is_some()
     };
     change.fields.iter().filter(added).map(|field| {
         let name = field.path.split('.').nth(1).unwrap_or_default();

@@ -1,0 +1,114 @@
+//! What stays when a stack is deleted.
+
+use crate::world::{World, address, context, properties, secret, state};
+use bfd_core::{ResourceState, Value};
+use bfd_provider::{Context, Provider, ProviderError, Token};
+use serde_json::json;
+
+const AT: &str = "stack.data";
+const NAME: &str = "data";
+
+const TEMPLATE: &str = "# As people write it.
+Parameters:
+  Value: {Type: String}
+  Key: {Type: String, NoEcho: true, Default: none}
+  Size: {Type: Number, Default: 1}
+Resources:
+  Kept:
+    Type: AWS::SSM::Parameter
+    Properties: {Name: /data/kept, Type: String, Value: !Sub '${Value} ${Key}'}
+  Gone:
+    Type: AWS::SSM::Parameter
+    Properties: {Name: /data/gone, Type: String, Value: !Ref Value}
+";
+
+fn inputs(retain: &Value) -> Value {
+    json!({
+        "name": NAME,
+        "template": TEMPLATE,
+        "parameters": { "Value": "a", "Key": secret("KEY", "d1") },
+        "tags": { "Owner": "kitchen" },
+        "retain": retain,
+    })
+}
+
+async fn world() -> World {
+    World::with_secrets(&[("KEY", "hunter22")]).await
+}
+
+async fn delete(world: &World, prior: &ResourceState, undo: bool) -> Result<(), ProviderError> {
+    let token = Token(if undo { "run-9u" } else { "run-9d" }.to_owned());
+    let context = Context { token, undo, ..context() };
+    world.aws.delete(&address(AT), prior, &context).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_retained_outlives_its_stack() {
+    let world = world().await;
+    let made = world.create(AT, &inputs(&json!(["Kept"]))).await.unwrap();
+    world.assert_quiet(AT, &made).await;
+
+    delete(&world, &made, false).await.unwrap();
+
+    assert_eq!(world.observe(AT, &made).await, None);
+    assert_eq!(world.value_of("/data/kept").await.as_deref(), Some("a hunter22"), "as it was");
+    assert_eq!(world.value_of("/data/gone").await, None);
+    delete(&world, &made, false).await.expect("what is gone is deleted");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stack_that_is_retained_is_left_alone() {
+    let world = world().await;
+    let made = world.create(AT, &inputs(&json!(true))).await.unwrap();
+
+    let (deleted, operations) = world.counting(delete(&world, &made, false)).await;
+
+    deleted.unwrap();
+    assert_eq!(operations, Vec::<String>::new());
+    assert!(world.observe(AT, &made).await.is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_undo_of_a_creation_keeps_nothing() {
+    for retain in [json!(true), json!(["Kept"])] {
+        let world = world().await;
+        let made = world.create(AT, &inputs(&retain)).await.unwrap();
+
+        delete(&world, &made, true).await.unwrap();
+
+        assert_eq!(world.observe(AT, &made).await, None);
+        assert_eq!(world.value_of("/data/kept").await, None);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_cannot_be_kept_is_not_deleted() {
+    let world = world().await;
+    let made = world.create(AT, &inputs(&json!(["Kept", "Lost"]))).await.unwrap();
+
+    let refused = delete(&world, &made, false).await.unwrap_err();
+
+    let said = refused.to_failure().message;
+    assert!(said.contains("no resource `Lost` to keep"), "{said}");
+    assert_eq!(world.value_of("/data/gone").await.as_deref(), Some("a"), "nothing was called");
+}
+
+#[tokio::test(start_paused = true)]
+async fn to_retain_something_else_calls_nothing() {
+    let world = world().await;
+    let made = world.create(AT, &inputs(&json!(["Kept"]))).await.unwrap();
+
+    let other = properties(&inputs(&json!(["Gone"])));
+    let (at, step) = (address(AT), context());
+    let update = world.aws.update(&at, &made, &other, &step);
+    let (updated, operations) = world.counting(update).await;
+    let updated = state(AT, updated.unwrap());
+    assert_eq!(updated.inputs["retain"], json!(["Gone"]));
+    assert_eq!(operations, Vec::<String>::new());
+
+    let undo = Context { undo: true, ..context() };
+    let restore = world.aws.restore(&at, &updated, &made, &undo);
+    let (restored, operations) = world.counting(restore).await;
+    assert_eq!(restored.unwrap().inputs["retain"], json!(["Kept"]));
+    assert_eq!(operations, Vec::<String>::new());
+}
