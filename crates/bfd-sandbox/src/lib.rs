@@ -12,11 +12,12 @@
 //! | `error` | refusals in AWS's two spellings, JSON and query-XML |
 //! | `world` | everything the sandbox remembers, its ids and its replay of due events |
 //! | `store` | the world's file, shared between processes |
-//! | `blob` | the bytes of layers, beside the world's file |
+//! | `blob` | the bytes of layers and objects, beside the world's file |
 //! | `secret` | how secret values are kept out of the file's text |
 //! | `image` | which images exist, and how their containers behave |
+//! | `iam` | the roles that stacks make, and whom they trust |
 //! | `json`, `tags` | reading request bodies; tags as every service keeps them |
-//! | `sts`, `ecr`, `ssm`, `secretsmanager`, `ecs`, `scaling`, `cloudformation`, `logs` | the services |
+//! | `sts`, `ecr`, `s3`, `ssm`, `secretsmanager`, `ecs`, `scaling`, `cloudformation`, `logs` | the services |
 //!
 //! A service is a pure function of the world, the time and a request. There is no background
 //! task: every request first replays what fell due since the last one, in time order, so that
@@ -44,11 +45,13 @@ mod ecr;
 mod ecs;
 mod error;
 mod fault;
+mod iam;
 mod image;
 mod json;
 mod logs;
 mod options;
 mod router;
+mod s3;
 mod sandbox;
 mod scaling;
 mod secret;

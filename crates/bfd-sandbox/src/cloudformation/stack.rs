@@ -53,6 +53,14 @@ pub(super) struct Stack {
     pub(super) events: Vec<Event>,
     pub(super) change_sets: Vec<ChangeSet>,
     pub(super) operation: Option<Operation>,
+    /// The stack that this one is nested in, and the outermost one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) parent_id: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) root_id: Option<String>,
+    /// What a nested stack was before its parent last changed it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) restorable: Option<Settings>,
 }
 
 /// What an operation sets out to make of a stack.
@@ -148,6 +156,9 @@ impl Stack {
             events: Vec::new(),
             change_sets: Vec::new(),
             operation: None,
+            parent_id: None,
+            root_id: None,
+            restorable: None,
         }
     }
 

@@ -14,6 +14,7 @@ mod faults;
 mod files;
 mod http;
 mod registry;
+mod s3;
 mod secrets;
 mod ssm;
 mod support;

@@ -75,6 +75,8 @@ pub(super) fn list_stacks(world: &World, request: Request<'_>) -> Result<String,
                 .time("CreationTime", stack.created)
                 .optional_time("LastUpdatedTime", stack.updated)
                 .optional_time("DeletionTime", stack.deleted)
+                .optional("ParentId", stack.parent_id.as_ref())
+                .optional("RootId", stack.root_id.as_ref())
                 .text("StackStatus", &stack.status)
                 .optional("StackStatusReason", stack.reason.as_ref())
                 .nest("DriftInformation", |xml| xml.text("StackDriftStatus", "NOT_CHECKED"))
@@ -129,7 +131,9 @@ fn describe(xml: Xml, stack: &Stack) -> Xml {
     } else {
         xml.flag("EnableTerminationProtection", stack.termination_protection)
     };
-    xml.nest("DriftInformation", |xml| xml.text("StackDriftStatus", "NOT_CHECKED"))
+    xml.optional("ParentId", stack.parent_id.as_ref())
+        .optional("RootId", stack.root_id.as_ref())
+        .nest("DriftInformation", |xml| xml.text("StackDriftStatus", "NOT_CHECKED"))
 }
 
 pub(super) fn events(world: &World, request: Request<'_>) -> Result<String, QueryError> {

@@ -6,8 +6,10 @@ mod settings;
 mod stacks;
 mod templates;
 
+pub(super) use self::stacks::{new_id, start_create, start_update};
 use super::errors::validation;
 use super::request::Request;
+use super::stack::Settings;
 use super::stack::Stack;
 use crate::error::QueryError;
 use crate::world::World;
@@ -39,7 +41,7 @@ pub(super) fn handle(
         "ListImports" => describe::imports(world, request),
         "GetTemplate" => templates::get(world, request),
         "GetTemplateSummary" => templates::summary(world, request),
-        "ValidateTemplate" => templates::validate(request),
+        "ValidateTemplate" => templates::validate(world, request),
         "CreateChangeSet" => change_sets::create(world, now, request),
         "DescribeChangeSet" => change_sets::describe(world, request),
         "ExecuteChangeSet" => change_sets::execute(world, now, request),
@@ -47,6 +49,17 @@ pub(super) fn handle(
         "ListChangeSets" => change_sets::list(world, request),
         _ => Err(QueryError::unknown_action(action)),
     }
+}
+
+/// What a request sets out to make of a stack.
+pub(super) fn settings(
+    world: &mut World,
+    now: f64,
+    request: Request<'_>,
+    previous: &Settings,
+    updating: bool,
+) -> Result<Settings, QueryError> {
+    settings::read(world, now, request, previous, updating).map(|(settings, _)| settings)
 }
 
 /// `Stack with id X does not exist`, which is what most reads say.

@@ -6,9 +6,11 @@ use serde_json::json;
 
 use crate::cloudformation::errors::{bracketed, validation};
 use crate::cloudformation::evaluation::{open, seal};
+use crate::cloudformation::intrinsics::Pseudo;
 use crate::cloudformation::parameters::{self, Parameter, Stored};
 use crate::cloudformation::registry::{IamName, needs_iam_capability};
 use crate::cloudformation::request::Request;
+use crate::cloudformation::rules;
 use crate::cloudformation::stack::{OnFailure, Settings};
 use crate::cloudformation::template::{self, Template};
 use crate::error::QueryError;
@@ -23,13 +25,13 @@ pub(super) fn read(
     previous: &Settings,
     updating: bool,
 ) -> Result<(Settings, Template), QueryError> {
-    let body = match request.template_body()? {
+    let body = match request.template_body(world)? {
         Some(_) if request.flag("UsePreviousTemplate") => {
             return Err(validation(
                 "You cannot specify both usePreviousTemplate and Template Body/Template URL.",
             ));
         }
-        Some(body) => body.to_owned(),
+        Some(body) => body,
         None if updating && request.flag("UsePreviousTemplate") => previous.template.clone(),
         None => {
             return Err(validation("Either Template URL or Template Body must be specified."));
@@ -44,6 +46,12 @@ pub(super) fn read(
     let resolved = parameters::resolve(&template.parameters, &given, &current, &mut |name| {
         stored(world, now, name)
     })?;
+    let pseudo = Pseudo {
+        account: world.account.clone(),
+        region: world.region.clone(),
+        ..Pseudo::default()
+    };
+    rules::check(&template, &resolved, &pseudo)?;
     let settings = Settings {
         template: body,
         description: template.description.clone(),

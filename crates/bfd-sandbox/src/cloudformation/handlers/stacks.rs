@@ -8,7 +8,7 @@ use crate::cloudformation::engine::PAUSE;
 use crate::cloudformation::errors::{bracketed, validation};
 use crate::cloudformation::evaluation::Prepared;
 use crate::cloudformation::operation::{Kind, Operation, Phase};
-use crate::cloudformation::request::Request;
+use crate::cloudformation::request::{Request, document};
 use crate::cloudformation::stack::{OnFailure, Remembered, Settings, Stack};
 use crate::cloudformation::xml::Xml;
 use crate::cloudformation::{change_set, events, preview, settle, tasks};
@@ -60,7 +60,12 @@ pub(super) fn create(
 }
 
 /// Begins to create a stack as its settings say.
-pub(super) fn start_create(world: &mut World, stack: &mut Stack, now: f64, token: Option<&str>) {
+pub(in crate::cloudformation) fn start_create(
+    world: &mut World,
+    stack: &mut Stack,
+    now: f64,
+    token: Option<&str>,
+) {
     let mut operation = Operation::new(Kind::Create, Phase::Deploy, now + PAUSE, token);
     operation.deadline = stack.timeout_minutes.map(|minutes| now + 60.0 * f64::from(minutes));
     stack.operation = Some(operation);
@@ -102,7 +107,7 @@ pub(super) fn update(
 }
 
 /// Begins to make a stack what the settings say.
-pub(super) fn start_update(
+pub(in crate::cloudformation) fn start_update(
     world: &mut World,
     stack: &mut Stack,
     settings: Settings,
@@ -303,18 +308,18 @@ pub(super) fn protect(world: &mut World, request: Request<'_>) -> Result<String,
 pub(super) fn set_policy(world: &mut World, request: Request<'_>) -> Result<String, QueryError> {
     let name = request.required("StackName")?;
     let body = match (request.get("StackPolicyBody"), request.get("StackPolicyURL")) {
-        (Some(body), None) => body,
-        (None, Some(_)) => return Err(validation("S3 error: Access Denied")),
+        (Some(body), None) => body.to_owned(),
+        (None, Some(url)) => document(world, url, "StackPolicyURL")?,
         _ => {
             return Err(validation(
                 "You must specify either the StackPolicyBody or the StackPolicyURL, but not both.",
             ));
         }
     };
-    if serde_json::from_str::<serde_json::Value>(body).is_err() {
+    if serde_json::from_str::<serde_json::Value>(&body).is_err() {
         return Err(validation("Error validating stack policy: Invalid stack policy"));
     }
-    live_stack(world, name)?.policy = Some(body.to_owned());
+    live_stack(world, name)?.policy = Some(body);
     Ok(String::new())
 }
 
@@ -324,7 +329,7 @@ pub(super) fn get_policy(world: &World, request: Request<'_>) -> Result<String, 
 }
 
 /// A new stack's ARN.
-pub(super) fn new_id(world: &mut World, name: &str) -> String {
+pub(in crate::cloudformation) fn new_id(world: &mut World, name: &str) -> String {
     let uuid = world.next_uuid();
     world.arn("cloudformation", &format!("stack/{name}/{uuid}"))
 }
