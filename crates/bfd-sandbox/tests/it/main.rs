@@ -14,6 +14,7 @@ mod faults;
 mod files;
 mod http;
 mod registry;
+mod roles;
 mod s3;
 mod secrets;
 mod ssm;
