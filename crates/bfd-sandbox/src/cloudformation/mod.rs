@@ -9,6 +9,7 @@
 //! | `registry`, `resources` | what the resource types are, and making their objects |
 //! | `stack`, `operation`, `events`, `change_set` | what is remembered |
 //! | `engine`, `tasks`, `apply`, `settle` | an operation's progress over virtual time |
+//! | `drift` | what was changed behind a stack's back |
 //! | `nested` | stacks within stacks |
 //! | `difference`, `preview` | what an update would change |
 //! | `request`, `handlers`, `xml`, `errors`, `ids` | the API |
@@ -22,6 +23,7 @@ mod cidr;
 mod conditions;
 mod dangling;
 mod difference;
+mod drift;
 mod engine;
 mod errors;
 mod evaluation;

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::change_set::ChangeSet;
+use super::drift::Detection;
 use super::operation::Operation;
 use super::parameters::Parameter;
 use super::template::Policy;
@@ -61,6 +62,12 @@ pub(super) struct Stack {
     /// What a nested stack was before its parent last changed it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) restorable: Option<Settings>,
+    /// Looks for drift, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) detections: Vec<Detection>,
+    /// How it was last asked to be deleted, where that was said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) deletion_mode: Option<String>,
 }
 
 /// What an operation sets out to make of a stack.
@@ -159,6 +166,8 @@ impl Stack {
             parent_id: None,
             root_id: None,
             restorable: None,
+            detections: Vec::new(),
+            deletion_mode: None,
         }
     }
 

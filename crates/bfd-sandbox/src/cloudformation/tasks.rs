@@ -176,6 +176,10 @@ pub(super) fn fail(stack: &mut Stack, key: &str, at: f64, reason: &str) {
         }
         // A rollback and a deletion get as far as they can.
         Job::Restore => events::resource(stack, &logical_id, at, "UPDATE_FAILED", Some(reason)),
+        Job::Delete if stack.operation.as_ref().is_some_and(|operation| operation.force) => {
+            events::resource(stack, &logical_id, at, "DELETE_SKIPPED", Some(reason));
+            set(stack, key, State::Done);
+        }
         Job::Delete => events::resource(stack, &logical_id, at, "DELETE_FAILED", Some(reason)),
         Job::Remove(doomed) => record_removal(stack, &doomed, at, "DELETE_FAILED", Some(reason)),
     }

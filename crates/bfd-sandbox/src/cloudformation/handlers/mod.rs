@@ -2,6 +2,7 @@
 
 mod change_sets;
 mod describe;
+mod drift;
 mod settings;
 mod stacks;
 mod templates;
@@ -31,12 +32,15 @@ pub(super) fn handle(
         "UpdateTerminationProtection" => stacks::protect(world, request),
         "SetStackPolicy" => stacks::set_policy(world, request),
         "GetStackPolicy" => stacks::get_policy(world, request),
-        "DescribeStacks" => describe::stacks(world, request),
-        "ListStacks" => describe::list_stacks(world, request),
+        "DescribeStacks" => describe::stacks(world, now, request),
+        "ListStacks" => describe::list_stacks(world, now, request),
         "DescribeStackEvents" => describe::events(world, request),
-        "DescribeStackResources" => describe::resources(world, request),
-        "DescribeStackResource" => describe::resource(world, request),
-        "ListStackResources" => describe::list_resources(world, request),
+        "DescribeStackResources" => describe::resources(world, now, request),
+        "DescribeStackResource" => describe::resource(world, now, request),
+        "ListStackResources" => describe::list_resources(world, now, request),
+        "DetectStackDrift" => drift::detect(world, now, request),
+        "DescribeStackDriftDetectionStatus" => drift::status(world, now, request),
+        "DescribeStackResourceDrifts" => drift::resources(world, now, request),
         "ListExports" => describe::exports(world, request),
         "ListImports" => describe::imports(world, request),
         "GetTemplate" => templates::get(world, request),

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::settings::{self, on_failure};
 use super::{bracketed_stack, live_stack, updatable};
 use crate::cloudformation::engine::PAUSE;
-use crate::cloudformation::errors::{bracketed, validation};
+use crate::cloudformation::errors::{bracketed, constraint, validation};
 use crate::cloudformation::evaluation::Prepared;
 use crate::cloudformation::operation::{Kind, Operation, Phase};
 use crate::cloudformation::request::{Request, document};
@@ -173,6 +173,23 @@ pub(super) fn delete(
             "Invalid operation on stack [{id}]. When you delete a stack, specify which resources to retain only when the stack is in the DELETE_FAILED state."
         )));
     }
+    let mode = request.get("DeletionMode");
+    match mode {
+        None | Some("STANDARD") => {}
+        Some("FORCE_DELETE_STACK") if stack.status == "DELETE_FAILED" => {}
+        Some("FORCE_DELETE_STACK") => {
+            return Err(validation(format!(
+                "Invalid operation on stack [{id}]. When you delete a stack, specify FORCE_DELETE_STACK only when the stack is in the DELETE_FAILED state."
+            )));
+        }
+        Some(other) => {
+            return Err(constraint(
+                other,
+                "deletionMode",
+                "Member must satisfy enum value set: [FORCE_DELETE_STACK, STANDARD]",
+            ));
+        }
+    }
     let unknown: Vec<&str> = skip
         .iter()
         .filter(|logical_id| {
@@ -196,7 +213,9 @@ pub(super) fn delete(
     let token = request.get("ClientRequestToken");
     let mut operation = Operation::new(Kind::Delete, Phase::Delete, now + PAUSE, token);
     operation.skip = skip;
+    operation.force = mode == Some("FORCE_DELETE_STACK");
     operation.previous_status.clone_from(&stack.status);
+    stack.deletion_mode = mode.map(str::to_owned);
     stack.operation = Some(operation);
     change_set::obsolete(&mut stack);
     events::stack(world, &mut stack, now, "DELETE_IN_PROGRESS", Some("User Initiated"));

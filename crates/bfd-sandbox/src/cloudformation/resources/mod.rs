@@ -8,6 +8,7 @@ mod ecr;
 mod ecs;
 mod iam;
 mod logs;
+pub(super) mod observe;
 mod opaque;
 mod s3;
 mod secretsmanager;
