@@ -50,14 +50,14 @@ pub(super) fn update(
     let Some(stack) = world.stacks.all.get(id).cloned() else { return Err(gone_already(id)) };
     let settings = settings(world, now, subject, properties, &stack.settings, true)?;
     let restorable = Some(stack.settings.clone());
-    start(world, now, stack, settings, restorable)
+    start(world, now, &stack, settings, restorable)
 }
 
 /// Begins to put a nested stack back to what it was before its parent last changed it.
 pub(super) fn restore(world: &mut World, now: f64, id: &str) -> Result<(), String> {
     let Some(stack) = world.stacks.all.get(id).cloned() else { return Err(gone_already(id)) };
     match (stack.status.as_str(), stack.restorable.clone()) {
-        ("UPDATE_COMPLETE", Some(previous)) => start(world, now, stack, previous, None),
+        ("UPDATE_COMPLETE", Some(previous)) => start(world, now, &stack, previous, None),
         ("UPDATE_IN_PROGRESS", Some(_)) => {
             let Some(mut stack) = world.stacks.all.remove(id) else { return Ok(()) };
             tasks::cancel(&mut stack, now);
@@ -82,11 +82,11 @@ pub(super) fn accept(world: &mut World, parent: &Stack) {
 fn start(
     world: &mut World,
     now: f64,
-    stack: Stack,
+    stack: &Stack,
     settings: Settings,
     restorable: Option<Settings>,
 ) -> Result<(), String> {
-    let preview = preview::changes(world, &stack, &settings).map_err(|error| error.message)?;
+    let preview = preview::changes(world, stack, &settings).map_err(|error| error.message)?;
     let id = stack.id.clone();
     let Some(mut stack) = world.stacks.all.remove(&id) else { return Err(gone_already(&id)) };
     stack.restorable = restorable;

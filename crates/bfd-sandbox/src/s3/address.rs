@@ -58,13 +58,11 @@ pub(super) fn of_request(head: &Head) -> Option<(Host, String, String)> {
 
 fn split(host: &Host, path: &str) -> (String, String) {
     let path = path.strip_prefix('/').unwrap_or(path);
-    match &host.bucket {
-        Some(bucket) => (bucket.clone(), path.to_owned()),
-        None => {
-            let (bucket, key) = path.split_once('/').unwrap_or((path, ""));
-            (bucket.to_owned(), key.to_owned())
-        }
+    if let Some(bucket) = &host.bucket {
+        return (bucket.clone(), path.to_owned());
     }
+    let (bucket, key) = path.split_once('/').unwrap_or((path, ""));
+    (bucket.to_owned(), key.to_owned())
 }
 
 fn is_signed_for_s3(head: &Head) -> bool {

@@ -117,7 +117,7 @@ fn page<'a>(bucket: &'a Bucket, asked: &Asked<'_>, after: &str) -> Page<'a> {
             page.next = Some(last).filter(|last| !last.is_empty());
             return page;
         }
-        last = common.unwrap_or(key).to_owned();
+        common.unwrap_or(key).clone_into(&mut last);
         match common {
             Some(common) => {
                 page.prefixes.insert(common.to_owned());

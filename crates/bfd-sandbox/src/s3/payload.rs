@@ -89,41 +89,9 @@ pub(super) fn receive(
             "The provided 'x-amz-content-sha256' header does not match what was computed.",
         ));
     }
-    let given = head.header("content-md5");
-    if !given.is_empty() {
-        match base64::decode(given) {
-            Ok(bytes) if bytes.len() == md5.len() => {
-                if bytes != md5[..] {
-                    let text = "The Content-MD5 you specified did not match what we received.";
-                    return Err(Refusal::new(400, "BadDigest", text));
-                }
-            }
-            _ => {
-                let text = "The Content-MD5 you specified is not valid.";
-                return Err(Refusal::new(400, "InvalidDigest", text));
-            }
-        }
-    }
+    check_md5(head.header("content-md5"), &md5)?;
     let computed = running.finish();
-    if let Some(claimed) = claimed {
-        if claimed.len() != computed.len() || base64::decode(&claimed).is_err() {
-            return Err(Refusal::new(
-                400,
-                "InvalidRequest",
-                format!("Value for {} header is invalid.", algorithm.header()),
-            ));
-        }
-        if claimed != computed {
-            return Err(Refusal::new(
-                400,
-                "BadDigest",
-                format!(
-                    "The {} you specified did not match the calculated checksum.",
-                    algorithm.name()
-                ),
-            ));
-        }
-    }
+    check_claim(algorithm, claimed.as_deref(), &computed)?;
     let content = match spool {
         Some(spool) => spool.finish()?,
         None => content.cloned().unwrap_or(Content::Memory(Vec::new().into())),
@@ -134,6 +102,39 @@ pub(super) fn receive(
         md5: hexadecimal(&md5),
         checksum: (algorithm.header().to_owned(), computed),
     })
+}
+
+fn check_md5(given: &str, md5: &[u8]) -> Result<(), Refusal> {
+    if given.is_empty() {
+        return Ok(());
+    }
+    match base64::decode(given) {
+        Ok(bytes) if bytes == md5 => Ok(()),
+        Ok(bytes) if bytes.len() == md5.len() => {
+            let text = "The Content-MD5 you specified did not match what we received.";
+            Err(Refusal::new(400, "BadDigest", text))
+        }
+        _ => {
+            let text = "The Content-MD5 you specified is not valid.";
+            Err(Refusal::new(400, "InvalidDigest", text))
+        }
+    }
+}
+
+fn check_claim(algorithm: Algorithm, claimed: Option<&str>, computed: &str) -> Result<(), Refusal> {
+    let Some(claimed) = claimed.filter(|claimed| *claimed != computed) else { return Ok(()) };
+    if claimed.len() != computed.len() || base64::decode(claimed).is_err() {
+        return Err(Refusal::new(
+            400,
+            "InvalidRequest",
+            format!("Value for {} header is invalid.", algorithm.header()),
+        ));
+    }
+    Err(Refusal::new(
+        400,
+        "BadDigest",
+        format!("The {} you specified did not match the calculated checksum.", algorithm.name()),
+    ))
 }
 
 /// The checksum that the headers announce, with its value if it does not follow the body.

@@ -26,6 +26,7 @@ pub(crate) struct Encryption {
 }
 
 /// Which kinds of public access are blocked.
+#[expect(clippy::struct_excessive_bools, reason = "they are S3's own four")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct PublicAccess {
     pub(crate) block_acls: bool,

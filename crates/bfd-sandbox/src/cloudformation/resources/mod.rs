@@ -218,7 +218,6 @@ pub(super) fn gone(world: &mut World, now: f64, kind: &str, physical_id: &str) -
 /// The order of magnitude is AWS's, shortened for the slow types.
 pub(super) fn duration(kind: &str, properties: &Value) -> f64 {
     match kind {
-        nested::KIND => 4.0,
         "AWS::CloudFormation::WaitCondition" if text(&properties["Count"]) != "0" => {
             text(&properties["Timeout"]).parse().unwrap_or(300.0)
         }
@@ -226,7 +225,8 @@ pub(super) fn duration(kind: &str, properties: &Value) -> f64 {
         | "AWS::CloudFormation::WaitConditionHandle"
         | "AWS::CDK::Metadata"
         | "AWS::ECS::TaskDefinition" => 2.0,
-        "AWS::ECR::Repository"
+        nested::KIND
+        | "AWS::ECR::Repository"
         | "AWS::Logs::LogGroup"
         | "AWS::EC2::VPC"
         | "AWS::EC2::Subnet"
