@@ -40,6 +40,24 @@ impl Roles {
 }
 
 impl Role {
+    /// Whether a service of AWS may take the role on.
+    pub(crate) fn trusts_service(&self, service: &str) -> bool {
+        let statements = self.statements();
+        let applies = |statement: &&&Value| {
+            any(&statement["Action"], |pattern| is_action(pattern, "sts:AssumeRole"))
+                && any(&statement["Principal"]["Service"], |name| name == service)
+        };
+        let mut matching = statements.iter().filter(applies).peekable();
+        matching.peek().is_some() && matching.all(|statement| statement["Effect"] == "Allow")
+    }
+
+    fn statements(&self) -> Vec<&Value> {
+        match &self.trust["Statement"] {
+            Value::Array(statements) => statements.iter().collect(),
+            statement => vec![statement],
+        }
+    }
+
     /// Whether the trust policy lets somebody do something with the role.
     pub(crate) fn trusts(&self, asker: &Asker<'_>, action: &str) -> bool {
         let applies = |statement: &&Value| {
@@ -47,10 +65,7 @@ impl Role {
                 && is_principal(&statement["Principal"], asker)
                 && conditions_hold(&statement["Condition"], asker)
         };
-        let statements = match &self.trust["Statement"] {
-            Value::Array(statements) => statements.iter().collect(),
-            statement => vec![statement],
-        };
+        let statements = self.statements();
         let mut matching = statements.into_iter().filter(applies).peekable();
         matching.peek().is_some() && matching.all(|statement| statement["Effect"] == "Allow")
     }

@@ -106,14 +106,23 @@ impl Buckets {
     }
 }
 
-/// The text of an object, for who reads it from within; `None` when it is not there.
-pub(crate) fn text(world: &World, location: &Location) -> Option<String> {
+fn find<'a>(world: &'a World, location: &Location) -> Option<&'a Stored> {
     let versions = world.s3.get(&location.bucket)?.objects.get(&location.key)?;
     let version = match &location.version {
         Some(id) => versions.iter().find(|version| version.id == *id)?,
         None => versions.last()?,
     };
-    let content = version.content.as_ref()?;
+    version.content.as_ref()
+}
+
+/// Whether there is an object, for who reads it from within.
+pub(crate) fn exists(world: &World, location: &Location) -> bool {
+    find(world, location).is_some()
+}
+
+/// The text of an object, for who reads it from within; `None` when it is not there.
+pub(crate) fn text(world: &World, location: &Location) -> Option<String> {
+    let content = find(world, location)?;
     let bytes = world.blobs.read(&content.digest, 0, content.size).ok()?;
     String::from_utf8(bytes.to_vec()).ok()
 }

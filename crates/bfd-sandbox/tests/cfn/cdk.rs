@@ -12,6 +12,9 @@ use crate::Lab;
 
 const BUCKET: &str = "cdk-hnb659fds-assets-123456789012-ap-southeast-1";
 
+const EXECUTION: &str =
+    "arn:aws:iam::123456789012:role/cdk-hnb659fds-cfn-exec-role-123456789012-ap-southeast-1";
+
 /// A stack of an assembly.
 #[derive(Debug)]
 struct Declared {
@@ -78,6 +81,45 @@ fn stacks(root: &Path) -> Vec<Declared> {
     ordered
 }
 
+/// What the bootstrapping makes has to be there when a stack asks for it.
+#[tokio::test(start_paused = true)]
+async fn roles_and_code_have_to_be_there() {
+    let lab = Lab::new();
+    let role = |arn: &str| {
+        let create = lab.client.create_stack().stack_name("stack").role_arn(arn);
+        create.template_body(include_str!("bootstrap.json")).send()
+    };
+    for arn in [
+        EXECUTION,
+        "arn:aws:iam::123456789012:role/cdk-hnb659fds-file-publishing-role-123456789012-ap-southeast-1",
+    ] {
+        let error = role(arn).await.expect_err("refused").into_service_error();
+        assert_eq!(
+            error.meta().message(),
+            Some(format!("Role {arn} is invalid or cannot be assumed").as_str())
+        );
+        // The second is there, but not for CloudFormation.
+        if arn == EXECUTION {
+            bootstrap(&lab).await;
+        }
+    }
+    let code = |bucket: &str| {
+        serde_json::json!({ "Resources": { "Function": { "Type": "AWS::Lambda::Function",
+            "Properties": { "Role": "arn:aws:iam::123456789012:role/any",
+                "Code": { "S3Bucket": bucket, "S3Key": "code.zip" } } } } })
+        .to_string()
+    };
+    for (name, bucket, missing) in [("a", BUCKET, "NoSuchKey"), ("b", "other", "NoSuchBucket")] {
+        let create = lab.client.create_stack().stack_name(name).template_body(code(bucket));
+        create.send().await.expect("begins");
+        assert_eq!(lab.settled(name).await, StackStatus::RollbackComplete);
+        let events = lab.client.describe_stack_events().stack_name(name).send().await;
+        let events = events.expect("events").stack_events.expect("events");
+        let reasons = events.iter().filter_map(|event| event.resource_status_reason());
+        assert!(reasons.into_iter().any(|reason| reason.contains(missing)), "{events:?}");
+    }
+}
+
 async fn bootstrap(lab: &Lab) {
     let create = lab.client.create_stack().stack_name("CDKToolkit");
     let create = create.template_body(include_str!("bootstrap.json"));
@@ -136,7 +178,7 @@ async fn deploy(lab: &Lab, stack: &Declared) -> Option<StackStatus> {
             "https://s3.ap-southeast-1.amazonaws.com/{BUCKET}/{}",
             stack.template
         ))
-        .role_arn("arn:aws:iam::123456789012:role/cfn-exec")
+        .role_arn(EXECUTION)
         .notification_arns("arn:aws:sns:ap-southeast-1:123456789012:events")
         .set_tags(Some(tags.collect()))
         .capabilities(Capability::CapabilityIam)

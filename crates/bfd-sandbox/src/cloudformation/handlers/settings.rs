@@ -37,6 +37,9 @@ pub(super) fn read(
             return Err(validation("Either Template URL or Template Body must be specified."));
         }
     };
+    if let Some(arn) = request.get("RoleARN") {
+        check_role(world, arn)?;
+    }
     let template = template::parse(&body)?;
     let capabilities = capabilities(request)?;
     check_capabilities(&template, &capabilities)?;
@@ -64,6 +67,18 @@ pub(super) fn read(
         role_arn: request.get("RoleARN").map(str::to_owned).or_else(|| previous.role_arn.clone()),
     };
     Ok((settings, template))
+}
+
+/// The role that a stack is to be made with has to be one for `CloudFormation`.
+fn check_role(world: &World, arn: &str) -> Result<(), QueryError> {
+    let is_usable = world
+        .roles
+        .find(arn)
+        .is_some_and(|(_, role)| role.trusts_service("cloudformation.amazonaws.com"));
+    if is_usable {
+        return Ok(());
+    }
+    Err(validation(format!("Role {arn} is invalid or cannot be assumed")))
 }
 
 /// Seals secrets anew only where they differ, so that equal settings stay equal.

@@ -7,6 +7,7 @@
 mod ecr;
 mod ecs;
 mod iam;
+mod lambda;
 mod logs;
 pub(super) mod observe;
 mod opaque;
@@ -114,6 +115,10 @@ pub(super) fn create(
         "AWS::S3::BucketPolicy" => s3::create_policy(world, subject, properties),
         "AWS::SecretsManager::Secret" => secretsmanager::create(world, now, subject, properties),
         nested::KIND => nested::create(world, now, subject, properties),
+        "AWS::Lambda::Function" => {
+            lambda::check_code(world, properties)?;
+            Ok(opaque::create(world, subject, properties))
+        }
         _ => Ok(opaque::create(world, subject, properties)),
     }
 }
@@ -134,6 +139,10 @@ pub(super) fn update(
         "AWS::ECS::Cluster" => ecs::update_cluster(world, now, subject, made, new),
         "AWS::ECS::Service" => ecs::update_service(world, now, subject, made, new),
         "AWS::IAM::Role" => Ok(iam::update(world, made, new)),
+        "AWS::Lambda::Function" => {
+            lambda::check_code(world, new)?;
+            Ok(opaque::update(subject, made, new))
+        }
         "AWS::Logs::LogGroup" => logs::update(world, now, subject, made, new),
         "AWS::S3::Bucket" => s3::update(world, subject, made, new),
         "AWS::S3::BucketPolicy" => s3::update_policy(world, made, new),
