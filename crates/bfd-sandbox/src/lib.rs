@@ -25,7 +25,8 @@
 //!
 //! # Where it falls short of AWS
 //!
-//! - Signatures and permissions are not checked; there is one caller, who may do everything.
+//! - Signatures and permissions are not checked; there is one user, who may do everything, and
+//!   who may take on the roles that trust it.
 //! - Tasks run on Fargate only. There are no container instances, so a service of launch type
 //!   EC2 is accepted and never placed. Load balancers only delay the end of a task.
 //! - Log groups of another region are taken to exist, and take no lines. Secrets of another
@@ -33,7 +34,9 @@
 //! - Secrets are not rotated or replicated, and who read one last is not recorded.
 //! - Only rolling deployments roll out; other strategies are stored and treated as rolling.
 //! - Unfinished uploads of layers are known to the process that began them only.
-//! - Lifecycle policies and scaling policies are stored and never act.
+//! - Lifecycle policies, scaling policies and the policies of buckets are stored and never act.
+//! - Objects of S3 are put in one piece: there are no uploads in parts.
+//! - A nested stack is looked into only when its declaration changes.
 //! - Allowed patterns know no look-around.
 //! - Throttling is scripted, never a matter of rates.
 
