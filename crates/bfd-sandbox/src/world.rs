@@ -114,6 +114,8 @@ impl World {
         if let Some(map) = value.as_object_mut() {
             map.remove("seed");
             map.remove("sequence");
+            // Who asked is no object.
+            map.remove("sessions");
         }
         value
     }

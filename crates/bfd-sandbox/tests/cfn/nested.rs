@@ -114,6 +114,16 @@ async fn values_go_down_and_come_up_again() {
     assert!(inner.stack_name().expect("a name").starts_with("top-Child-"));
     assert_eq!(root.root_id, None);
 
+    let protect = async |name: &str, flag: bool| {
+        let set = lab.client.update_termination_protection().stack_name(name);
+        set.enable_termination_protection(flag).send().await
+    };
+    protect(&middle_id, true).await.expect_err("it is the root's");
+    protect("top", true).await.expect("protects");
+    assert_eq!(lab.stack(&leaf_id).await.enable_termination_protection, Some(true));
+    lab.client.delete_stack().stack_name(&leaf_id).send().await.expect_err("protected");
+    protect("top", false).await.expect("no more");
+
     let top = lab.put("top2.json", &branch(&lab_url("middle.json"), "two", "/top")).await;
     assert_eq!(lab.update("top", &top).await, StackStatus::UpdateComplete);
     for name in ["/leaf", "/middle", "/top"] {

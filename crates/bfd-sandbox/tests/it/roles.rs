@@ -5,12 +5,14 @@ use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_sdk_sts::types::Tag;
 use serde_json::json;
 
+use bfd_sandbox::Options;
+
 use crate::support::{Lab, code, refusal};
 
 const ROLE: &str = "arn:aws:iam::123456789012:role/cdk/publisher";
 
 /// A role for people of the account, one for tasks only, and one that asks for an id.
-async fn with_roles() -> (Lab, aws_sdk_sts::Client) {
+async fn with_roles(options: Options) -> (Lab, aws_sdk_sts::Client) {
     let trust = |principal: serde_json::Value, condition: serde_json::Value| {
         let mut statement =
             json!({ "Effect": "Allow", "Action": "sts:AssumeRole", "Principal": principal });
@@ -30,7 +32,7 @@ async fn with_roles() -> (Lab, aws_sdk_sts::Client) {
         "Task": role("task", trust(json!({ "Service": "ecs-tasks.amazonaws.com" }), json!(null))),
         "Vendor": role("vendor", trust(account, external)),
     } });
-    let lab = Lab::new();
+    let lab = Lab::open(options);
     let stacks = aws_sdk_cloudformation::Client::new(&lab.config);
     let create = stacks.create_stack().stack_name("roles").template_body(template.to_string());
     let create = create.capabilities("CAPABILITY_NAMED_IAM".into());
@@ -42,7 +44,7 @@ async fn with_roles() -> (Lab, aws_sdk_sts::Client) {
 
 #[tokio::test(start_paused = true)]
 async fn a_role_of_a_stack_can_be_taken_on() {
-    let (lab, sts) = with_roles().await;
+    let (lab, sts) = with_roles(Options::default()).await;
     let assume = sts.assume_role().role_arn(ROLE).role_session_name("bfd-me");
     let answer = assume.send().await.expect("takes it on");
     let user = answer.assumed_role_user.expect("a user");
@@ -68,10 +70,6 @@ async fn a_role_of_a_stack_can_be_taken_on() {
     assert_eq!(who.user_id(), Some(user.assumed_role_id()));
     let me = sts.get_caller_identity().send().await.expect("says who");
     assert_eq!(me.arn(), Some("arn:aws:iam::123456789012:user/sandbox"));
-    assert!(
-        !lab.sandbox.snapshot().to_string().contains(credentials.secret_access_key()),
-        "the secret key is not kept"
-    );
 
     let ssm = aws_sdk_ssm::Client::new(&config);
     let s3 = aws_sdk_s3::Client::new(&config);
@@ -84,7 +82,7 @@ async fn a_role_of_a_stack_can_be_taken_on() {
 
 #[tokio::test(start_paused = true)]
 async fn roles_that_are_not_for_the_caller_are_refused() {
-    let (lab, sts) = with_roles().await;
+    let (lab, sts) = with_roles(Options::default()).await;
     let assume = |name: &str| {
         let arn = format!("arn:aws:iam::123456789012:role/cdk/{name}");
         sts.assume_role().role_arn(arn).role_session_name("me")
@@ -114,4 +112,28 @@ async fn roles_that_are_not_for_the_caller_are_refused() {
     stacks.delete_stack().stack_name("roles").send().await.expect("deletes");
     lab.wait(120).await;
     assert_eq!(code(assume("publisher").send().await), "AccessDenied", "gone with its stack");
+}
+
+#[tokio::test(start_paused = true)]
+async fn sessions_outlive_a_process_and_their_secret_keys_are_not_kept() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let file = directory.path().join("world.json");
+    let options = Options { file: Some(file.clone()), ..Options::default() };
+    let (lab, sts) = with_roles(options.clone()).await;
+    let before = lab.sandbox.snapshot();
+    let assume = sts.assume_role().role_arn(ROLE).role_session_name("bfd-me");
+    let credentials = assume.send().await.expect("takes it on").credentials.expect("some");
+    assert_eq!(lab.sandbox.snapshot(), before, "a session is no object");
+    let text = std::fs::read_to_string(file).expect("a file");
+    assert!(text.contains(credentials.access_key_id()));
+    assert!(!text.contains(credentials.secret_access_key()));
+    assert!(!text.contains(credentials.session_token()));
+
+    let again = Lab::open(options);
+    let session = Credentials::new(credentials.access_key_id(), "any", None, None, "session");
+    let provider = SharedCredentialsProvider::new(session);
+    let config = again.config.to_builder().credentials_provider(provider).build();
+    let who = aws_sdk_sts::Client::new(&config).get_caller_identity().send().await;
+    let who = who.expect("says who");
+    assert_eq!(who.arn(), Some("arn:aws:sts::123456789012:assumed-role/publisher/bfd-me"));
 }

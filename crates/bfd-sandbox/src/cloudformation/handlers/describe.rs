@@ -1,5 +1,6 @@
 //! Reading stacks, events, resources and exports.
 
+use super::stacks::is_protected;
 use super::{bracketed_stack, with_id};
 use crate::cloudformation::errors::{constraint, validation};
 use crate::cloudformation::request::{Request, page};
@@ -45,7 +46,7 @@ pub(super) fn stacks(world: &World, now: f64, request: Request<'_>) -> Result<St
         page(live, request.get("NextToken"), PAGE)?
     };
     Ok(Xml::new()
-        .list("Stacks", stacks, |xml, stack| describe(xml, now, stack))
+        .list("Stacks", stacks, |xml, stack| describe(xml, world, now, stack))
         .optional("NextToken", next)
         .finish())
 }
@@ -100,7 +101,7 @@ fn newest_first<'a>(stacks: impl Iterator<Item = &'a Stack>) -> Vec<&'a Stack> {
     stacks
 }
 
-fn describe(xml: Xml, now: f64, stack: &Stack) -> Xml {
+fn describe(xml: Xml, world: &World, now: f64, stack: &Stack) -> Xml {
     let settings = &stack.settings;
     let xml = xml
         .text("StackId", &stack.id)
@@ -137,7 +138,7 @@ fn describe(xml: Xml, now: f64, stack: &Stack) -> Xml {
     let xml = if stack.is_deleted() {
         xml
     } else {
-        xml.flag("EnableTerminationProtection", stack.termination_protection)
+        xml.flag("EnableTerminationProtection", is_protected(world, stack))
     };
     xml.optional("ParentId", stack.parent_id.as_ref())
         .optional("RootId", stack.root_id.as_ref())

@@ -10,7 +10,7 @@ use crate::error::QueryError;
 use crate::world::World;
 
 /// The looks that are remembered of one stack.
-const REMEMBERED: usize = 20;
+const REMEMBERED: usize = 5;
 
 pub(super) fn detect(
     world: &mut World,

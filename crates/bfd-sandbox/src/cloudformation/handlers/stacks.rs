@@ -162,7 +162,7 @@ pub(super) fn delete(
         }
         _ => {}
     }
-    if stack.termination_protection {
+    if is_protected(world, stack) {
         return Err(validation(format!(
             "Stack [{}] cannot be deleted while TerminationProtection is enabled",
             stack.name
@@ -320,6 +320,12 @@ pub(super) fn protect(world: &mut World, request: Request<'_>) -> Result<String,
     let name = request.required("StackName")?;
     request.required("EnableTerminationProtection")?;
     let stack = live_stack(world, name)?;
+    if let Some(root) = &stack.root_id {
+        return Err(validation(format!(
+            "TerminationProtection cannot be updated on nested stack [{}]. It is that of the root stack [{root}].",
+            stack.id
+        )));
+    }
     stack.termination_protection = request.flag("EnableTerminationProtection");
     Ok(stack_id(&stack.id))
 }
@@ -345,6 +351,12 @@ pub(super) fn set_policy(world: &mut World, request: Request<'_>) -> Result<Stri
 pub(super) fn get_policy(world: &World, request: Request<'_>) -> Result<String, QueryError> {
     let stack = bracketed_stack(world, request.required("StackName")?)?;
     Ok(Xml::new().optional("StackPolicyBody", stack.policy.as_ref()).finish())
+}
+
+/// Whether a stack, or for a nested one its root, may not be deleted.
+pub(super) fn is_protected(world: &World, stack: &Stack) -> bool {
+    let root = stack.root_id.as_ref().and_then(|root| world.stacks.all.get(root));
+    root.unwrap_or(stack).termination_protection
 }
 
 /// A new stack's ARN.
