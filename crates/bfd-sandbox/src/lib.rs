@@ -35,7 +35,6 @@
 //! - Only rolling deployments roll out; other strategies are stored and treated as rolling.
 //! - Unfinished uploads of layers are known to the process that began them only.
 //! - Lifecycle policies, scaling policies and the policies of buckets are stored and never act.
-//! - Objects of S3 are put in one piece: there are no uploads in parts.
 //! - A nested stack is looked into only when its declaration changes.
 //! - Allowed patterns know no look-around.
 //! - Throttling is scripted, never a matter of rates.

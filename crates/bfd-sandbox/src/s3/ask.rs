@@ -1,8 +1,9 @@
 use std::collections::BTreeMap;
 
 use super::operation::Operation;
+use super::parts::Place;
 use super::reply::{Refusal, Reply};
-use super::{Bucket, address, bucket, listing, object, payload, put, settings};
+use super::{Bucket, address, bucket, listing, object, parts, payload, put, settings};
 use crate::blob::Content;
 use crate::fault::Fault;
 use crate::router::{Answer, Head, parse_form};
@@ -42,7 +43,7 @@ impl Ask {
 
     /// Whether its body is bytes of an object, which may be many.
     pub(crate) fn is_upload(&self) -> bool {
-        self.operation == Operation::PutObject
+        matches!(self.operation, Operation::PutObject | Operation::PutPart)
     }
 
     pub(crate) fn receive(&mut self, content: Content) {
@@ -84,6 +85,16 @@ impl Ask {
             Operation::PutObject => {
                 put::put(world, now, &self.head, name, &self.key, self.content.as_ref())
             }
+            Operation::BeginUpload => parts::begin(world, &self.head, name, &self.key),
+            Operation::PutPart => {
+                let number = self.query.get("partNumber").map_or("", String::as_str);
+                parts::put(world, &self.head, self.place(), number, self.content.as_ref())
+            }
+            Operation::CompleteUpload => {
+                let document = self.document(world)?;
+                parts::complete(world, now, &self.head, self.place(), &document)
+            }
+            Operation::AbortUpload => parts::abort(world, self.place()),
             Operation::GetObject | Operation::GetObjectVersion => {
                 object::get(world, &self.head, name, &self.key, version)
             }
@@ -105,6 +116,12 @@ impl Ask {
                 self.read_bucket(bucket)
             }
         }
+    }
+
+    /// The upload that the request is a part of.
+    fn place(&self) -> Place<'_> {
+        let id = self.query.get("uploadId").map_or("", String::as_str);
+        Place { bucket: &self.bucket, key: &self.key, id }
     }
 
     fn read_bucket(&self, bucket: &Bucket) -> Result<Reply, Refusal> {

@@ -1,5 +1,6 @@
 //! Making, finding and deleting buckets.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use super::reply::{Refusal, Reply, timestamp};
@@ -67,7 +68,8 @@ fn insert(world: &mut World, now: f64, name: &str, region: &str) {
         public_access: Some(PublicAccess::default()),
         policy: None,
         tags: Tags::new(),
-        objects: std::collections::BTreeMap::new(),
+        objects: BTreeMap::new(),
+        uploads: BTreeMap::new(),
     };
     world.s3.all.insert(name.to_owned(), bucket);
 }

@@ -150,8 +150,8 @@ fn contents(asked: &Asked<'_>, page: &Page<'_>) -> String {
         if let Some(name) = checksum_name(content) {
             let _ = write!(
                 inner,
-                "<ChecksumAlgorithm>{name}</ChecksumAlgorithm><ChecksumType>FULL_OBJECT\
-                 </ChecksumType>"
+                "<ChecksumAlgorithm>{name}</ChecksumAlgorithm><ChecksumType>{}</ChecksumType>",
+                content.checksum_type()
             );
         }
         let _ = write!(

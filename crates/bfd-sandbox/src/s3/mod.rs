@@ -5,7 +5,7 @@
 //! | `address` | which bucket and key a host and a path name, and a URL in a template |
 //! | `ask`, `operation` | one request: its operation, its answer |
 //! | `bucket`, `settings` | making and deleting buckets, and what is set on them |
-//! | `put`, `object`, `listing` | objects in, out, and listed |
+//! | `put`, `parts`, `object`, `listing` | objects in, in parts, out, and listed |
 //! | `payload`, `chunked`, `checksum` | a body as the SDK sends it, and whether it arrived whole |
 //! | `reply`, `xml` | answers, refusals, and reading the few documents that are sent |
 //!
@@ -19,6 +19,7 @@ mod chunked;
 mod listing;
 mod object;
 mod operation;
+mod parts;
 mod payload;
 mod put;
 mod reply;
@@ -32,6 +33,7 @@ use serde::{Deserialize, Serialize};
 pub(crate) use self::address::Location;
 pub(crate) use self::ask::Ask;
 pub(crate) use self::bucket::{empty as is_empty, make as make_bucket, remove as remove_bucket};
+use self::parts::Upload;
 pub(crate) use self::settings::{Encryption, PublicAccess, Versioning};
 use crate::tags::Tags;
 use crate::world::World;
@@ -55,6 +57,9 @@ pub(crate) struct Bucket {
     pub(crate) tags: Tags,
     /// By key the versions, oldest first; never an empty list.
     objects: BTreeMap<String, Vec<Version>>,
+    /// Objects that are being put in parts, by the id of their upload.
+    #[serde(default)]
+    uploads: BTreeMap<String, Upload>,
 }
 
 /// One version of an object.
@@ -81,6 +86,14 @@ struct Stored {
     encryption: Encryption,
 }
 
+impl Stored {
+    /// Whether the checksum is of the whole, or of its parts' checksums.
+    fn checksum_type(&self) -> &'static str {
+        // No letter of base64, but before the number of parts.
+        if self.checksum.1.contains('-') { "COMPOSITE" } else { "FULL_OBJECT" }
+    }
+}
+
 impl Bucket {
     fn latest(&self, key: &str) -> Option<&Version> {
         self.objects.get(key).and_then(|versions| versions.last())
@@ -88,8 +101,12 @@ impl Bucket {
 }
 
 impl Buckets {
-    /// Whether a blob is the content of any version.
+    /// Whether a blob is the content of any version, or a part of one to be.
     pub(crate) fn uses(&self, digest: &str) -> bool {
+        let mut uploads = self.all.values().flat_map(|bucket| bucket.uploads.values());
+        if uploads.any(|upload| upload.uses(digest)) {
+            return true;
+        }
         self.all
             .values()
             .flat_map(|bucket| bucket.objects.values().flatten())

@@ -94,7 +94,7 @@ fn describe(
     // Of the whole object only.
     if status == 200 && head.header("x-amz-checksum-mode").eq_ignore_ascii_case("enabled") {
         let (name, value) = content.checksum.clone();
-        reply = reply.header(name, value).header("x-amz-checksum-type", "FULL_OBJECT");
+        reply = reply.header(name, value).header("x-amz-checksum-type", content.checksum_type());
     }
     reply
 }

@@ -29,6 +29,10 @@ pub(super) enum Operation {
     ListVersions,
     DeleteObjects,
     PutObject,
+    BeginUpload,
+    PutPart,
+    CompleteUpload,
+    AbortUpload,
     GetObject,
     GetObjectVersion,
     DeleteObject,
@@ -96,6 +100,10 @@ impl Operation {
             let is_versioned = query.contains_key("versionId");
             return match (method, part, is_versioned) {
                 ("PUT", None, _) => Self::PutObject,
+                ("POST", Some("uploads"), _) => Self::BeginUpload,
+                ("PUT", Some("partNumber"), _) => Self::PutPart,
+                ("POST", Some("uploadId"), _) => Self::CompleteUpload,
+                ("DELETE", Some("uploadId"), _) => Self::AbortUpload,
                 ("GET" | "HEAD", None, false) => Self::GetObject,
                 ("GET" | "HEAD", None, true) => Self::GetObjectVersion,
                 ("DELETE", None, false) => Self::DeleteObject,
@@ -156,7 +164,10 @@ impl Operation {
             Self::ListVersions => "s3:ListBucketVersions",
             Self::DeleteObjects | Self::DeleteObject => "s3:DeleteObject",
             Self::DeleteObjectVersion => "s3:DeleteObjectVersion",
-            Self::PutObject => "s3:PutObject",
+            Self::PutObject | Self::BeginUpload | Self::PutPart | Self::CompleteUpload => {
+                "s3:PutObject"
+            }
+            Self::AbortUpload => "s3:AbortMultipartUpload",
             Self::GetObject => "s3:GetObject",
             Self::GetObjectVersion => "s3:GetObjectVersion",
             // No permission of its own: nothing here knows what it would be.

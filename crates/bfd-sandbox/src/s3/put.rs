@@ -89,7 +89,7 @@ pub(super) fn put(
 }
 
 /// What a request puts under conditions is put only if they hold.
-fn check_conditions(head: &Head, bucket: &Bucket, key: &str) -> Result<(), Refusal> {
+pub(super) fn check_conditions(head: &Head, bucket: &Bucket, key: &str) -> Result<(), Refusal> {
     let current = bucket.latest(key).and_then(|version| version.content.as_ref());
     match head.header("if-none-match") {
         "" => {}
@@ -122,7 +122,7 @@ fn check_match(head: &Head, current: Option<&Stored>, key: &str) -> Result<(), R
     Err(Refusal::precondition("If-Match"))
 }
 
-fn kept(head: &Head) -> BTreeMap<String, String> {
+pub(super) fn kept(head: &Head) -> BTreeMap<String, String> {
     let mut headers = BTreeMap::new();
     for (name, value) in &head.headers {
         if name == "content-encoding" {
@@ -141,7 +141,7 @@ fn kept(head: &Head) -> BTreeMap<String, String> {
 }
 
 /// Adds a version, or a delete marker, and gives its id where the bucket has versions.
-fn add(
+pub(super) fn add(
     world: &mut World,
     now: f64,
     name: &str,

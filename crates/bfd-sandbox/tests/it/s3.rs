@@ -227,6 +227,59 @@ async fn settings_of_a_bucket() {
     assert_eq!(code(none), "NoSuchBucketPolicy");
 }
 
+#[tokio::test(start_paused = true)]
+async fn an_object_in_parts() {
+    use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart};
+
+    let (lab, s3) = with_bucket().await;
+    let begin = async || {
+        let begin = s3.create_multipart_upload().bucket(BUCKET).key("large");
+        let begin = begin.content_type("text/plain");
+        begin.checksum_algorithm(ChecksumAlgorithm::Crc32).send().await.expect("begins")
+    };
+    let id = begin().await.upload_id.expect("an id");
+    let upload = async |id: &str, number: i32, bytes: Vec<u8>| {
+        let put = s3.upload_part().bucket(BUCKET).key("large").upload_id(id).part_number(number);
+        let put = put.checksum_algorithm(ChecksumAlgorithm::Crc32);
+        let answer = put.body(ByteStream::from(bytes)).send().await.expect("uploads");
+        CompletedPart::builder()
+            .part_number(number)
+            .set_e_tag(answer.e_tag)
+            .set_checksum_crc32(answer.checksum_crc32)
+            .build()
+    };
+    let complete = async |id: &str, parts: &[CompletedPart]| {
+        let parts = CompletedMultipartUpload::builder().set_parts(Some(parts.to_vec())).build();
+        let complete = s3.complete_multipart_upload().bucket(BUCKET).key("large").upload_id(id);
+        complete.multipart_upload(parts).if_none_match("*").send().await
+    };
+    let first = upload(&id, 1, vec![b'a'; 5 * 1024 * 1024]).await;
+    let last = upload(&id, 3, b"end".to_vec()).await;
+    let small = upload(&id, 2, b"small".to_vec()).await;
+    assert_eq!(code(complete(&id, &[last.clone(), first.clone()]).await), "InvalidPartOrder");
+    let tiny = [first.clone(), small, last.clone()];
+    assert_eq!(code(complete(&id, &tiny).await), "EntityTooSmall");
+    let wrong = CompletedPart::builder().part_number(3).e_tag("\"0\"").build();
+    assert_eq!(code(complete(&id, &[first.clone(), wrong]).await), "InvalidPart");
+    assert_eq!(code(s3.get_object().bucket(BUCKET).key("large").send().await), "NoSuchKey");
+    let whole = complete(&id, &[first, last]).await.expect("completes");
+    assert!(whole.e_tag().expect("an ETag").ends_with("-2\""));
+    assert!(whole.checksum_crc32().expect("a checksum").ends_with("-2"));
+    let head = s3.head_object().bucket(BUCKET).key("large").send().await.expect("heads");
+    assert_eq!(head.content_length(), Some(5 * 1024 * 1024 + 3));
+    assert_eq!(head.content_type(), Some("text/plain"));
+    let end = s3.get_object().bucket(BUCKET).key("large").range("bytes=-4").send().await;
+    assert_eq!(end.expect("gets").body.collect().await.expect("a body").into_bytes(), "aend");
+
+    let id = begin().await.upload_id.expect("an id");
+    let part = upload(&id, 1, b"other".to_vec()).await;
+    assert_eq!(code(complete(&id, &[part]).await), "PreconditionFailed");
+    let abort = || s3.abort_multipart_upload().bucket(BUCKET).key("large").upload_id(&id).send();
+    abort().await.expect("aborts");
+    assert_eq!(code(abort().await), "NoSuchUpload");
+    assert!(!lab.sandbox.snapshot().to_string().contains(&id));
+}
+
 async fn enable_versions(s3: &Client, status: BucketVersioningStatus) {
     let versioning = VersioningConfiguration::builder().status(status).build();
     let set = s3.put_bucket_versioning().bucket(BUCKET).versioning_configuration(versioning);
