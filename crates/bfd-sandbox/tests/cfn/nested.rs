@@ -205,6 +205,11 @@ async fn an_update_that_fails_takes_the_children_back() {
     let top = lab.put("top.json", &branch(&leaf_url, "four", "/top")).await;
     assert_eq!(lab.update("top", &top).await, StackStatus::UpdateComplete);
     assert_eq!(lab.sandbox.parameter("/top").as_deref(), Some("four"));
+
+    // One that does not get as far as the child leaves it as the last good one did.
+    let top = lab.put("top.json", &branch(&lab_url("none.json"), "five", "/top")).await;
+    assert_eq!(lab.update("top", &top).await, StackStatus::UpdateRollbackComplete);
+    assert_eq!(lab.sandbox.parameter("/leaf").as_deref(), Some("four"));
 }
 
 #[tokio::test(start_paused = true)]
