@@ -106,6 +106,21 @@ async fn every_checksum_is_verified_and_comes_back() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_file_is_sent_in_chunks_with_its_checksum_behind_it() {
+    let (_lab, s3) = with_bucket().await;
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("file");
+    let bytes: Vec<u8> = (0..300_000_u32).flat_map(u32::to_le_bytes).collect();
+    std::fs::write(&path, &bytes).expect("writes");
+    let body = ByteStream::from_path(&path).await.expect("a file");
+    let put = s3.put_object().bucket(BUCKET).key("file").body(body);
+    put.send().await.expect("puts");
+    let answer = s3.get_object().bucket(BUCKET).key("file").send().await.expect("gets");
+    assert_eq!(answer.content_encoding(), None);
+    assert_eq!(answer.body.collect().await.expect("a body").into_bytes(), bytes);
+}
+
+#[tokio::test(start_paused = true)]
 async fn conditions_of_a_put_hold_or_refuse() {
     let (_lab, s3) = with_bucket().await;
     let put_if = |key: &str| s3.put_object().bucket(BUCKET).key(key);
