@@ -1,5 +1,8 @@
 use std::collections::BTreeMap;
 
+use aws_smithy_types::DateTime;
+use aws_smithy_types::date_time::Format;
+
 use super::operation::Operation;
 use super::parts::Place;
 use super::reply::{Refusal, Reply};
@@ -67,6 +70,9 @@ impl Ask {
         if !is_signed {
             return Err(Refusal::new(403, "AccessDenied", "Access Denied"));
         }
+        if self.until().is_some_and(|until| until <= now) {
+            return Err(Refusal::new(403, "AccessDenied", "Request has expired"));
+        }
         let name = self.bucket.as_str();
         let region = self.region.clone().unwrap_or_else(|| world.region.clone());
         if let Some(bucket) = world.s3.get(name) {
@@ -116,6 +122,23 @@ impl Ask {
                 self.read_bucket(bucket)
             }
         }
+    }
+
+    /// How long an address that was signed in advance is good for.
+    fn until(&self) -> Option<f64> {
+        let date = self.query.get("X-Amz-Date")?;
+        let life: f64 = self.query.get("X-Amz-Expires")?.parse().ok()?;
+        let part = |range: std::ops::Range<usize>| date.get(range);
+        let spelled = format!(
+            "{}-{}-{}T{}:{}:{}Z",
+            part(0..4)?,
+            part(4..6)?,
+            part(6..8)?,
+            part(9..11)?,
+            part(11..13)?,
+            part(13..15)?
+        );
+        Some(DateTime::from_str(&spelled, Format::DateTime).ok()?.as_secs_f64() + life)
     }
 
     /// The upload that the request is a part of.

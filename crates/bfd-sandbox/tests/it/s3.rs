@@ -456,6 +456,15 @@ async fn a_socket_serves_buckets_by_their_path() {
     assert!(answer.starts_with("HTTP/1.1 404") && answer.ends_with("\r\n\r\n"), "{answer}");
     let answer = ask(address, "GET /assets/a.txt", scope, "").await;
     assert!(answer.ends_with("\r\n\r\nhello"), "{answer}");
+    let presigned = |date: &str| {
+        format!(
+            "GET /assets/a.txt?X-Amz-Credential=A%2F20260101%2Fap-southeast-1%2Fs3%2Faws4_request&X-Amz-Date={date}&X-Amz-Expires=600&X-Amz-Signature=0"
+        )
+    };
+    let answer = ask(address, &presigned("20260101T000000Z"), "", "").await;
+    assert!(answer.ends_with("\r\n\r\nhello"), "{answer}");
+    let answer = ask(address, &presigned("20251231T235000Z"), "", "").await;
+    assert!(answer.contains("Request has expired"), "{answer}");
     server.abort();
 }
 
