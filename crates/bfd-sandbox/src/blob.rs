@@ -157,7 +157,7 @@ impl Content {
         Ok(bytes)
     }
 
-    fn each(&self, mut take: impl FnMut(&[u8]) -> io::Result<()>) -> io::Result<()> {
+    pub(crate) fn each(&self, mut take: impl FnMut(&[u8]) -> io::Result<()>) -> io::Result<()> {
         match self {
             Self::Memory(bytes) => take(bytes),
             Self::File(file) => {

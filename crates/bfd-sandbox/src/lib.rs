@@ -12,11 +12,12 @@
 //! | `error` | refusals in AWS's two spellings, JSON and query-XML |
 //! | `world` | everything the sandbox remembers, its ids and its replay of due events |
 //! | `store` | the world's file, shared between processes |
-//! | `blob` | the bytes of layers, beside the world's file |
+//! | `blob` | the bytes of layers and objects, beside the world's file |
 //! | `secret` | how secret values are kept out of the file's text |
 //! | `image` | which images exist, and how their containers behave |
+//! | `iam` | the roles that stacks make, and whom they trust |
 //! | `json`, `tags` | reading request bodies; tags as every service keeps them |
-//! | `sts`, `ecr`, `ssm`, `secretsmanager`, `ecs`, `scaling`, `cloudformation`, `logs` | the services |
+//! | `sts`, `ecr`, `s3`, `ssm`, `secretsmanager`, `ecs`, `scaling`, `cloudformation`, `logs` | the services |
 //!
 //! A service is a pure function of the world, the time and a request. There is no background
 //! task: every request first replays what fell due since the last one, in time order, so that
@@ -24,7 +25,8 @@
 //!
 //! # Where it falls short of AWS
 //!
-//! - Signatures and permissions are not checked; there is one caller, who may do everything.
+//! - Signatures and permissions are not checked; there is one user, who may do everything, and
+//!   who may take on the roles that trust it.
 //! - Tasks run on Fargate only. There are no container instances, so a service of launch type
 //!   EC2 is accepted and never placed. Load balancers only delay the end of a task.
 //! - Log groups of another region are taken to exist, and take no lines. Secrets of another
@@ -32,7 +34,8 @@
 //! - Secrets are not rotated or replicated, and who read one last is not recorded.
 //! - Only rolling deployments roll out; other strategies are stored and treated as rolling.
 //! - Unfinished uploads of layers are known to the process that began them only.
-//! - Lifecycle policies and scaling policies are stored and never act.
+//! - Lifecycle policies, scaling policies and the policies of buckets are stored and never act.
+//! - A nested stack is looked into only when its declaration changes.
 //! - Allowed patterns know no look-around.
 //! - Throttling is scripted, never a matter of rates.
 
@@ -44,11 +47,13 @@ mod ecr;
 mod ecs;
 mod error;
 mod fault;
+mod iam;
 mod image;
 mod json;
 mod logs;
 mod options;
 mod router;
+mod s3;
 mod sandbox;
 mod scaling;
 mod secret;

@@ -1,3 +1,4 @@
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
@@ -10,7 +11,7 @@ use crate::error::{JsonError, QueryError};
 use crate::fault::Fault;
 use crate::store::Intent;
 use crate::world::World;
-use crate::{cloudformation, ecr, ecs, logs, scaling, secretsmanager, ssm, sts};
+use crate::{cloudformation, ecr, ecs, logs, s3, scaling, secretsmanager, ssm, sts};
 
 /// What the sandbox needs of an HTTP request but its body, wherever it came from.
 #[derive(Clone, Debug, Default)]
@@ -50,7 +51,7 @@ impl Head {
 #[derive(Clone, Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
-    pub(crate) headers: Vec<(&'static str, String)>,
+    pub(crate) headers: Vec<(Cow<'static, str>, String)>,
     pub(crate) body: Bytes,
 }
 
@@ -64,6 +65,7 @@ pub(crate) enum Service {
     Sts,
     Logs,
     SecretsManager,
+    S3,
 }
 
 /// A request that has found its operation.
@@ -71,6 +73,8 @@ pub(crate) enum Service {
 pub(crate) struct Call {
     service: Service,
     operation: String,
+    /// Of whoever sent it; empty where nobody signed.
+    access_key: String,
     body: Body,
 }
 
@@ -80,6 +84,7 @@ enum Body {
     Json(Vec<u8>, Option<String>),
     Form(BTreeMap<String, String>),
     Registry(Box<Ask>),
+    Bucket(Box<s3::Ask>),
 }
 
 impl Service {
@@ -114,6 +119,7 @@ impl Service {
             Self::Sts => "sts",
             Self::Logs => "logs",
             Self::SecretsManager => "secretsmanager",
+            Self::S3 => "s3",
         }
     }
 
@@ -125,20 +131,32 @@ impl Service {
             Self::Scaling => "InternalServiceException",
             Self::SecretsManager => "InternalServiceError",
             Self::Logs => "ServiceUnavailableException",
+            Self::S3 => "InternalError",
             Self::CloudFormation | Self::Sts => "InternalFailure",
         }
     }
 }
 
 impl Call {
-    /// A request to the container registry, which is known by its host or its path alone.
-    pub(crate) fn registry(head: &Head, has_body: bool, world: &World) -> Option<Self> {
-        let is_ours = head.header("x-amz-target").is_empty()
-            && (distribution::is_registry(head, world) || distribution::is_bucket(head, world));
-        is_ours.then(|| Self {
-            service: Service::Ecr,
+    /// A request to the container registry or to S3: its head alone says what it is.
+    pub(crate) fn of_head(head: &Head, has_body: bool, world: &World) -> Option<Self> {
+        if !head.header("x-amz-target").is_empty() {
+            return None;
+        }
+        if distribution::is_registry(head, world) || distribution::is_bucket(head, world) {
+            return Some(Self {
+                service: Service::Ecr,
+                operation: String::new(),
+                access_key: String::new(),
+                body: Body::Registry(Box::new(Ask::new(head.clone(), has_body))),
+            });
+        }
+        let ask = s3::Ask::read(head)?;
+        Some(Self {
+            service: Service::S3,
             operation: String::new(),
-            body: Body::Registry(Box::new(Ask::new(head.clone(), has_body))),
+            access_key: sts::access_key(head.header("authorization")).to_owned(),
+            body: Body::Bucket(Box::new(ask)),
         })
     }
 
@@ -146,12 +164,14 @@ impl Call {
     /// scope or the host, so that one endpoint serves every service.
     pub(crate) fn route(head: &Head, body: Vec<u8>) -> Result<Self, Answer> {
         let target = head.header("x-amz-target");
+        let access_key = sts::access_key(head.header("authorization")).to_owned();
         if let Some((prefix, operation)) = target.rsplit_once('.') {
             let Some(service) = Service::from_target(prefix) else {
                 return Err(json_error(&JsonError::unknown_operation(target), ""));
             };
             let operation = operation.to_owned();
-            return Ok(Self { service, operation, body: Body::Json(body, head.origin()) });
+            let body = Body::Json(body, head.origin());
+            return Ok(Self { service, operation, access_key, body });
         }
         let mut form = parse_form(&head.query);
         form.extend(parse_form(&String::from_utf8_lossy(&body)));
@@ -160,7 +180,8 @@ impl Call {
             .or_else(|| Service::from_name(head.host.split('.').next().unwrap_or_default()));
         match (service, form.get("Action")) {
             (Some(service), Some(action)) => {
-                Ok(Self { service, operation: action.clone(), body: Body::Form(form) })
+                let operation = action.clone();
+                Ok(Self { service, operation, access_key, body: Body::Form(form) })
             }
             _ => Err(query_error(
                 Service::Sts,
@@ -174,19 +195,26 @@ impl Call {
     pub(crate) fn operations(&self) -> Vec<String> {
         match &self.body {
             Body::Registry(ask) => ask.operations().into_iter().map(str::to_owned).collect(),
+            Body::Bucket(ask) => ask.operations().into_iter().map(str::to_owned).collect(),
             _ => vec![self.name()],
         }
     }
 
-    /// Whether the body is bytes of a layer, which may be many.
+    /// Whether the body is bytes of a layer or an object, which may be many.
     pub(crate) fn is_upload(&self) -> bool {
-        matches!(&self.body, Body::Registry(ask) if ask.is_upload())
+        match &self.body {
+            Body::Registry(ask) => ask.is_upload(),
+            Body::Bucket(ask) => ask.is_upload(),
+            Body::Json(..) | Body::Form(_) => false,
+        }
     }
 
-    /// Takes the body of a request to the registry, which is known before its body is.
+    /// Takes the body of a request that is known before its body is.
     pub(crate) fn receive(&mut self, content: Content) {
-        if let Body::Registry(ask) = &mut self.body {
-            ask.receive(content);
+        match &mut self.body {
+            Body::Registry(ask) => ask.receive(content),
+            Body::Bucket(ask) => ask.receive(content),
+            Body::Json(..) | Body::Form(_) => {}
         }
     }
 
@@ -205,6 +233,9 @@ impl Call {
         if let Body::Registry(ask) = &self.body {
             return if ask.is_write() { Intent::Write } else { Intent::Read };
         }
+        if let Body::Bucket(ask) = &self.body {
+            return if ask.is_write() { Intent::Write } else { Intent::Read };
+        }
         let reads = ["Describe", "List", "Get", "BatchGet", "BatchCheck", "Validate"];
         if reads.iter().any(|prefix| self.operation.starts_with(prefix)) {
             Intent::Read
@@ -215,12 +246,16 @@ impl Call {
 
     /// Applies the call to the world.
     pub(crate) fn answer(&self, world: &mut World, now: f64, request_id: &str) -> Answer {
+        if sts::is_expired(world, now, &self.access_key) {
+            return self.expired(request_id);
+        }
         match &self.body {
             Body::Registry(ask) => {
                 let mut answer = ask.answer(world, now);
-                answer.headers.push(("x-amzn-requestid", request_id.to_owned()));
+                answer.headers.push(("x-amzn-requestid".into(), request_id.to_owned()));
                 answer
             }
+            Body::Bucket(ask) => ask.answer(world, now, request_id),
             Body::Json(body, origin) => match self.json(world, now, body, origin.as_deref()) {
                 Ok(value) => json_answer(200, value.to_string().into_bytes(), request_id),
                 Err(error) => json_error(&error, request_id),
@@ -230,7 +265,7 @@ impl Call {
                     Service::CloudFormation => {
                         cloudformation::handle(world, now, &self.operation, params)
                     }
-                    _ => sts::handle(world, &self.operation),
+                    _ => sts::handle(world, now, &self.operation, params, &self.access_key),
                 };
                 match inner {
                     Ok(inner) => self.query_answer(&inner, request_id),
@@ -261,7 +296,7 @@ impl Call {
             Service::Scaling => scaling::handle(world, now, &self.operation, &body),
             Service::Logs => logs::handle(world, now, &self.operation, &body),
             Service::SecretsManager => secretsmanager::handle(world, now, &self.operation, &body),
-            Service::CloudFormation | Service::Sts => {
+            Service::CloudFormation | Service::Sts | Service::S3 => {
                 Err(JsonError::unknown_operation(&self.operation))
             }
         }
@@ -279,6 +314,9 @@ impl Call {
         if let Body::Registry(ask) = &self.body {
             return ask.refuse(fault, world, operation, request_id);
         }
+        if let Body::Bucket(ask) = &self.body {
+            return ask.refuse(fault, world, operation, request_id);
+        }
         let is_query = matches!(self.body, Body::Form(_));
         let (status, code, message) = match fault {
             Fault::Throttle if is_query => (400, "Throttling", "Rate exceeded".to_owned()),
@@ -292,7 +330,7 @@ impl Call {
                 format!(
                     "User: {} is not authorized to perform: {} on resource: * because no \
                      identity-based policy allows the {1} action",
-                    sts::caller(world),
+                    sts::arn(world, &self.access_key),
                     operation,
                 ),
             ),
@@ -304,6 +342,22 @@ impl Call {
         } else {
             json_error(&JsonError { status, code: code.into(), message }, request_id)
         })
+    }
+
+    /// The refusal of a session that is over.
+    fn expired(&self, request_id: &str) -> Answer {
+        let message = "The security token included in the request is expired";
+        match &self.body {
+            Body::Bucket(ask) => ask.expired(request_id),
+            Body::Form(_) => {
+                let message = message.to_owned();
+                let error = QueryError { status: 403, code: "ExpiredToken".into(), message };
+                query_error(self.service, &error, request_id)
+            }
+            Body::Json(..) | Body::Registry(_) => {
+                json_error(&JsonError::new("ExpiredTokenException", message), request_id)
+            }
+        }
     }
 
     fn query_answer(&self, inner: &str, request_id: &str) -> Answer {
@@ -330,8 +384,8 @@ fn namespace(service: Service) -> &'static str {
 
 fn json_answer(status: u16, body: Vec<u8>, request_id: &str) -> Answer {
     let headers = vec![
-        ("content-type", "application/x-amz-json-1.1".to_owned()),
-        ("x-amzn-requestid", request_id.to_owned()),
+        ("content-type".into(), "application/x-amz-json-1.1".to_owned()),
+        ("x-amzn-requestid".into(), request_id.to_owned()),
     ];
     Answer { status, headers, body: body.into() }
 }
@@ -339,13 +393,15 @@ fn json_answer(status: u16, body: Vec<u8>, request_id: &str) -> Answer {
 fn json_error(error: &JsonError, request_id: &str) -> Answer {
     let body = json!({ "__type": error.code, "message": error.message });
     let mut answer = json_answer(error.status, body.to_string().into_bytes(), request_id);
-    answer.headers.push(("x-amzn-errortype", error.code.to_string()));
+    answer.headers.push(("x-amzn-errortype".into(), error.code.to_string()));
     answer
 }
 
 fn xml_answer(status: u16, body: String, request_id: &str) -> Answer {
-    let headers =
-        vec![("content-type", "text/xml".to_owned()), ("x-amzn-requestid", request_id.to_owned())];
+    let headers = vec![
+        ("content-type".into(), "text/xml".to_owned()),
+        ("x-amzn-requestid".into(), request_id.to_owned()),
+    ];
     Answer { status, headers, body: body.into() }
 }
 

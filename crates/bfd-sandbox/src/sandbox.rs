@@ -238,16 +238,17 @@ impl Sandbox {
     {
         let mut body = pin!(body);
         let has_body = !body.is_end_stream() && body.size_hint().upper() != Some(0);
-        let registry = {
+        let known = {
             let store = self.store();
-            let registry = Call::registry(&head, has_body, store.world());
-            if registry.is_none() && is_elsewhere(&head) {
+            let known = Call::of_head(&head, has_body, store.world());
+            if known.is_none() && is_elsewhere(&head) {
                 return Err(Exchange::Unreachable(head.host));
             }
-            registry
+            known
         };
-        let is_registry = registry.is_some();
-        let mut call = if let Some(call) = registry {
+        // Its body is still to come.
+        let is_open = known.is_some();
+        let mut call = if let Some(call) = known {
             call
         } else {
             // Its operation is in its body, as often as not.
@@ -275,13 +276,13 @@ impl Sandbox {
                 _
             ))
         );
-        if is_registry && is_read {
+        if is_open && is_read {
             let limit = match fault {
                 Some((Fault::BrokenBody(limit), _)) => limit,
                 _ => u64::MAX,
             };
             let mut bytes = if call.is_upload() && has_body {
-                Spool::new(self.store().world().ecr.blobs())?
+                Spool::new(&self.store().world().blobs)?
             } else {
                 Spool::Memory(Vec::new())
             };

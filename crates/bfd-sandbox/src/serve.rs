@@ -74,7 +74,7 @@ async fn answer(
     })?;
     let mut response = hyper::Response::builder().status(answer.status);
     for (name, value) in answer.headers {
-        response = response.header(name, value);
+        response = response.header(name.as_ref(), value);
     }
     response.body(Full::new(answer.body)).map_err(io::Error::other)
 }

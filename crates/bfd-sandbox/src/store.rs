@@ -77,7 +77,7 @@ impl Store {
     pub(crate) fn fork(&self) -> Self {
         let past = VecDeque::from([(f64::NEG_INFINITY, self.text.clone())]);
         let mut world = self.world.clone();
-        world.ecr.fork_blobs();
+        world.blobs = world.blobs.fork();
         Self {
             options: Options { file: None, ..self.options.clone() },
             world,
@@ -137,7 +137,7 @@ impl Store {
             .or_else(|| self.past.front())
             .ok_or_else(|| io::Error::other("the past of the sandbox is never empty"))?;
         let mut world: World = serde_json::from_str(text)?;
-        world.ecr.share_blobs(&self.world.ecr);
+        world.blobs = self.world.blobs.fork();
         world.advance(time);
         Ok(request(&mut world, time))
     }
@@ -151,7 +151,7 @@ impl Store {
         self.transact(clock, Intent::Write, |_, _| ())?;
         let file = self.options.file.clone();
         let _lock = file.as_deref().map(Lock::take).transpose()?;
-        let mut blobs = self.world.ecr.take_blobs();
+        let mut blobs = std::mem::take(&mut self.world.blobs);
         self.world = World::new(&self.options);
         self.keep(file.as_deref(), clock.now())?;
         // Last: a world may lack what is on the disk, and not the other way round.
@@ -216,7 +216,7 @@ impl Store {
         let stored: Stored<World> =
             serde_json::from_str(&text).map_err(|error| broken(path, &error))?;
         let mut world = stored.world;
-        world.ecr.adopt_bytes(&mut self.world.ecr);
+        world.adopt_bytes(&mut self.world);
         self.world = world;
         self.generation = stored.generation;
         let text = encode(&self.world)?;

@@ -1,16 +1,20 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::blob::Blobs;
 use crate::cloudformation::{self, Stacks};
 use crate::ecr::Registry;
 use crate::ecs::{self, Ecs};
+use crate::iam::Roles;
 use crate::image::{Behaviours, PublicImages, digest};
 use crate::logs::Logs;
 use crate::options::Options;
+use crate::s3::Buckets;
 use crate::scaling::Scaling;
 use crate::secret;
 use crate::secretsmanager::Secrets;
 use crate::ssm::Parameters;
+use crate::sts::Sessions;
 
 /// Everything the sandbox remembers.
 ///
@@ -38,6 +42,16 @@ pub(crate) struct World {
     /// Seconds that a password of the registry is good for, where that is not AWS's figure.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) password_life: Option<f64>,
+    /// Worlds from before there were buckets have none.
+    #[serde(default)]
+    pub(crate) s3: Buckets,
+    #[serde(default)]
+    pub(crate) roles: Roles,
+    #[serde(default)]
+    pub(crate) sessions: Sessions,
+    /// The bytes of layers and objects stay out of the file: they lie beside it.
+    #[serde(skip)]
+    pub(crate) blobs: Blobs,
 }
 
 impl World {
@@ -49,7 +63,7 @@ impl World {
             sequence: 0,
             public_images: PublicImages::default(),
             behaviours: Behaviours::default(),
-            ecr: Registry::beside(options.file.as_deref()),
+            ecr: Registry::default(),
             ssm: Parameters::default(),
             ecs: Ecs::default(),
             scaling: Scaling::default(),
@@ -57,6 +71,10 @@ impl World {
             logs: Logs::default(),
             secrets: Secrets::default(),
             password_life: None,
+            s3: Buckets::default(),
+            roles: Roles::default(),
+            sessions: Sessions::default(),
+            blobs: Blobs::beside(options.file.as_deref()),
         }
     }
 
@@ -78,12 +96,26 @@ impl World {
         }
     }
 
+    /// Takes over what the text of a world that this one replaces does not hold.
+    pub(crate) fn adopt_bytes(&mut self, other: &mut Self) {
+        self.ecr.adopt_uploads(&mut other.ecr);
+        self.blobs = std::mem::take(&mut other.blobs);
+    }
+
+    /// Forgets the bytes of what is neither a layer nor an object any more.
+    pub(crate) fn sweep_blobs(&mut self) {
+        let (ecr, s3) = (&self.ecr, &self.s3);
+        self.blobs.sweep(|digest| ecr.uses(digest) || s3.uses(digest));
+    }
+
     /// The objects alone, without what only serves to make them.
     pub(crate) fn snapshot(&self) -> Value {
         let mut value = serde_json::to_value(self).unwrap_or_default();
         if let Some(map) = value.as_object_mut() {
             map.remove("seed");
             map.remove("sequence");
+            // Who asked is no object.
+            map.remove("sessions");
         }
         value
     }

@@ -3,8 +3,10 @@
 use serde_json::Value;
 
 use super::difference::{self, Difference};
+use super::errors::validation;
 use super::evaluation::{
-    Prepared, lookup, open_attributes, open_properties, seal_attributes, seal_properties,
+    MissingOutput, Prepared, lookup, open_attributes, open_properties, seal_attributes,
+    seal_properties,
 };
 use super::operation::{Doomed, State};
 use super::resources::{self, Made, Subject};
@@ -16,8 +18,13 @@ use crate::world::World;
 /// Starts a resource, unless nothing about it changes.
 pub(super) fn start(world: &mut World, stack: &mut Stack, prepared: &Prepared, key: &str, at: f64) {
     let declared = &prepared.template.resources[key];
+    let missing = MissingOutput::default();
     let wanted = prepared
-        .properties(key, &|name, attribute| lookup(world, &stack.resources, name, attribute));
+        .properties(key, &|name, attribute| {
+            missing.note(&stack.resources, name, attribute);
+            lookup(world, &stack.resources, name, attribute)
+        })
+        .and_then(|wanted| missing.check().map(|()| wanted).map_err(validation));
     let existing = stack.resources.get(key).filter(|resource| resource.exists()).cloned();
     let (properties, shown) = match &wanted {
         Ok(wanted) => (wanted.properties.clone(), wanted.shown.clone()),

@@ -25,6 +25,9 @@ pub(super) struct ChangeSet {
     pub(super) verdict: Option<String>,
     /// What tells a repeated request from a different one of the same name.
     pub(super) fingerprint: String,
+    /// What was asked for; the changes within nested stacks are not shown.
+    #[serde(default)]
+    pub(super) nested: bool,
 }
 
 /// Finishes the change sets that are due.

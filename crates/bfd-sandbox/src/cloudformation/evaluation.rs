@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::conditions;
 use super::errors::template_format;
 use super::graph::{self, Dependencies};
 use super::intrinsics::{Pseudo, Scope};
@@ -13,6 +12,7 @@ use super::parameters::{MASK, Parameter};
 use super::references::function;
 use super::stack::{Output, Resource, Settings};
 use super::template::{self, Template};
+use super::{conditions, nested};
 use crate::error::QueryError;
 use crate::world::World;
 
@@ -189,6 +189,33 @@ pub(super) fn lookup(
             .cloned()
             .unwrap_or_else(|| Value::String(format!("{}-{attribute}", resource.physical_id))),
     )
+}
+
+/// The first output of a nested stack that was asked for and is not there.
+#[derive(Debug, Default)]
+pub(super) struct MissingOutput(RefCell<Option<String>>);
+
+impl MissingOutput {
+    /// Looks at one reference.
+    pub(super) fn note(
+        &self,
+        resources: &BTreeMap<String, Resource>,
+        name: &str,
+        attribute: Option<&str>,
+    ) {
+        let stack = resources.get(name).filter(|one| one.kind == nested::KIND && one.exists());
+        if let (Some(stack), Some(attribute)) = (stack, attribute)
+            && !stack.attributes.contains_key(attribute)
+        {
+            let output = attribute.strip_prefix("Outputs.").unwrap_or(attribute);
+            let id = &stack.physical_id;
+            *self.0.borrow_mut() = Some(format!("Output '{output}' not found in stack '{id}'"));
+        }
+    }
+
+    pub(super) fn check(self) -> Result<(), String> {
+        self.0.into_inner().map_or(Ok(()), Err)
+    }
 }
 
 /// Attributes to be kept: texts sealed where a secret may be in them.

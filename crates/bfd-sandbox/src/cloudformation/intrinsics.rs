@@ -13,7 +13,7 @@ use super::parameters::{Parameter, scalar};
 use super::references::{attribute_of, function, if_of, sub_of, transform};
 use super::substitution::{Piece, pieces};
 use super::template::Template;
-use super::{cidr, errors};
+use super::{cidr, errors, rules};
 use crate::error::QueryError;
 
 /// What stands for a value that only exists once another resource has been made; AWS shows
@@ -132,6 +132,10 @@ impl Scope<'_> {
             "Fn::Cidr" => self.cidr(argument)?,
             "Fn::Equals" | "Fn::And" | "Fn::Or" | "Fn::Not" => {
                 Value::Bool(self.condition(name, argument)?)
+            }
+            "Fn::Contains" | "Fn::EachMemberEquals" | "Fn::EachMemberIn" => {
+                let arguments = argument.as_array().map(Vec::as_slice).unwrap_or_default();
+                Value::Bool(rules::compare(name, &self.items(arguments)?)?)
             }
             "Fn::Transform" => return Err(transform(argument)),
             _ => return Err(unsupported(name)),

@@ -3,12 +3,14 @@
 //! | module | what is in it |
 //! |---|---|
 //! | `yaml`, `template`, `dangling` | reading a template and refusing what refers to nothing |
-//! | `parameters`, `conditions`, `intrinsics`, `substitution`, `cidr` | values |
+//! | `parameters`, `rules`, `conditions`, `intrinsics`, `substitution`, `cidr` | values |
 //! | `references`, `graph` | who refers to whom, and the order that follows |
 //! | `evaluation` | a stack's settings, ready to evaluate |
 //! | `registry`, `resources` | what the resource types are, and making their objects |
 //! | `stack`, `operation`, `events`, `change_set` | what is remembered |
 //! | `engine`, `tasks`, `apply`, `settle` | an operation's progress over virtual time |
+//! | `drift` | what was changed behind a stack's back |
+//! | `nested` | stacks within stacks |
 //! | `difference`, `preview` | what an update would change |
 //! | `request`, `handlers`, `xml`, `errors`, `ids` | the API |
 //!
@@ -21,6 +23,7 @@ mod cidr;
 mod conditions;
 mod dangling;
 mod difference;
+mod drift;
 mod engine;
 mod errors;
 mod evaluation;
@@ -29,6 +32,7 @@ mod graph;
 mod handlers;
 mod ids;
 mod intrinsics;
+mod nested;
 mod operation;
 mod parameters;
 mod preview;
@@ -36,6 +40,7 @@ mod references;
 mod registry;
 mod request;
 mod resources;
+mod rules;
 mod settle;
 mod stack;
 mod substitution;

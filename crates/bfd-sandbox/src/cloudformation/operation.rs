@@ -60,6 +60,9 @@ pub(super) struct Operation {
     /// Properties as events show them.
     pub(super) shown: BTreeMap<String, String>,
     pub(super) change_set: Option<String>,
+    /// Whether a delete leaves behind what cannot be deleted.
+    #[serde(default)]
+    pub(super) force: bool,
 }
 
 /// An object that has outlived its resource.
@@ -139,6 +142,7 @@ impl Operation {
             skip: BTreeSet::new(),
             shown: BTreeMap::new(),
             change_set: None,
+            force: false,
         }
     }
 

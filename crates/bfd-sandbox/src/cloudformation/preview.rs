@@ -13,7 +13,7 @@ use super::intrinsics::KNOWN_AFTER_APPLY;
 use super::references::{self, Reference};
 use super::stack::{Resource, Settings, Stack};
 use super::template::{Policy, Template};
-use super::{difference, registry, template};
+use super::{difference, nested, registry, template};
 use crate::error::QueryError;
 use crate::world::World;
 
@@ -99,7 +99,8 @@ pub(super) fn changes(
         if difference.is_empty() {
             continue;
         }
-        if difference.replaces() {
+        // What a nested stack puts out may change with it.
+        if difference.replaces() || declared.kind == nested::KIND {
             unsettled.insert(logical_id.clone());
         }
         let cause = Cause {

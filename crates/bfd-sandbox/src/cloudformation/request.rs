@@ -5,10 +5,13 @@ use std::collections::BTreeMap;
 use super::errors::{constraint, missing_member, validation};
 use super::parameters::Given;
 use crate::error::QueryError;
+use crate::s3::{self, Location};
 use crate::tags::Tags;
+use crate::world::World;
 
 /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html>
 const LONGEST_BODY: usize = 51_200;
+const LONGEST_DOCUMENT: usize = 1_000_000;
 
 /// A request's members.
 #[derive(Clone, Copy, Debug)]
@@ -129,7 +132,7 @@ impl<'a> Request<'a> {
     }
 
     /// The template of the request, if it brings one.
-    pub(super) fn template_body(self) -> Result<Option<&'a str>, QueryError> {
+    pub(super) fn template_body(self, world: &World) -> Result<Option<String>, QueryError> {
         match (self.get("TemplateBody"), self.get("TemplateURL")) {
             (Some(_), Some(_)) => {
                 Err(validation("Only one of TemplateBody or TemplateUrl can be specified."))
@@ -139,9 +142,8 @@ impl<'a> Request<'a> {
                 "templateBody",
                 "Member must have length less than or equal to 51200",
             )),
-            // The sandbox keeps no S3 objects that CloudFormation could read.
-            (None, Some(_)) => Err(validation("S3 error: Access Denied")),
-            (body, None) => Ok(body),
+            (None, Some(url)) => document(world, url, "TemplateURL").map(Some),
+            (body, None) => Ok(body.map(str::to_owned)),
         }
     }
 
@@ -180,6 +182,30 @@ impl<'a> Request<'a> {
         }
         super::ids::digest(&text)
     }
+}
+
+/// Reads a document from S3, for the member of a request that holds its address.
+pub(super) fn document(world: &World, url: &str, member: &str) -> Result<String, QueryError> {
+    let location = Location::parse(url)
+        .ok_or_else(|| validation(format!("{member} must be a supported URL.")))?;
+    // A bucket that is not here may be anybody's.
+    if world.s3.get(&location.bucket).is_none() {
+        return Err(s3_error("Access Denied"));
+    }
+    let text =
+        s3::text(world, &location).ok_or_else(|| s3_error("The specified key does not exist."))?;
+    if text.len() > LONGEST_DOCUMENT {
+        return Err(validation(format!(
+            "Template may not exceed {LONGEST_DOCUMENT} bytes in size."
+        )));
+    }
+    Ok(text)
+}
+
+fn s3_error(message: &str) -> QueryError {
+    validation(format!(
+        "S3 error: {message}\nFor more information check http://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html"
+    ))
 }
 
 fn lower_first(member: &str) -> String {

@@ -3,10 +3,10 @@
 use std::fmt::Write as _;
 
 use super::engine::PAUSE;
-use super::evaluation::{Prepared, lookup};
+use super::evaluation::{MissingOutput, Prepared, lookup};
 use super::operation::{Doomed, Kind, Operation, Phase};
 use super::stack::{OnFailure, Output, Stack, listed};
-use super::{change_set, events};
+use super::{change_set, events, nested};
 use crate::world::World;
 
 /// Ends the current phase.
@@ -59,6 +59,7 @@ fn end(
         change_set::executed(stack, &set, good);
     }
     events::stack(world, stack, at, status, reason);
+    nested::accept(world, stack);
     stack.operation = None;
     if status == "DELETE_COMPLETE" {
         stack.deleted = Some(at);
@@ -71,9 +72,14 @@ type Outcome = (std::collections::BTreeMap<String, Output>, std::collections::BT
 fn outputs(world: &World, stack: &Stack) -> Result<Outcome, String> {
     let prepared = Prepared::new(world, &stack.id, &stack.name, &stack.settings)
         .map_err(|error| error.message)?;
+    let missing = MissingOutput::default();
     let outputs = prepared
-        .outputs(&|name, attribute| lookup(world, &stack.resources, name, attribute))
+        .outputs(&|name, attribute| {
+            missing.note(&stack.resources, name, attribute);
+            lookup(world, &stack.resources, name, attribute)
+        })
         .map_err(|error| error.message)?;
+    missing.check()?;
     let imports = prepared.imports().map_err(|error| error.message)?;
     let others = world.stacks.exports();
     let mut own = std::collections::BTreeMap::new();

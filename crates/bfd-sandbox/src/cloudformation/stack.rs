@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::change_set::ChangeSet;
+use super::drift::Detection;
 use super::operation::Operation;
 use super::parameters::Parameter;
 use super::template::Policy;
@@ -53,6 +54,20 @@ pub(super) struct Stack {
     pub(super) events: Vec<Event>,
     pub(super) change_sets: Vec<ChangeSet>,
     pub(super) operation: Option<Operation>,
+    /// The stack that this one is nested in, and the outermost one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) parent_id: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) root_id: Option<String>,
+    /// What a nested stack was before its parent last changed it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) restorable: Option<Settings>,
+    /// Looks for drift, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) detections: Vec<Detection>,
+    /// How it was last asked to be deleted, where that was said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) deletion_mode: Option<String>,
 }
 
 /// What an operation sets out to make of a stack.
@@ -148,6 +163,11 @@ impl Stack {
             events: Vec::new(),
             change_sets: Vec::new(),
             operation: None,
+            parent_id: None,
+            root_id: None,
+            restorable: None,
+            detections: Vec::new(),
+            deletion_mode: None,
         }
     }
 

@@ -5,7 +5,7 @@ use super::operation::{Doomed, Job, Phase, State};
 use super::resources::{self, Made, Readiness, Subject};
 use super::stack::{Resource, Stack};
 use super::template::Policy;
-use super::{apply, events};
+use super::{apply, events, nested};
 use crate::world::World;
 
 /// From the start of a resource to the call to its service.
@@ -95,7 +95,11 @@ pub(super) fn finish(world: &mut World, stack: &mut Stack, key: &str, at: f64) {
                 physical_id: resource.physical_id.clone(),
                 attributes: open_attributes(world, &resource.attributes),
             };
-            resources::readiness(world, at, &resource.kind, &made, &properties)
+            if resource.kind == nested::KIND {
+                nested::readiness(world, at, &resource.physical_id, matches!(job, Job::Restore))
+            } else {
+                resources::readiness(world, at, &resource.kind, &made, &properties)
+            }
         }
         Job::Delete | Job::Remove(_) => {
             resources::gone(world, at, &resource.kind, &resource.physical_id)
@@ -112,6 +116,14 @@ pub(super) fn finish(world: &mut World, stack: &mut Stack, key: &str, at: f64) {
     }
     match job {
         Job::Apply | Job::Restore => {
+            if resource.kind == nested::KIND {
+                let outputs = nested::attributes(world, &resource.physical_id);
+                let secret = resource.properties.is_string();
+                let outputs = seal_attributes(world, secret, outputs);
+                if let Some(resource) = stack.resources.get_mut(&logical_id) {
+                    resource.attributes = outputs;
+                }
+            }
             let verb = verb(stack, &logical_id);
             events::resource(stack, &logical_id, at, &format!("{verb}_COMPLETE"), None);
         }
@@ -164,6 +176,10 @@ pub(super) fn fail(stack: &mut Stack, key: &str, at: f64, reason: &str) {
         }
         // A rollback and a deletion get as far as they can.
         Job::Restore => events::resource(stack, &logical_id, at, "UPDATE_FAILED", Some(reason)),
+        Job::Delete if stack.operation.as_ref().is_some_and(|operation| operation.force) => {
+            events::resource(stack, &logical_id, at, "DELETE_SKIPPED", Some(reason));
+            set(stack, key, State::Done);
+        }
         Job::Delete => events::resource(stack, &logical_id, at, "DELETE_FAILED", Some(reason)),
         Job::Remove(doomed) => record_removal(stack, &doomed, at, "DELETE_FAILED", Some(reason)),
     }
@@ -192,7 +208,12 @@ fn act_restore(
             attributes: open_attributes(world, &before.attributes),
         };
         let changed = open_properties(world, &current.properties);
-        let attributes = resources::update(world, at, &subject, &made, &changed, &properties)?;
+        let attributes = if before.kind == nested::KIND {
+            nested::restore(world, at, &before.physical_id)?;
+            made.attributes
+        } else {
+            resources::update(world, at, &subject, &made, &changed, &properties)?
+        };
         put_back(stack, logical_id);
         let attributes = seal_attributes(world, before.properties.is_string(), attributes);
         if let Some(resource) = stack.resources.get_mut(logical_id) {
@@ -309,6 +330,9 @@ pub(super) fn subject(stack: &Stack, logical_id: &str, resource: &Resource) -> S
         logical_id: logical_id.to_owned(),
         kind: resource.kind.clone(),
         tags: resource.tags.clone(),
+        root_id: stack.root_id.as_ref().unwrap_or(&stack.id).clone(),
+        capabilities: stack.settings.capabilities.clone(),
+        role_arn: stack.settings.role_arn.clone(),
     }
 }
 

@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 
 use super::errors::{bracketed, template_error, template_format, validation};
 use super::parameters::{Declaration, scalar};
+use super::rules::Rule;
 use super::{dangling, references, registry, yaml};
 use crate::error::QueryError;
 
@@ -51,6 +52,7 @@ pub(super) struct Template {
     pub(super) parameters: BTreeMap<String, Declaration>,
     pub(super) mappings: Map<String, Value>,
     pub(super) conditions: BTreeMap<String, Value>,
+    pub(super) rules: BTreeMap<String, Rule>,
     pub(super) resources: BTreeMap<String, Resource>,
     pub(super) outputs: BTreeMap<String, Output>,
 }
@@ -116,6 +118,10 @@ pub(super) fn parse(body: &str) -> Result<Template, QueryError> {
         parameters: parameters(sections)?,
         mappings: section(sections, "Mappings")?,
         conditions: section(sections, "Conditions")?.into_iter().collect(),
+        rules: section(sections, "Rules")?
+            .iter()
+            .map(|(name, rule)| Rule::read(name, rule).map(|rule| (name.clone(), rule)))
+            .collect::<Result<_, _>>()?,
         resources: resources(sections)?,
         outputs: outputs(sections)?,
     };

@@ -259,9 +259,9 @@ pub(crate) fn push_minimal_image(
     .to_string();
     let size = config.len() as u64;
     find_mut(world, &named)?.layers.insert(config_digest.clone(), size);
-    if world.ecr.blobs.size(&config_digest).is_none() {
+    if world.blobs.size(&config_digest).is_none() {
         let config = [Content::Memory(config.into())];
-        world.ecr.blobs.keep(&config_digest, &config).map_err(|error| {
+        world.blobs.keep(&config_digest, &config).map_err(|error| {
             JsonError::new("ServerException", format!("the sandbox's blobs: {error}"))
         })?;
     }
@@ -300,7 +300,7 @@ fn check_parts(world: &World, repository: &Repository, manifest: &Value) -> Resu
             ),
         ));
     }
-    let is_layer = |digest: &str| world.ecr.blob_size(repository, digest).is_some();
+    let is_layer = |digest: &str| repository.blob_size(&world.blobs, digest).is_some();
     let mut layers = digests(&json!([manifest["config"]]), &is_layer);
     layers.extend(digests(&manifest["layers"], &is_layer));
     if !layers.is_empty() {
@@ -431,8 +431,8 @@ fn artifact_type(manifest: &Value) -> String {
 
 fn config(world: &World, repository: &Repository, manifest: &Value) -> Option<(String, String)> {
     let digest = json::text(&manifest["config"], "digest")?;
-    let size = world.ecr.blobs.size(digest).filter(|size| *size <= CONFIG_LIMIT);
-    let text = match size.map(|size| world.ecr.blobs.read(digest, 0, size)) {
+    let size = world.blobs.size(digest).filter(|size| *size <= CONFIG_LIMIT);
+    let text = match size.map(|size| world.blobs.read(digest, 0, size)) {
         Some(Ok(bytes)) => String::from_utf8(bytes.to_vec()).ok()?,
         _ => repository.config(digest)?.to_owned(),
     };

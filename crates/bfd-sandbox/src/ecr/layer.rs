@@ -99,7 +99,7 @@ pub(super) fn complete(world: &mut World, body: &Value) -> Result<Value, JsonErr
         ));
     }
     let repository = find(world, body)?;
-    if world.ecr.blob_size(repository, &found).is_some() {
+    if repository.blob_size(&world.blobs, &found).is_some() {
         return Err(JsonError::new(
             "LayerAlreadyExistsException",
             format!(
@@ -139,8 +139,8 @@ pub(super) fn finish(
 
 fn keep(world: &mut World, repository: &str, digest: &str, parts: &[Content]) -> io::Result<()> {
     let size = parts.iter().map(Content::length).sum();
-    if world.ecr.blobs.size(digest).is_none() {
-        world.ecr.blobs.keep(digest, parts)?;
+    if world.blobs.size(digest).is_none() {
+        world.blobs.keep(digest, parts)?;
     }
     if let Some(repository) = world.ecr.repositories.get_mut(repository) {
         repository.layers.insert(digest.to_owned(), size);
@@ -157,7 +157,7 @@ pub(super) fn download_url(
 ) -> Result<Value, JsonError> {
     let repository = find(world, body)?;
     let asked = json::required(body, "layerDigest", INVALID)?;
-    if world.ecr.blob_size(repository, asked).is_none() {
+    if repository.blob_size(&world.blobs, asked).is_none() {
         return Err(JsonError::new(
             "LayersNotFoundException",
             format!(
@@ -183,7 +183,7 @@ pub(super) fn check_availability(world: &World, body: &Value) -> Result<Value, J
     at_most(body, "layerDigests", 100)?;
     let repository = find(world, body)?;
     let layers = json::strings(body, "layerDigests").into_iter().map(|asked| {
-        match world.ecr.blob_size(repository, asked) {
+        match repository.blob_size(&world.blobs, asked) {
             Some(size) => json!({
                 "layerDigest": asked,
                 "layerAvailability": "AVAILABLE",

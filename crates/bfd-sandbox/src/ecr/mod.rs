@@ -11,7 +11,6 @@ mod policy;
 mod repository;
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -20,7 +19,6 @@ pub(crate) use self::image::push_minimal_image;
 use self::layer::Upload;
 use self::repository::Repository;
 pub(crate) use self::repository::add_system_tags;
-use crate::blob::Blobs;
 use crate::error::JsonError;
 use crate::json;
 use crate::world::World;
@@ -34,20 +32,12 @@ pub(crate) struct Registry {
     /// What was set with PutAccountSetting.
     #[serde(default)]
     settings: BTreeMap<String, String>,
-    /// The bytes of layers stay out of the file: they lie beside it.
-    #[serde(skip)]
-    blobs: Blobs,
     /// Unfinished uploads stay out of the file: their bytes would be written with every request.
     #[serde(skip)]
     uploads: BTreeMap<String, Upload>,
 }
 
 impl Registry {
-    /// An empty registry, whose blobs lie beside the world's file.
-    pub(crate) fn beside(file: Option<&Path>) -> Self {
-        Self { blobs: Blobs::beside(file), ..Self::default() }
-    }
-
     /// The digest of `repository:tag` or `repository@digest`, if there is such an image.
     pub(crate) fn resolve(&self, name: &str) -> Option<String> {
         if let Some((repository, digest)) = name.split_once('@') {
@@ -78,44 +68,13 @@ impl Registry {
     }
 
     /// Takes over what the text of a world that is being replaced does not hold.
-    pub(crate) fn adopt_bytes(&mut self, other: &mut Self) {
+    pub(crate) fn adopt_uploads(&mut self, other: &mut Self) {
         self.uploads = std::mem::take(&mut other.uploads);
-        self.blobs = std::mem::take(&mut other.blobs);
     }
 
-    /// Reads the same blobs as another world, and leaves them alone.
-    pub(crate) fn share_blobs(&mut self, other: &Self) {
-        self.blobs = other.blobs.fork();
-    }
-
-    /// From here new blobs are this world's own.
-    pub(crate) fn fork_blobs(&mut self) {
-        self.blobs = self.blobs.fork();
-    }
-
-    pub(crate) fn take_blobs(&mut self) -> Blobs {
-        std::mem::take(&mut self.blobs)
-    }
-
-    pub(crate) fn blobs(&self) -> &Blobs {
-        &self.blobs
-    }
-
-    /// The size of a repository's blob, if it is there with its bytes.
-    fn blob_size(&self, repository: &Repository, digest: &str) -> Option<u64> {
-        if !repository.layers.contains_key(digest) {
-            return None;
-        }
-        let config = || Some(repository.config(digest)?.len() as u64);
-        self.blobs.size(digest).or_else(config)
-    }
-
-    /// Forgets blobs that are in no repository any more.
-    fn sweep_blobs(&mut self) {
-        let repositories = &self.repositories;
-        self.blobs.sweep(|digest| {
-            repositories.values().any(|repository| repository.layers.contains_key(digest))
-        });
+    /// Whether a blob is in any repository.
+    pub(crate) fn uses(&self, digest: &str) -> bool {
+        self.repositories.values().any(|repository| repository.layers.contains_key(digest))
     }
 }
 

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::image::Image;
 use super::{INVALID, at_most, invalid};
+use crate::blob::Blobs;
 use crate::error::JsonError;
 use crate::tags::{self, Tags};
 use crate::world::World;
@@ -27,6 +28,15 @@ pub(super) struct Repository {
 }
 
 impl Repository {
+    /// The size of one of its blobs, if it is there with its bytes.
+    pub(super) fn blob_size(&self, blobs: &Blobs, digest: &str) -> Option<u64> {
+        if !self.layers.contains_key(digest) {
+            return None;
+        }
+        let config = || Some(self.config(digest)?.len() as u64);
+        blobs.size(digest).or_else(config)
+    }
+
     /// Whether a tag, once there, stays where it is.
     pub(super) fn is_immutable(&self, tag: &str) -> bool {
         let filters = json::array(&self.settings, "imageTagMutabilityExclusionFilters");
@@ -154,7 +164,7 @@ pub(super) fn delete(world: &mut World, body: &Value) -> Result<Value, JsonError
     }
     let (name, view) = (repository.name.clone(), repository.view(world));
     world.ecr.repositories.remove(&name);
-    world.ecr.sweep_blobs();
+    world.sweep_blobs();
     Ok(json!({ "repository": view }))
 }
 

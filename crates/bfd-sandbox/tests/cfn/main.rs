@@ -1,5 +1,8 @@
 //! CloudFormation through the SDK: what the model says has to survive the wire.
 
+mod cdk;
+mod nested;
+
 use std::time::Duration;
 
 use aws_config::retry::RetryConfig;

@@ -14,6 +14,8 @@ mod faults;
 mod files;
 mod http;
 mod registry;
+mod roles;
+mod s3;
 mod secrets;
 mod ssm;
 mod support;

@@ -99,6 +99,7 @@ pub(super) fn create(
         ready_at: Some(now + WORKING),
         verdict,
         fingerprint,
+        nested: request.flag("IncludeNestedStacks"),
     };
     let stack_id = base.id.clone();
     let mut stack = world.stacks.all.remove(&stack_id).unwrap_or(base);
@@ -223,7 +224,7 @@ pub(super) fn describe(world: &World, request: Request<'_>) -> Result<String, Qu
             xml.text("Key", key).text("Value", value)
         })
         .list("Changes", changes, |xml, one| change(xml, one, values))
-        .flag("IncludeNestedStacks", false)
+        .flag("IncludeNestedStacks", set.nested)
         .optional("OnStackFailure", request_on_failure(set))
         .optional("NextToken", next)
         .finish())
@@ -375,7 +376,7 @@ pub(super) fn list(world: &World, request: Request<'_>) -> Result<String, QueryE
                 .optional("StatusReason", set.reason.as_ref())
                 .time("CreationTime", set.created)
                 .optional("Description", set.description.as_ref())
-                .flag("IncludeNestedStacks", false)
+                .flag("IncludeNestedStacks", set.nested)
         })
         .optional("NextToken", next)
         .finish())

@@ -1,5 +1,6 @@
 //! Reading stacks, events, resources and exports.
 
+use super::stacks::is_protected;
 use super::{bracketed_stack, with_id};
 use crate::cloudformation::errors::{constraint, validation};
 use crate::cloudformation::request::{Request, page};
@@ -37,17 +38,24 @@ const STATUSES: [&str; 23] = [
     "IMPORT_ROLLBACK_COMPLETE",
 ];
 
-pub(super) fn stacks(world: &World, request: Request<'_>) -> Result<String, QueryError> {
+pub(super) fn stacks(world: &World, now: f64, request: Request<'_>) -> Result<String, QueryError> {
     let (stacks, next) = if let Some(name) = request.get("StackName") {
         (vec![with_id(world, name)?], None)
     } else {
         let live = newest_first(world.stacks.all.values().filter(|stack| !stack.is_deleted()));
         page(live, request.get("NextToken"), PAGE)?
     };
-    Ok(Xml::new().list("Stacks", stacks, describe).optional("NextToken", next).finish())
+    Ok(Xml::new()
+        .list("Stacks", stacks, |xml, stack| describe(xml, world, now, stack))
+        .optional("NextToken", next)
+        .finish())
 }
 
-pub(super) fn list_stacks(world: &World, request: Request<'_>) -> Result<String, QueryError> {
+pub(super) fn list_stacks(
+    world: &World,
+    now: f64,
+    request: Request<'_>,
+) -> Result<String, QueryError> {
     let filter = request.texts("StackStatusFilter").unwrap_or_default();
     if let Some(unknown) = filter.iter().find(|status| !STATUSES.contains(&status.as_str())) {
         return Err(constraint(
@@ -75,9 +83,11 @@ pub(super) fn list_stacks(world: &World, request: Request<'_>) -> Result<String,
                 .time("CreationTime", stack.created)
                 .optional_time("LastUpdatedTime", stack.updated)
                 .optional_time("DeletionTime", stack.deleted)
+                .optional("ParentId", stack.parent_id.as_ref())
+                .optional("RootId", stack.root_id.as_ref())
                 .text("StackStatus", &stack.status)
                 .optional("StackStatusReason", stack.reason.as_ref())
-                .nest("DriftInformation", |xml| xml.text("StackDriftStatus", "NOT_CHECKED"))
+                .nest("DriftInformation", |xml| drift_of(xml, now, stack))
         })
         .optional("NextToken", next)
         .finish())
@@ -91,7 +101,7 @@ fn newest_first<'a>(stacks: impl Iterator<Item = &'a Stack>) -> Vec<&'a Stack> {
     stacks
 }
 
-fn describe(xml: Xml, stack: &Stack) -> Xml {
+fn describe(xml: Xml, world: &World, now: f64, stack: &Stack) -> Xml {
     let settings = &stack.settings;
     let xml = xml
         .text("StackId", &stack.id)
@@ -110,6 +120,7 @@ fn describe(xml: Xml, stack: &Stack) -> Xml {
         .nest("RollbackConfiguration", |xml| xml)
         .text("StackStatus", &stack.status)
         .optional("StackStatusReason", stack.reason.as_ref())
+        .optional("DeletionMode", stack.deletion_mode.as_ref())
         .flag("DisableRollback", stack.disable_rollback)
         .texts("NotificationARNs", &settings.notification_arns)
         .optional("TimeoutInMinutes", stack.timeout_minutes.map(|minutes| minutes.to_string()))
@@ -127,9 +138,11 @@ fn describe(xml: Xml, stack: &Stack) -> Xml {
     let xml = if stack.is_deleted() {
         xml
     } else {
-        xml.flag("EnableTerminationProtection", stack.termination_protection)
+        xml.flag("EnableTerminationProtection", is_protected(world, stack))
     };
-    xml.nest("DriftInformation", |xml| xml.text("StackDriftStatus", "NOT_CHECKED"))
+    xml.optional("ParentId", stack.parent_id.as_ref())
+        .optional("RootId", stack.root_id.as_ref())
+        .nest("DriftInformation", |xml| drift_of(xml, now, stack))
 }
 
 pub(super) fn events(world: &World, request: Request<'_>) -> Result<String, QueryError> {
@@ -154,17 +167,47 @@ pub(super) fn events(world: &World, request: Request<'_>) -> Result<String, Quer
         .finish())
 }
 
-fn resource_members(xml: Xml, logical_id: &str, resource: &Resource, time: &str) -> Xml {
+/// Whether a stack has drifted, as far as somebody has looked.
+fn drift_of(xml: Xml, now: f64, stack: &Stack) -> Xml {
+    match stack.detection(now) {
+        Some(found) => {
+            xml.text("StackDriftStatus", found.status()).time("LastCheckTimestamp", found.started)
+        }
+        None => xml.text("StackDriftStatus", "NOT_CHECKED"),
+    }
+}
+
+fn resource_drift(xml: Xml, now: f64, stack: &Stack, logical_id: &str) -> Xml {
+    match stack.detection(now).and_then(|found| found.resources.get(logical_id)) {
+        Some(drift) => xml
+            .text("StackResourceDriftStatus", drift.status.name())
+            .time("LastCheckTimestamp", drift.at),
+        None => xml.text("StackResourceDriftStatus", "NOT_CHECKED"),
+    }
+}
+
+fn resource_members(
+    xml: Xml,
+    now: f64,
+    stack: &Stack,
+    logical_id: &str,
+    resource: &Resource,
+    time: &str,
+) -> Xml {
     xml.text("LogicalResourceId", logical_id)
         .optional("PhysicalResourceId", Some(&resource.physical_id).filter(|id| !id.is_empty()))
         .text("ResourceType", &resource.kind)
         .time(time, resource.at)
         .text("ResourceStatus", &resource.status)
         .optional("ResourceStatusReason", resource.reason.as_ref())
-        .nest("DriftInformation", |xml| xml.text("StackResourceDriftStatus", "NOT_CHECKED"))
+        .nest("DriftInformation", |xml| resource_drift(xml, now, stack, logical_id))
 }
 
-pub(super) fn resources(world: &World, request: Request<'_>) -> Result<String, QueryError> {
+pub(super) fn resources(
+    world: &World,
+    now: f64,
+    request: Request<'_>,
+) -> Result<String, QueryError> {
     let physical = request.get("PhysicalResourceId");
     let stack = match (request.get("StackName"), physical) {
         (Some(_), Some(_)) => {
@@ -200,12 +243,16 @@ pub(super) fn resources(world: &World, request: Request<'_>) -> Result<String, Q
     Ok(Xml::new()
         .list("StackResources", found.into_iter().take(PAGE), |xml, (logical_id, resource)| {
             let xml = xml.text("StackName", &stack.name).text("StackId", &stack.id);
-            resource_members(xml, logical_id, resource, "Timestamp")
+            resource_members(xml, now, stack, logical_id, resource, "Timestamp")
         })
         .finish())
 }
 
-pub(super) fn resource(world: &World, request: Request<'_>) -> Result<String, QueryError> {
+pub(super) fn resource(
+    world: &World,
+    now: f64,
+    request: Request<'_>,
+) -> Result<String, QueryError> {
     let name = request.required("StackName")?;
     let logical_id = request.required("LogicalResourceId")?;
     let stack = world
@@ -217,7 +264,7 @@ pub(super) fn resource(world: &World, request: Request<'_>) -> Result<String, Qu
     Ok(Xml::new()
         .nest("StackResourceDetail", |xml| {
             let xml = xml.text("StackName", &stack.name).text("StackId", &stack.id);
-            resource_members(xml, logical_id, resource, "LastUpdatedTimestamp")
+            resource_members(xml, now, stack, logical_id, resource, "LastUpdatedTimestamp")
                 .optional("Metadata", resource.metadata.as_ref().map(ToString::to_string))
         })
         .finish())
@@ -227,12 +274,16 @@ fn no_resource(logical_id: &str, stack: &str) -> QueryError {
     validation(format!("Resource {logical_id} does not exist for stack {stack}"))
 }
 
-pub(super) fn list_resources(world: &World, request: Request<'_>) -> Result<String, QueryError> {
+pub(super) fn list_resources(
+    world: &World,
+    now: f64,
+    request: Request<'_>,
+) -> Result<String, QueryError> {
     let stack = with_id(world, request.required("StackName")?)?;
     let (found, next) = page(stack.resources.iter().collect(), request.get("NextToken"), PAGE)?;
     Ok(Xml::new()
         .list("StackResourceSummaries", found, |xml, (logical_id, resource)| {
-            resource_members(xml, logical_id, resource, "LastUpdatedTimestamp")
+            resource_members(xml, now, stack, logical_id, resource, "LastUpdatedTimestamp")
         })
         .optional("NextToken", next)
         .finish())

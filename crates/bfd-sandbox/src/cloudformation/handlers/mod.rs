@@ -2,12 +2,15 @@
 
 mod change_sets;
 mod describe;
+mod drift;
 mod settings;
 mod stacks;
 mod templates;
 
+pub(super) use self::stacks::{new_id, start_create, start_update};
 use super::errors::validation;
 use super::request::Request;
+use super::stack::Settings;
 use super::stack::Stack;
 use crate::error::QueryError;
 use crate::world::World;
@@ -29,17 +32,20 @@ pub(super) fn handle(
         "UpdateTerminationProtection" => stacks::protect(world, request),
         "SetStackPolicy" => stacks::set_policy(world, request),
         "GetStackPolicy" => stacks::get_policy(world, request),
-        "DescribeStacks" => describe::stacks(world, request),
-        "ListStacks" => describe::list_stacks(world, request),
+        "DescribeStacks" => describe::stacks(world, now, request),
+        "ListStacks" => describe::list_stacks(world, now, request),
         "DescribeStackEvents" => describe::events(world, request),
-        "DescribeStackResources" => describe::resources(world, request),
-        "DescribeStackResource" => describe::resource(world, request),
-        "ListStackResources" => describe::list_resources(world, request),
+        "DescribeStackResources" => describe::resources(world, now, request),
+        "DescribeStackResource" => describe::resource(world, now, request),
+        "ListStackResources" => describe::list_resources(world, now, request),
+        "DetectStackDrift" => drift::detect(world, now, request),
+        "DescribeStackDriftDetectionStatus" => drift::status(world, now, request),
+        "DescribeStackResourceDrifts" => drift::resources(world, now, request),
         "ListExports" => describe::exports(world, request),
         "ListImports" => describe::imports(world, request),
         "GetTemplate" => templates::get(world, request),
         "GetTemplateSummary" => templates::summary(world, request),
-        "ValidateTemplate" => templates::validate(request),
+        "ValidateTemplate" => templates::validate(world, request),
         "CreateChangeSet" => change_sets::create(world, now, request),
         "DescribeChangeSet" => change_sets::describe(world, request),
         "ExecuteChangeSet" => change_sets::execute(world, now, request),
@@ -47,6 +53,17 @@ pub(super) fn handle(
         "ListChangeSets" => change_sets::list(world, request),
         _ => Err(QueryError::unknown_action(action)),
     }
+}
+
+/// What a request sets out to make of a stack.
+pub(super) fn settings(
+    world: &mut World,
+    now: f64,
+    request: Request<'_>,
+    previous: &Settings,
+    updating: bool,
+) -> Result<Settings, QueryError> {
+    settings::read(world, now, request, previous, updating).map(|(settings, _)| settings)
 }
 
 /// `Stack with id X does not exist`, which is what most reads say.

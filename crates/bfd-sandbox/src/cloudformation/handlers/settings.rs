@@ -6,9 +6,11 @@ use serde_json::json;
 
 use crate::cloudformation::errors::{bracketed, validation};
 use crate::cloudformation::evaluation::{open, seal};
+use crate::cloudformation::intrinsics::Pseudo;
 use crate::cloudformation::parameters::{self, Parameter, Stored};
 use crate::cloudformation::registry::{IamName, needs_iam_capability};
 use crate::cloudformation::request::Request;
+use crate::cloudformation::rules;
 use crate::cloudformation::stack::{OnFailure, Settings};
 use crate::cloudformation::template::{self, Template};
 use crate::error::QueryError;
@@ -23,18 +25,21 @@ pub(super) fn read(
     previous: &Settings,
     updating: bool,
 ) -> Result<(Settings, Template), QueryError> {
-    let body = match request.template_body()? {
+    let body = match request.template_body(world)? {
         Some(_) if request.flag("UsePreviousTemplate") => {
             return Err(validation(
                 "You cannot specify both usePreviousTemplate and Template Body/Template URL.",
             ));
         }
-        Some(body) => body.to_owned(),
+        Some(body) => body,
         None if updating && request.flag("UsePreviousTemplate") => previous.template.clone(),
         None => {
             return Err(validation("Either Template URL or Template Body must be specified."));
         }
     };
+    if let Some(arn) = request.get("RoleARN") {
+        check_role(world, arn)?;
+    }
     let template = template::parse(&body)?;
     let capabilities = capabilities(request)?;
     check_capabilities(&template, &capabilities)?;
@@ -44,6 +49,12 @@ pub(super) fn read(
     let resolved = parameters::resolve(&template.parameters, &given, &current, &mut |name| {
         stored(world, now, name)
     })?;
+    let pseudo = Pseudo {
+        account: world.account.clone(),
+        region: world.region.clone(),
+        ..Pseudo::default()
+    };
+    rules::check(&template, &resolved, &pseudo)?;
     let settings = Settings {
         template: body,
         description: template.description.clone(),
@@ -56,6 +67,18 @@ pub(super) fn read(
         role_arn: request.get("RoleARN").map(str::to_owned).or_else(|| previous.role_arn.clone()),
     };
     Ok((settings, template))
+}
+
+/// The role that a stack is to be made with has to be one for `CloudFormation`.
+fn check_role(world: &World, arn: &str) -> Result<(), QueryError> {
+    let is_usable = world
+        .roles
+        .find(arn)
+        .is_some_and(|(_, role)| role.trusts_service("cloudformation.amazonaws.com"));
+    if is_usable {
+        return Ok(());
+    }
+    Err(validation(format!("Role {arn} is invalid or cannot be assumed")))
 }
 
 /// Seals secrets anew only where they differ, so that equal settings stay equal.

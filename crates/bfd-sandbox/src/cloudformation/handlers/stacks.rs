@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 use super::settings::{self, on_failure};
 use super::{bracketed_stack, live_stack, updatable};
 use crate::cloudformation::engine::PAUSE;
-use crate::cloudformation::errors::{bracketed, validation};
+use crate::cloudformation::errors::{bracketed, constraint, validation};
 use crate::cloudformation::evaluation::Prepared;
 use crate::cloudformation::operation::{Kind, Operation, Phase};
-use crate::cloudformation::request::Request;
+use crate::cloudformation::request::{Request, document};
 use crate::cloudformation::stack::{OnFailure, Remembered, Settings, Stack};
 use crate::cloudformation::xml::Xml;
 use crate::cloudformation::{change_set, events, preview, settle, tasks};
@@ -60,7 +60,12 @@ pub(super) fn create(
 }
 
 /// Begins to create a stack as its settings say.
-pub(super) fn start_create(world: &mut World, stack: &mut Stack, now: f64, token: Option<&str>) {
+pub(in crate::cloudformation) fn start_create(
+    world: &mut World,
+    stack: &mut Stack,
+    now: f64,
+    token: Option<&str>,
+) {
     let mut operation = Operation::new(Kind::Create, Phase::Deploy, now + PAUSE, token);
     operation.deadline = stack.timeout_minutes.map(|minutes| now + 60.0 * f64::from(minutes));
     stack.operation = Some(operation);
@@ -102,7 +107,7 @@ pub(super) fn update(
 }
 
 /// Begins to make a stack what the settings say.
-pub(super) fn start_update(
+pub(in crate::cloudformation) fn start_update(
     world: &mut World,
     stack: &mut Stack,
     settings: Settings,
@@ -157,7 +162,7 @@ pub(super) fn delete(
         }
         _ => {}
     }
-    if stack.termination_protection {
+    if is_protected(world, stack) {
         return Err(validation(format!(
             "Stack [{}] cannot be deleted while TerminationProtection is enabled",
             stack.name
@@ -167,6 +172,23 @@ pub(super) fn delete(
         return Err(validation(format!(
             "Invalid operation on stack [{id}]. When you delete a stack, specify which resources to retain only when the stack is in the DELETE_FAILED state."
         )));
+    }
+    let mode = request.get("DeletionMode");
+    match mode {
+        None | Some("STANDARD") => {}
+        Some("FORCE_DELETE_STACK") if stack.status == "DELETE_FAILED" => {}
+        Some("FORCE_DELETE_STACK") => {
+            return Err(validation(format!(
+                "Invalid operation on stack [{id}]. When you delete a stack, specify FORCE_DELETE_STACK only when the stack is in the DELETE_FAILED state."
+            )));
+        }
+        Some(other) => {
+            return Err(constraint(
+                other,
+                "deletionMode",
+                "Member must satisfy enum value set: [FORCE_DELETE_STACK, STANDARD]",
+            ));
+        }
     }
     let unknown: Vec<&str> = skip
         .iter()
@@ -191,7 +213,9 @@ pub(super) fn delete(
     let token = request.get("ClientRequestToken");
     let mut operation = Operation::new(Kind::Delete, Phase::Delete, now + PAUSE, token);
     operation.skip = skip;
+    operation.force = mode == Some("FORCE_DELETE_STACK");
     operation.previous_status.clone_from(&stack.status);
+    stack.deletion_mode = mode.map(str::to_owned);
     stack.operation = Some(operation);
     change_set::obsolete(&mut stack);
     events::stack(world, &mut stack, now, "DELETE_IN_PROGRESS", Some("User Initiated"));
@@ -296,6 +320,12 @@ pub(super) fn protect(world: &mut World, request: Request<'_>) -> Result<String,
     let name = request.required("StackName")?;
     request.required("EnableTerminationProtection")?;
     let stack = live_stack(world, name)?;
+    if let Some(root) = &stack.root_id {
+        return Err(validation(format!(
+            "TerminationProtection cannot be updated on nested stack [{}]. It is that of the root stack [{root}].",
+            stack.id
+        )));
+    }
     stack.termination_protection = request.flag("EnableTerminationProtection");
     Ok(stack_id(&stack.id))
 }
@@ -303,18 +333,18 @@ pub(super) fn protect(world: &mut World, request: Request<'_>) -> Result<String,
 pub(super) fn set_policy(world: &mut World, request: Request<'_>) -> Result<String, QueryError> {
     let name = request.required("StackName")?;
     let body = match (request.get("StackPolicyBody"), request.get("StackPolicyURL")) {
-        (Some(body), None) => body,
-        (None, Some(_)) => return Err(validation("S3 error: Access Denied")),
+        (Some(body), None) => body.to_owned(),
+        (None, Some(url)) => document(world, url, "StackPolicyURL")?,
         _ => {
             return Err(validation(
                 "You must specify either the StackPolicyBody or the StackPolicyURL, but not both.",
             ));
         }
     };
-    if serde_json::from_str::<serde_json::Value>(body).is_err() {
+    if serde_json::from_str::<serde_json::Value>(&body).is_err() {
         return Err(validation("Error validating stack policy: Invalid stack policy"));
     }
-    live_stack(world, name)?.policy = Some(body.to_owned());
+    live_stack(world, name)?.policy = Some(body);
     Ok(String::new())
 }
 
@@ -323,8 +353,14 @@ pub(super) fn get_policy(world: &World, request: Request<'_>) -> Result<String, 
     Ok(Xml::new().optional("StackPolicyBody", stack.policy.as_ref()).finish())
 }
 
+/// Whether a stack, or for a nested one its root, may not be deleted.
+pub(super) fn is_protected(world: &World, stack: &Stack) -> bool {
+    let root = stack.root_id.as_ref().and_then(|root| world.stacks.all.get(root));
+    root.unwrap_or(stack).termination_protection
+}
+
 /// A new stack's ARN.
-pub(super) fn new_id(world: &mut World, name: &str) -> String {
+pub(in crate::cloudformation) fn new_id(world: &mut World, name: &str) -> String {
     let uuid = world.next_uuid();
     world.arn("cloudformation", &format!("stack/{name}/{uuid}"))
 }

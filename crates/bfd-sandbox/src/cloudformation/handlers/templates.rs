@@ -45,11 +45,11 @@ pub(super) fn get(world: &World, request: Request<'_>) -> Result<String, QueryEr
         .finish())
 }
 
-pub(super) fn validate(request: Request<'_>) -> Result<String, QueryError> {
+pub(super) fn validate(world: &World, request: Request<'_>) -> Result<String, QueryError> {
     let body = request
-        .template_body()?
+        .template_body(world)?
         .ok_or_else(|| validation("Either Template URL or Template Body must be specified."))?;
-    let template = template::parse(body)?;
+    let template = template::parse(&body)?;
     let xml = Xml::new().list("Parameters", &template.parameters, |xml, (name, declared)| {
         xml.text("ParameterKey", name)
             .optional("DefaultValue", shown_default(declared))
@@ -60,8 +60,8 @@ pub(super) fn validate(request: Request<'_>) -> Result<String, QueryError> {
 }
 
 pub(super) fn summary(world: &World, request: Request<'_>) -> Result<String, QueryError> {
-    let body = match (request.template_body()?, request.get("StackName")) {
-        (Some(body), None) => body.to_owned(),
+    let body = match (request.template_body(world)?, request.get("StackName")) {
+        (Some(body), None) => body,
         (None, Some(name)) => with_id(world, name)?.settings.template.clone(),
         _ => {
             return Err(validation(

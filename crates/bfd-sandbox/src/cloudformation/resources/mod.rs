@@ -6,8 +6,12 @@
 
 mod ecr;
 mod ecs;
+mod iam;
+mod lambda;
 mod logs;
+pub(super) mod observe;
 mod opaque;
+mod s3;
 mod secretsmanager;
 mod ssm;
 
@@ -15,7 +19,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::{ids, registry};
+use super::{ids, nested, registry};
 use crate::error::JsonError;
 use crate::tags::Tags;
 use crate::world::World;
@@ -29,11 +33,15 @@ pub(super) struct Subject {
     pub(super) kind: String,
     /// The stack's tags.
     pub(super) tags: Tags,
+    /// What a nested stack takes over from its parent.
+    pub(super) root_id: String,
+    pub(super) capabilities: Vec<String>,
+    pub(super) role_arn: Option<String>,
 }
 
 impl Subject {
     /// A generated name: `Stack-LogicalId-SUFFIX`, cut to what the type allows.
-    fn generated_name(&self, world: &mut World, longest: usize) -> String {
+    pub(super) fn generated_name(&self, world: &mut World, longest: usize) -> String {
         let suffix = ids::suffix(world);
         let room = longest.saturating_sub(suffix.len() + 1);
         let mut stem = format!("{}-{}", self.stack_name, self.logical_id);
@@ -53,7 +61,7 @@ impl Subject {
     }
 
     /// The resource's own tags over the stack's.
-    fn tags(&self, properties: &Value) -> Tags {
+    pub(super) fn tags(&self, properties: &Value) -> Tags {
         let mut tags = self.tags.clone();
         match &properties["Tags"] {
             Value::Object(own) => {
@@ -101,12 +109,16 @@ pub(super) fn create(
         "AWS::ECS::Cluster" => ecs::create_cluster(world, now, subject, properties),
         "AWS::ECS::TaskDefinition" => ecs::register(world, now, subject, properties),
         "AWS::ECS::Service" => ecs::create_service(world, now, subject, properties),
+        "AWS::IAM::Role" => iam::create(world, subject, properties),
         "AWS::Logs::LogGroup" => logs::create(world, now, subject, properties),
+        "AWS::S3::Bucket" => s3::create(world, now, subject, properties),
+        "AWS::S3::BucketPolicy" => s3::create_policy(world, subject, properties),
         "AWS::SecretsManager::Secret" => secretsmanager::create(world, now, subject, properties),
-        "AWS::CloudFormation::Stack" => Err(
-            "S3 error: Access Denied\nFor more information check http://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html"
-                .to_owned(),
-        ),
+        nested::KIND => nested::create(world, now, subject, properties),
+        "AWS::Lambda::Function" => {
+            lambda::check_code(world, properties)?;
+            Ok(opaque::create(world, subject, properties))
+        }
         _ => Ok(opaque::create(world, subject, properties)),
     }
 }
@@ -126,9 +138,20 @@ pub(super) fn update(
         "AWS::ECR::Repository" => ecr::update(world, now, subject, made, old, new),
         "AWS::ECS::Cluster" => ecs::update_cluster(world, now, subject, made, new),
         "AWS::ECS::Service" => ecs::update_service(world, now, subject, made, new),
+        "AWS::IAM::Role" => Ok(iam::update(world, made, new)),
+        "AWS::Lambda::Function" => {
+            lambda::check_code(world, new)?;
+            Ok(opaque::update(subject, made, new))
+        }
         "AWS::Logs::LogGroup" => logs::update(world, now, subject, made, new),
+        "AWS::S3::Bucket" => s3::update(world, subject, made, new),
+        "AWS::S3::BucketPolicy" => s3::update_policy(world, made, new),
         "AWS::SecretsManager::Secret" => {
             secretsmanager::update(world, now, subject, made, old, new)
+        }
+        nested::KIND => {
+            nested::update(world, now, subject, &made.physical_id, new)?;
+            Ok(made.attributes.clone())
         }
         _ => Ok(opaque::update(subject, made, new)),
     }
@@ -148,8 +171,21 @@ pub(super) fn delete(
         "AWS::ECS::Cluster" => ecs::delete_cluster(world, now, physical_id),
         "AWS::ECS::TaskDefinition" => ecs::deregister(world, now, physical_id),
         "AWS::ECS::Service" => ecs::delete_service(world, now, physical_id),
+        "AWS::IAM::Role" => {
+            iam::delete(world, physical_id);
+            Ok(())
+        }
         "AWS::Logs::LogGroup" => logs::delete(world, now, physical_id),
+        "AWS::S3::Bucket" => s3::delete(world, physical_id),
+        "AWS::S3::BucketPolicy" => {
+            s3::delete_policy(world, physical_id);
+            Ok(())
+        }
         "AWS::SecretsManager::Secret" => secretsmanager::delete(world, now, physical_id),
+        nested::KIND => {
+            nested::delete(world, now, physical_id);
+            Ok(())
+        }
         _ => Ok(()),
     }
 }
@@ -181,6 +217,7 @@ pub(super) fn readiness(
 pub(super) fn gone(world: &mut World, now: f64, kind: &str, physical_id: &str) -> Readiness {
     match kind {
         "AWS::ECS::Service" => ecs::service_gone(world, now, physical_id),
+        nested::KIND => nested::gone(world, physical_id),
         _ => Readiness::Ready,
     }
 }
@@ -197,7 +234,8 @@ pub(super) fn duration(kind: &str, properties: &Value) -> f64 {
         | "AWS::CloudFormation::WaitConditionHandle"
         | "AWS::CDK::Metadata"
         | "AWS::ECS::TaskDefinition" => 2.0,
-        "AWS::ECR::Repository"
+        nested::KIND
+        | "AWS::ECR::Repository"
         | "AWS::Logs::LogGroup"
         | "AWS::EC2::VPC"
         | "AWS::EC2::Subnet"

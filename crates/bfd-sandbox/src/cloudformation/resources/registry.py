@@ -41,9 +41,14 @@ def tags(schema):
     return f"{name}:{'map' if kind == 'object' else 'list'}"
 
 
+# What the CDK writes (aws-cdk-lib 2.270) and the schemas of cfn-lint do not have yet.
+NEWER = {"AWS::ElasticLoadBalancingV2::Listener": "Tags", "AWS::CDK::Metadata": "Analytics"}
+
 for name in sorted(types):
     with open(os.path.join(base, "resources", types[name] + ".json")) as file:
         schema = json.load(file)
+    if name in NEWER:
+        schema.setdefault("properties", {}).setdefault(NEWER[name], {"type": "array"})
     read_only = paths(schema, "readOnlyProperties")
     attributes = set(dotted(read_only)) | set(_getatts._exceptions.get(name, []))
     if name in _getatts._all_property_types:

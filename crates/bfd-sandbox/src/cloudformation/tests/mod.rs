@@ -1,6 +1,7 @@
 //! Tests of the service as a whole.
 
 mod change_sets;
+mod drift;
 mod intrinsics;
 mod lifecycle;
 mod order;

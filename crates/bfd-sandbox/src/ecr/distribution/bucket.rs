@@ -85,12 +85,12 @@ pub(super) fn get(world: &World, now: f64, head: &Head, key: &str) -> Answer {
         return refuse(500, "InternalError", "We encountered an internal error.", "");
     };
     let mut headers = vec![
-        ("content-type", "application/octet-stream".to_owned()),
-        ("accept-ranges", "bytes".to_owned()),
+        ("content-type".into(), "application/octet-stream".to_owned()),
+        ("accept-ranges".into(), "bytes".to_owned()),
     ];
     if status == 206 {
         let end = (start + length).saturating_sub(1);
-        headers.push(("content-range", format!("bytes {start}-{end}/{size}")));
+        headers.push(("content-range".into(), format!("bytes {start}-{end}/{size}")));
     }
     Answer { status, headers, body }
 }
@@ -101,7 +101,7 @@ pub(super) fn refuse(status: u16, code: &str, message: &str, request_id: &str) -
          </Message><RequestId>{request_id}</RequestId></Error>",
         escape(message)
     );
-    let headers = vec![("content-type", "application/xml".to_owned())];
+    let headers = vec![("content-type".into(), "application/xml".to_owned())];
     Answer { status, headers, body: body.into() }
 }
 
@@ -116,13 +116,13 @@ type Read<'a> = Box<dyn Fn(u64, u64) -> Option<Bytes> + 'a>;
 fn object<'a>(world: &'a World, key: &str) -> Option<(u64, Read<'a>)> {
     let (name, digest) = key.strip_prefix(&format!("{}/", world.account))?.rsplit_once('/')?;
     let repository = world.ecr.repositories.get(name)?;
-    let size = world.ecr.blob_size(repository, digest)?;
+    let size = repository.blob_size(&world.blobs, digest)?;
     let digest = digest.to_owned();
     Some((
         size,
         Box::new(move |start, length| {
-            if world.ecr.blobs.size(&digest).is_some() {
-                return world.ecr.blobs.read(&digest, start, length).ok();
+            if world.blobs.size(&digest).is_some() {
+                return world.blobs.read(&digest, start, length).ok();
             }
             let text = repository.config(&digest)?.as_bytes();
             let start = usize::try_from(start).ok()?;
@@ -134,7 +134,7 @@ fn object<'a>(world: &'a World, key: &str) -> Option<(u64, Read<'a>)> {
 
 /// What a `Range` asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Part {
+pub(crate) enum Part {
     All,
     /// Where it starts, and its length.
     Some(u64, u64),
@@ -143,7 +143,7 @@ enum Part {
 }
 
 impl Part {
-    fn parse(header: &str, size: u64) -> Self {
+    pub(crate) fn parse(header: &str, size: u64) -> Self {
         // Several parts at once, and what is no range, are answered with everything, as S3 does.
         let asked = header.strip_prefix("bytes=").filter(|asked| !asked.contains(','));
         let Some((start, end)) = asked.and_then(|asked| asked.split_once('-')) else {

@@ -19,7 +19,7 @@ use crate::router::{Answer, Head, decode, parse_form};
 use crate::sts;
 use crate::world::World;
 
-pub(crate) use self::bucket::{download_url, is_bucket};
+pub(crate) use self::bucket::{Part, download_url, is_bucket};
 use self::reply::{Refusal, Reply};
 pub(crate) use self::token::authorization;
 
@@ -250,7 +250,7 @@ fn repository<'a>(world: &'a World, name: &str) -> Result<&'a Repository, Refusa
 fn blob(world: &World, name: &str, digest: &str) -> Result<u64, Refusal> {
     let repository = repository(world, name)?;
     check_digest(digest)?;
-    world.ecr.blob_size(repository, digest).ok_or_else(|| {
+    repository.blob_size(&world.blobs, digest).ok_or_else(|| {
         Refusal::new(
             404,
             "BLOB_UNKNOWN",

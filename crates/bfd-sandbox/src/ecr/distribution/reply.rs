@@ -39,11 +39,13 @@ impl Reply {
     }
 
     pub(super) fn into_answer(self, is_head: bool) -> Answer {
-        let Self { status, mut headers, body, length } = self;
+        let Self { status, headers, body, length } = self;
+        let mut headers: Vec<_> =
+            headers.into_iter().map(|(name, value)| (name.into(), value)).collect();
         // A client that is told no length waits for the end of the connection.
         if status != 204 {
             let length = length.unwrap_or(body.len() as u64);
-            headers.push(("content-length", length.to_string()));
+            headers.push(("content-length".into(), length.to_string()));
         }
         Answer { status, headers, body: if is_head { Bytes::new() } else { body } }
     }
