@@ -132,8 +132,8 @@ impl S3Objects {
         let status = error.raw_response().map_or(0, |answer| answer.status().as_u16());
         match code {
             "NoSuchBucket" => Some(format!(
-                "make it first, with versioning: `aws s3api create-bucket --bucket {name} …`; \
-                 docs/state.md has the commands"
+                "make the bucket {name} first: `bfd bootstrap` does, with versioning; docs/state.md \
+                 says how by hand"
             )),
             "PermanentRedirect"
             | "AuthorizationHeaderMalformed"

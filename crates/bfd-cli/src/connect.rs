@@ -9,7 +9,13 @@ use bfd_manifest::{Backend, Manifest, ProviderKind};
 use bfd_provider::{Identity, Provider};
 use bfd_sandbox::Sandbox;
 use bfd_store::StateGuard;
-use std::{io, path::PathBuf, pin::Pin, sync::Arc, time::Duration};
+use std::{
+    io,
+    path::{Path, PathBuf},
+    pin::Pin,
+    sync::Arc,
+    time::Duration,
+};
 
 /// Virtual seconds per second on the command line: a rollout is worth watching, not waiting for.
 const SPEED: f64 = 60.0;
@@ -109,7 +115,11 @@ async fn check_account(
 
 /// Where the sandbox of a manifest keeps its world.
 pub fn sandbox_file(manifest: &Manifest) -> PathBuf {
-    host::directory_of(&manifest.path).join(".bfd/sandbox").join("world.json")
+    let directory = host::directory_of(&manifest.path);
+    // What bfd wrote itself, for `bfd bootstrap`, is about the world of the manifest beside it.
+    let own = directory.ancestors().find(|it| it.file_name().is_some_and(|it| it == ".bfd"));
+    let own = own.map_or_else(|| directory.join(".bfd"), Path::to_owned);
+    own.join("sandbox").join("world.json")
 }
 
 /// Opens the sandbox of a manifest, making its directory where there is none.

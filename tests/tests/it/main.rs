@@ -1,6 +1,7 @@
 //! End-to-end tests: one binary, one module per subject.
 
 mod bad_input;
+mod bootstrap;
 mod cdk;
 mod crash;
 mod emulators;

@@ -3,7 +3,6 @@
 use super::Part;
 use crate::exit::CommandError;
 use bfd_aws::{AwsProvider, BucketState, DeployedStack};
-use bfd_core::{Value, to_text};
 use bfd_manifest::{Backend, Manifest};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -172,13 +171,10 @@ async fn cdk(
             parameters.extend(values.into_iter().filter(|(name, _)| known.contains(name)));
         }
     } else {
-        parameters.insert(
-            "CloudFormationExecutionPolicies".to_owned(),
-            to_text(&Value::from(format!(
-                "arn:{}:iam::aws:policy/AdministratorAccess",
-                provider.aws().partition()
-            ))),
-        );
+        // As `cdk bootstrap` does: no key of its own, and CloudFormation may do everything.
+        let all = format!("arn:{}:iam::aws:policy/AdministratorAccess", provider.aws().partition());
+        parameters.insert("CloudFormationExecutionPolicies".to_owned(), all);
+        parameters.insert("FileAssetsBucketKmsKeyId".to_owned(), "AWS_MANAGED_KEY".to_owned());
     }
     Ok(Answer::Make(Part { resource: "cdk", stack, template, parameters }))
 }

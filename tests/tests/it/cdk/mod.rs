@@ -8,10 +8,12 @@
 //! | `adoption` | stacks that the CDK deployed |
 //! | `failure` | what is taken back |
 //! | `selection` | some of the stacks |
+//! | `sandbox` | on the embedded AWS |
 
 mod adoption;
 mod app;
 mod comparison;
 mod failure;
 mod lifetime;
+mod sandbox;
 mod selection;

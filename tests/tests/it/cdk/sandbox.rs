@@ -1,0 +1,53 @@
+//! The same on the embedded AWS, which bfd bootstraps itself.
+
+use bfd_tests::{AwsCli, Project, cdk, exit};
+use serde_json::json;
+
+use super::app::{FIRST, SECOND, STACKS};
+use crate::world::changes;
+
+const MANIFEST: &str = r#"[environment]
+name = "bellyfed"
+account = "123456789012"
+region = "ap-southeast-1"
+
+[provider]
+kind = "sandbox"
+
+[assembly.app]
+path = "assembly"
+"#;
+
+#[test]
+fn a_cdk_application_lives_in_the_sandbox_from_nothing_to_nothing() {
+    let project = Project::new("bellyfed", MANIFEST).with_a_builder();
+    let place = |release: &str| cdk::place_assembly(release, project.workspace(), "assembly");
+    place(FIRST);
+
+    // What the application needs of its account is told before anything else, and made.
+    let refused = project.plan().run().exits(exit::REFUSED);
+    refused.says("the account has no bootstrap stack").says("`bfd bootstrap manifest.toml`");
+    project.bfd("bootstrap").args(["--plan", "--detailed-exitcode"]).run().exits(exit::CHANGES);
+    project.bfd("bootstrap").arg("--yes").run().succeeds();
+    project.bfd("bootstrap").arg("--yes").run().succeeds().prints("No changes");
+
+    assert_eq!(changes(&project.plan_json()).len(), STACKS.len() + 1, "the stacks and an image");
+    project.apply().run().succeeds();
+    project.has_no_changes();
+
+    place(SECOND);
+    project.plan().run().exits(exit::CHANGES).prints("+ stack.app/bellyfed-cdk-audit");
+    project.apply().run().succeeds();
+    project.has_no_changes();
+
+    let refused = project.destroy().run().exits(exit::REFUSED);
+    refused.says("`stack.app/bellyfed-cdk-data` is protected against deletion");
+    let manifest = project.workspace().read("manifest.toml");
+    let protection = "[stack.\"app/bellyfed-cdk-data\"]\ntermination_protection = false\n";
+    project.workspace().write("manifest.toml", format!("{manifest}\n{protection}"));
+    project.apply().run().succeeds();
+    project.destroy().run().succeeds();
+    let server = project.serve();
+    let query = ["cloudformation", "describe-stacks", "--query", "Stacks[].StackName"];
+    assert_eq!(AwsCli::new(server.url()).call(query), json!([cdk::BOOTSTRAP]));
+}
