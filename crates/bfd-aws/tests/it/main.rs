@@ -2,6 +2,7 @@
 #![expect(clippy::disallowed_methods, reason = "sleeping is what lets the paused clock run")]
 
 mod actions;
+mod assets;
 mod batches;
 mod bucket;
 mod cluster;

@@ -180,6 +180,10 @@ impl World {
         client!(aws_sdk_cloudformation, self.sandbox)
     }
 
+    pub(crate) fn s3(&self) -> aws_sdk_s3::Client {
+        client!(aws_sdk_s3, self.sandbox)
+    }
+
     pub(crate) fn secrets_manager(&self) -> aws_sdk_secretsmanager::Client {
         client!(aws_sdk_secretsmanager, self.sandbox)
     }

@@ -143,8 +143,10 @@ pub(super) fn changes(
             lookup(world, &stack.resources, name, attribute)
         }
     })?;
-    let differs =
-        !found.is_empty() || outputs != stack.outputs || settings.tags != stack.settings.tags;
+    let differs = !found.is_empty()
+        || outputs != stack.outputs
+        || settings.tags != stack.settings.tags
+        || settings.notification_arns != stack.settings.notification_arns;
     Ok(Preview { changes: found.into_values().collect(), differs })
 }
 
