@@ -162,6 +162,10 @@ pub struct PlanArgs {
     /// Compare with the recorded state only; no network.
     #[arg(long)]
     pub offline: bool,
+    /// Have CloudFormation look for what was changed within the recorded stacks; takes a minute
+    /// or more.
+    #[arg(long)]
+    pub drift: bool,
     #[command(flatten)]
     pub lock: LockArgs,
 }

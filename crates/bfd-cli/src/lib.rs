@@ -34,6 +34,7 @@ pub mod saved;
 pub mod screen;
 mod secret_command;
 mod spelling;
+mod stack_drift;
 pub mod views;
 
 pub use run::run;

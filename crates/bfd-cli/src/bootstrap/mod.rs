@@ -105,6 +105,7 @@ impl WrittenPart {
             detailed_exitcode,
             targets: Vec::new(),
             offline: false,
+            drift: false,
             lock: LockArgs { lock_timeout: std::time::Duration::ZERO },
         }
     }

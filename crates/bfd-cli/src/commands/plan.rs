@@ -8,6 +8,7 @@ use crate::{
     planning::{self, Scope},
     saved::SavedPlan,
     screen::Screen,
+    stack_drift,
     views::{self, plan::Origin},
 };
 
@@ -21,13 +22,22 @@ pub(super) async fn run(args: &PlanArgs, screen: Screen) -> Result<Exit, Command
             "leave out `--offline`, or `-o`",
         ));
     }
+    if args.offline && args.drift {
+        return Err(CommandError::refused_with(
+            "what was changed within stacks is for CloudFormation to say",
+            "leave out `--offline`, or `--drift`",
+        ));
+    }
     locking::wait(&loaded, args.lock, screen).await?;
     refuse_open_run(&loaded).await?;
     let connection = if args.offline { None } else { Some(connect(&loaded).await?) };
     let snapshot = loaded.store.load().await?;
     let scope = Scope { targets: &args.targets, rollback: loaded.manifest.rollback };
-    let plan =
+    let mut plan =
         planning::plan(&loaded, &loaded.graph, &snapshot, connection.as_ref(), scope).await?;
+    if let Some(connection) = connection.as_ref().filter(|_| args.drift) {
+        stack_drift::look(&mut plan, connection).await;
+    }
     refuse_run_beside(&loaded, &snapshot).await?;
     let saved = args
         .out

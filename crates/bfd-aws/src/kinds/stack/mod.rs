@@ -6,6 +6,7 @@
 //! | `create`, `update`, `delete` | one operation each; a restore is an update |
 //! | `change_set` | whether an update would change anything, and the update |
 //! | `request` | what a stack is made of, with secrets revealed |
+//! | `drift` | what was changed within stacks, as CloudFormation finds |
 //! | `retain` | what stays when a stack is deleted |
 //! | `stored` | parameters that a stack took from Parameter Store, and what is there now |
 //! | `assets` | what has to be in a bucket before |
@@ -18,6 +19,7 @@ mod assets;
 mod change_set;
 mod create;
 mod delete;
+mod drift;
 mod follow;
 mod observe;
 mod phase;

@@ -8,6 +8,7 @@ mod markdown;
 mod order;
 mod resources;
 mod schema;
+mod stack_drift;
 mod summary;
 mod text;
 mod tree;

@@ -44,6 +44,11 @@ pub fn schema() -> Value {
             "changes": list("change"),
             "steps": list("step"),
             "drift": list("drift"),
+            "stack_drift": {
+                "description": "With `--drift`: what CloudFormation found within the recorded stacks. Absent when it was not asked.",
+                "type": "array",
+                "items": { "$ref": "#/definitions/stack_drift" }
+            },
             "warnings": list("warning"),
             "digest": {
                 "type": "string",
@@ -130,6 +135,33 @@ fn resource() -> Value {
     })
 }
 
+fn stack_drift() -> Value {
+    json!({
+        "description": "What was changed within a stack since its template was applied. No step of a plan repairs it.",
+        "type": "object",
+        "required": ["address", "in_sync", "not_checked", "resources"],
+        "properties": {
+            "address": { "$ref": "#/definitions/address" },
+            "in_sync": { "type": "integer", "minimum": 0, "description": "How many resources are as the template says." },
+            "not_checked": { "type": "integer", "minimum": 0, "description": "How many are of types that CloudFormation does not look at." },
+            "resources": {
+                "description": "The others, those of nested stacks included.",
+                "type": "array",
+                "items": {
+                    "type": "object",
+                    "required": ["logical_id", "type", "deleted", "fields"],
+                    "properties": {
+                        "logical_id": { "type": "string", "description": "Of a resource in a nested stack `Network/Vpc`." },
+                        "type": { "type": "string", "description": "Such as `AWS::SQS::Queue`." },
+                        "deleted": { "type": "boolean", "description": "The object is no longer there." },
+                        "fields": list("field")
+                    }
+                }
+            }
+        }
+    })
+}
+
 #[expect(clippy::too_many_lines, reason = "one table of definitions")]
 fn definitions() -> Value {
     json!({
@@ -173,6 +205,7 @@ fn definitions() -> Value {
             }
         },
         "resource": resource(),
+        "stack_drift": stack_drift(),
         "property": {
             "description": "A part of a resource that changes. Secrets are hidden.",
             "type": "object",

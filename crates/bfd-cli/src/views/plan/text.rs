@@ -5,6 +5,7 @@ use super::{
     fields::{Node, tree, uniform},
     order::{ACTIONS, changes, deletes_first, heading, may_restart_tasks, restarts_tasks, undo},
     resources::{self, other_fields, within},
+    stack_drift,
     summary::{is_late, kept_images, rollback, summary},
     tree::{self, ALIGNED},
 };
@@ -19,12 +20,13 @@ use bfd_core::plan::{Action, Change, Drift, Effect, Phase, Plan, Warning};
 /// Shows a plan to a person: dangerous things first, then what changes, then what is new.
 pub fn text(plan: &Plan, style: &Style) -> String {
     let mut view = View { plan, page: Page::new(style) };
-    if !plan.changes.is_empty() || !plan.drift.is_empty() {
+    if !plan.changes.is_empty() || !plan.drift.is_empty() || !plan.stack_drift.is_empty() {
         view.title();
     } else if let Some(endpoint) = &plan.endpoint {
         view.endpoint(endpoint);
     }
     view.drift();
+    view.stack_drift();
     for action in ACTIONS {
         view.section(action);
     }
@@ -101,6 +103,52 @@ impl View<'_> {
         let symbol = styled(palette::CHANGED, format!("{} ", symbols.update));
         self.page.line(2, 6, &[symbol, address]);
         self.fields(&tree(&drift.fields), None);
+    }
+
+    /// What CloudFormation found within stacks, and what to do about it.
+    fn stack_drift(&mut self) {
+        if self.plan.stack_drift.is_empty() {
+            return;
+        }
+        self.page.blank();
+        let heading = if self.plan.has_stack_drift() {
+            "Changed outside bfd, within stacks"
+        } else {
+            "Nothing changed within stacks"
+        };
+        self.page.line(0, 2, &[styled(palette::HEADING, heading)]);
+        let symbols = self.page.style().symbols();
+        for stack in &self.plan.stack_drift {
+            let symbol = match stack.resources.is_empty() {
+                true => plain("= "),
+                false => styled(palette::CHANGED, format!("{} ", symbols.update)),
+            };
+            let address = styled(palette::ADDRESS, stack.address.to_string());
+            let counts = plain(format!("  {}", glued(&stack_drift::counts(stack))));
+            self.page.line(2, 6, &[symbol, address, counts]);
+            for resource in &stack.resources {
+                let symbol = if resource.deleted {
+                    styled(palette::REMOVED, format!("{} ", symbols.delete))
+                } else {
+                    styled(palette::CHANGED, format!("{} ", symbols.update))
+                };
+                let mut line = vec![
+                    symbol,
+                    plain(visible(&resource.logical_id)),
+                    faint(format!("  {}", visible(&resource.type_name))),
+                ];
+                if resource.deleted {
+                    line.push(plain("  no longer there"));
+                }
+                self.page.line(6, 10, &line);
+                let nodes = tree(&resource.fields);
+                tree::write(&mut self.page, &self.plan.environment, 10, &nodes, None);
+            }
+        }
+        if self.plan.has_stack_drift() {
+            let help = [styled(palette::HELP, "help: "), plain(stack_drift::HELP)];
+            self.page.line(2, 8, &help);
+        }
     }
 
     fn section(&mut self, action: Action) {

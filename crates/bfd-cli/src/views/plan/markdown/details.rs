@@ -8,6 +8,7 @@ use crate::views::{
         fields::{Direction, Leaf, Node, Side, tree},
         order::{heading, undo},
         resources::{self, Part, other_fields, within},
+        stack_drift,
         values::{pair, side_text},
     },
     value::visible,
@@ -63,6 +64,29 @@ pub(super) fn of_drift(plan: &Plan, room: usize) -> Option<String> {
     folded(&summary, false, &all, &[], room)
 }
 
+/// What changed outside bfd within stacks, within `room`.
+pub(super) fn of_stack_drift(plan: &Plan, room: usize) -> Option<String> {
+    let mut all = Vec::new();
+    for stack in &plan.stack_drift {
+        let address = limited(&stack.address.to_string(), CELL);
+        all.push(format!("  {address}  # {}", stack_drift::counts(stack)));
+        for resource in &stack.resources {
+            let (logical, kind) = (visible(&resource.logical_id), visible(&resource.type_name));
+            let line = if resource.deleted {
+                format!("-   {logical} ({kind}) is no longer there")
+            } else {
+                format!("    {logical} ({kind})")
+            };
+            all.push(limited(&line, LINE));
+            all.extend(lines_below(&tree(&resource.fields), 2, &plan.environment));
+        }
+    }
+    let drifted = plan.stack_drift.iter().filter(|stack| !stack.resources.is_empty()).count();
+    let summary = format!("Changed outside bfd, within stacks: {}", count(drifted, "stack"));
+    let notes = if drifted > 0 { vec![message(stack_drift::HELP)] } else { Vec::new() };
+    folded(&summary, drifted > 0, &all, &notes, room)
+}
+
 /// A folded section of at most `room` bytes; lines that do not fit are counted in it.
 fn folded(
     summary: &str,
@@ -100,8 +124,12 @@ fn folded(
 
 /// The tree as lines of a diff: the sign first, then the indent.
 fn lines(nodes: &[Node], environment: &Environment) -> Vec<String> {
+    lines_below(nodes, 0, environment)
+}
+
+fn lines_below(nodes: &[Node], depth: usize, environment: &Environment) -> Vec<String> {
     let mut out = Vec::new();
-    add(&mut out, nodes, 0, environment);
+    add(&mut out, nodes, depth, environment);
     out.iter().map(|line| limited(line, LINE)).collect()
 }
 
