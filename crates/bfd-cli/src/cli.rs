@@ -145,6 +145,7 @@ pub struct BootstrapArgs {
 }
 
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an option of its own")]
 pub struct PlanArgs {
     #[command(flatten)]
     pub manifest: ManifestArgs,
@@ -166,6 +167,10 @@ pub struct PlanArgs {
     /// or more.
     #[arg(long)]
     pub drift: bool,
+    /// Have CloudFormation work out what each change of a stack does, with change sets that are
+    /// made and deleted again.
+    #[arg(long)]
+    pub change_sets: bool,
     #[command(flatten)]
     pub lock: LockArgs,
 }

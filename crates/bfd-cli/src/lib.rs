@@ -14,6 +14,7 @@
 //! | [`views`] | what people see: plans, problems, progress, outcomes |
 mod bootstrap;
 mod bootstrap_version;
+mod change_sets;
 pub mod cli;
 pub mod commands;
 pub mod connect;

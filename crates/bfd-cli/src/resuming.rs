@@ -215,6 +215,7 @@ mod tests {
             }],
             drift: vec![],
             stack_drift: Vec::new(),
+            previews: Vec::new(),
             warnings: vec![],
             targets: BTreeSet::new(),
             rollback: Rollback::default().into(),

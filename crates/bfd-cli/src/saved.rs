@@ -379,6 +379,7 @@ mod tests {
             steps: (0..).zip(ops).map(step).collect(),
             drift: vec![],
             stack_drift: Vec::new(),
+            previews: Vec::new(),
             warnings: vec![],
             targets: BTreeSet::new(),
             rollback: Rollback::default().into(),

@@ -120,6 +120,7 @@ impl<'a> Planner<'a> {
             unchanged: self.unchanged,
             drift: self.drift,
             stack_drift: Vec::new(),
+            previews: Vec::new(),
             warnings: self.warnings,
             targets: self.input.targets.cloned().unwrap_or_default(),
             rollback: RollbackPlan { estimate, ..rollback.into() },

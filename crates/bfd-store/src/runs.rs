@@ -80,6 +80,7 @@ mod tests {
             steps: vec![],
             drift: vec![],
             stack_drift: Vec::new(),
+            previews: Vec::new(),
             warnings: vec![],
             targets: std::collections::BTreeSet::new(),
             rollback: Rollback::default().into(),

@@ -29,7 +29,7 @@ const CHILD: &str = "Resources:
 /// The stack with its nested one, applied in an account of its own.
 fn applied() -> (Project, AwsCli) {
     let account = new_account();
-    let url = Ministack::shared().url().to_owned();
+    let url = Ministack::shared().url().clone();
     let aws = AwsCli::new(&url).in_account(&account);
     let bucket = format!("drift-{account}");
     let manifest = format!(

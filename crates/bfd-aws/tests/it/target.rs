@@ -70,6 +70,7 @@ fn plan<'a>(changed: impl IntoIterator<Item = (&'a str, Value)>) -> Plan {
         steps: (0..).zip(changed).map(step).collect(),
         drift: Vec::new(),
         stack_drift: Vec::new(),
+        previews: Vec::new(),
         warnings: Vec::new(),
         targets: [].into(),
         rollback: Rollback::default().into(),

@@ -106,6 +106,7 @@ impl WrittenPart {
             targets: Vec::new(),
             offline: false,
             drift: false,
+            change_sets: false,
             lock: LockArgs { lock_timeout: std::time::Duration::ZERO },
         }
     }

@@ -13,7 +13,6 @@
 
 mod check;
 mod content;
-mod published;
 mod drift;
 mod exchange;
 mod published;
@@ -24,9 +23,9 @@ mod ssm;
 pub use ssm::{AS_STORED, SSM_PARAMETERS, follow, is_bootstrap};
 
 pub use content::difference;
+pub use drift::{Property, drifted};
 pub use published::has_template_asset;
 pub(crate) use published::{ROLE_TYPE, as_table};
-pub use drift::{Property, drifted};
 pub use retain::{RETAIN, Retain, Unkept, keeping};
 
 use crate::{
@@ -166,6 +165,7 @@ pub static SPEC: KindSpec = KindSpec {
         "cloudformation:ExecuteChangeSet",
         "cloudformation:GetStackPolicy",
         "cloudformation:GetTemplate",
+        "cloudformation:ListChangeSets",
         "cloudformation:ListStackResources",
         "cloudformation:SetStackPolicy",
         "cloudformation:UpdateTerminationProtection",

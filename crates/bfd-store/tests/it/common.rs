@@ -51,6 +51,7 @@ pub(crate) fn plan(base: StateVersion) -> Plan {
         steps: Vec::new(),
         drift: Vec::new(),
         stack_drift: Vec::new(),
+        previews: Vec::new(),
         warnings: Vec::new(),
         targets: BTreeSet::new(),
         rollback: Rollback::default().into(),

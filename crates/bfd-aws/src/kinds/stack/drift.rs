@@ -1,8 +1,9 @@
 //! What was changed within stacks since their templates were applied, as CloudFormation finds.
 
-use crate::{Aws, AwsProvider, error};
+use crate::{Aws, AwsProvider, acting::Role, error};
 use aws_sdk_cloudformation::types::{
-    StackDriftDetectionStatus, StackResourceDrift, StackResourceDriftStatus, StackResourceSummary,
+    DifferenceType, StackDriftDetectionStatus, StackResourceDrift, StackResourceDriftStatus,
+    StackResourceSummary,
 };
 use bfd_core::{
     Address, ResourceState, Value,
@@ -57,6 +58,8 @@ async fn of_stack(
     address: &Address,
     state: &ResourceState,
 ) -> Result<Found, ProviderError> {
+    let acting = aws.acting(Role::of(&state.inputs).as_ref()).await?;
+    let aws = acting.as_deref().unwrap_or(aws);
     let recorded = state.outputs.get("arn").and_then(Value::as_str);
     let parts = parts(aws, recorded.unwrap_or(&state.id)).await?;
     let template = state.inputs.get("template").and_then(Value::as_str);
@@ -203,7 +206,8 @@ fn resource(
     let redacted = |text: Option<&str>| text.map(|text| aws.secrets.redact(text));
     let differences = drift.property_differences().iter().map(|property| {
         // What is on one side alone has no value on the other.
-        let (expected, actual) = match property.difference_type.as_ref().map(|it| it.as_str()) {
+        let (expected, actual) = match property.difference_type.as_ref().map(DifferenceType::as_str)
+        {
             Some("ADD") => (None, property.actual_value.as_deref()),
             Some("REMOVE") => (property.expected_value.as_deref(), None),
             _ => (property.expected_value.as_deref(), property.actual_value.as_deref()),

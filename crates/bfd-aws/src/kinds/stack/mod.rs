@@ -8,6 +8,7 @@
 //! | `request` | what a stack is made of, with secrets revealed |
 //! | `drift` | what was changed within stacks, as CloudFormation finds |
 //! | `retain` | what stays when a stack is deleted |
+//! | `preview` | what CloudFormation itself says that a change would do |
 //! | `stored` | parameters that a stack took from Parameter Store, and what is there now |
 //! | `assets` | what has to be in a bucket before |
 //! | `template` | where CloudFormation finds a template |
@@ -23,6 +24,7 @@ mod drift;
 mod follow;
 mod observe;
 mod phase;
+mod preview;
 pub(crate) mod read;
 mod request;
 mod retain;
@@ -31,6 +33,7 @@ mod template;
 mod update;
 
 pub(crate) use assets::Published;
+pub use preview::{Answer, Asked};
 pub use template::TemplateBucket;
 pub(crate) use template::Templates;
 

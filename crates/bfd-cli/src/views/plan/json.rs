@@ -1,4 +1,4 @@
-use super::{order::restarts_tasks, resources::within};
+use super::{order::restarts_tasks, preview, resources::within};
 use crate::views::value::{SECRET, is_absent, redacted};
 use bfd_core::{
     Value,
@@ -45,6 +45,9 @@ fn change(plan: &Plan, change: &Change) -> Value {
     if let Some(within) = within(plan, change) {
         told["resources"] = within.resources.iter().map(resource).collect();
         told["sections"] = within.sections.iter().map(section).collect();
+    }
+    if let Some(preview) = preview::of(plan, change) {
+        told["change_set"] = json!(preview.resources);
     }
     told
 }

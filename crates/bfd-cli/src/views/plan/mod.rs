@@ -6,6 +6,7 @@ mod fields;
 mod json;
 mod markdown;
 mod order;
+mod preview;
 mod resources;
 mod schema;
 mod stack_drift;

@@ -135,6 +135,23 @@ fn resource() -> Value {
     })
 }
 
+fn previewed() -> Value {
+    json!({
+        "description": "What CloudFormation says of a resource, in its own words.",
+        "type": "object",
+        "required": ["logical_id", "type", "action", "replacement", "scope", "properties"],
+        "properties": {
+            "logical_id": { "type": "string", "description": "Of a resource in a nested stack `Network/Vpc`." },
+            "type": { "type": "string", "description": "Such as `AWS::SQS::Queue`." },
+            "action": { "type": "string", "description": "`Add`, `Modify`, `Remove`, `Import`, `Dynamic`." },
+            "replacement": { "enum": ["no", "maybe", "always"], "description": "Whether another object takes its place." },
+            "scope": { "type": "array", "items": { "type": "string" }, "description": "`Properties`, `Tags`, `Metadata` and so on." },
+            "properties": { "type": "array", "items": { "type": "string" }, "description": "The properties that differ." },
+            "policy": { "type": "string", "description": "What becomes of an object that goes, such as `Retain`, `Snapshot`, `ReplaceAndRetain`." }
+        }
+    })
+}
+
 fn stack_drift() -> Value {
     json!({
         "description": "What was changed within a stack since its template was applied. No step of a plan repairs it.",
@@ -197,6 +214,11 @@ fn definitions() -> Value {
                     "type": "array",
                     "items": { "$ref": "#/definitions/section" }
                 },
+                "change_set": {
+                    "description": "With `--change-sets`: what CloudFormation itself says of a change of a stack. Absent when it was not asked, or refused.",
+                    "type": "array",
+                    "items": { "$ref": "#/definitions/previewed" }
+                },
                 "notes": {
                     "description": "Why an undo is not exact, or why a replacement is needed.",
                     "type": "array",
@@ -206,6 +228,7 @@ fn definitions() -> Value {
         },
         "resource": resource(),
         "stack_drift": stack_drift(),
+        "previewed": previewed(),
         "property": {
             "description": "A part of a resource that changes. Secrets are hidden.",
             "type": "object",

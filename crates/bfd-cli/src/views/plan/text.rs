@@ -4,6 +4,7 @@ use super::{
     facts::facts,
     fields::{Node, tree, uniform},
     order::{ACTIONS, changes, deletes_first, heading, may_restart_tasks, restarts_tasks, undo},
+    preview,
     resources::{self, other_fields, within},
     stack_drift,
     summary::{is_late, kept_images, rollback, summary},
@@ -15,7 +16,7 @@ use crate::views::{
     palette,
     value::{short_digests, visible},
 };
-use bfd_core::plan::{Action, Change, Drift, Effect, Phase, Plan, Warning};
+use bfd_core::plan::{Action, Change, Drift, Effect, Phase, Plan, Replacement, Warning};
 
 /// Shows a plan to a person: dangerous things first, then what changes, then what is new.
 pub fn text(plan: &Plan, style: &Style) -> String {
@@ -119,9 +120,10 @@ impl View<'_> {
         self.page.line(0, 2, &[styled(palette::HEADING, heading)]);
         let symbols = self.page.style().symbols();
         for stack in &self.plan.stack_drift {
-            let symbol = match stack.resources.is_empty() {
-                true => plain("= "),
-                false => styled(palette::CHANGED, format!("{} ", symbols.update)),
+            let symbol = if stack.resources.is_empty() {
+                plain("= ")
+            } else {
+                styled(palette::CHANGED, format!("{} ", symbols.update))
             };
             let address = styled(palette::ADDRESS, stack.address.to_string());
             let counts = plain(format!("  {}", glued(&stack_drift::counts(stack))));
@@ -206,6 +208,7 @@ impl View<'_> {
             6
         };
         self.page.line(2, hang, &line);
+        self.preview(change);
         self.undo(change);
     }
 
@@ -247,7 +250,27 @@ impl View<'_> {
         if let Some(within) = &within {
             tree::write_resources(&mut self.page, &self.plan.environment, 6, within);
         }
+        self.preview(change);
         self.undo(change);
+    }
+
+    /// What CloudFormation itself says of it.
+    fn preview(&mut self, change: &Change) {
+        let Some(preview) = preview::of(self.plan, change) else { return };
+        let counts = plain(glued(&preview::counts(preview)));
+        self.page.line(6, 8, &[styled(palette::HEADING, "CloudFormation says: "), counts]);
+        for resource in preview::told(self.plan, preview) {
+            let style = match resource.replacement {
+                Replacement::No => palette::PLAIN,
+                Replacement::Maybe | Replacement::Always => palette::REPLACED,
+            };
+            let line = [
+                plain(visible(&resource.logical_id)),
+                faint(format!("  {}", visible(&resource.type_name))),
+                styled(style, format!("  {}", visible(&preview::says(resource)))),
+            ];
+            self.page.line(8, 12, &line);
+        }
     }
 
     fn fields(&mut self, nodes: &[Node], told: Option<Effect>) {

@@ -96,6 +96,7 @@ pub(crate) fn empty() -> Plan {
         steps: vec![],
         drift: vec![],
         stack_drift: Vec::new(),
+        previews: Vec::new(),
         targets: std::collections::BTreeSet::new(),
         warnings: vec![],
         rollback: Rollback::default().into(),
@@ -405,6 +406,7 @@ pub(crate) fn rich() -> Plan {
         ],
         drift: drift(),
         stack_drift: Vec::new(),
+        previews: Vec::new(),
         targets: std::collections::BTreeSet::new(),
         rollback: RollbackPlan { estimate: Some(estimate()), ..Rollback::default().into() },
         warnings: vec![

@@ -341,6 +341,7 @@ fn a_sensitive_value_is_never_shown_whatever_it_looks_like() {
             changes: vec![super::fixture::change("parameter.token", action, fields.clone())],
             drift: vec![Drift { address: at("parameter.token"), gone: false, fields }],
             stack_drift: Vec::new(),
+            previews: Vec::new(),
             ..empty()
         };
         let views =

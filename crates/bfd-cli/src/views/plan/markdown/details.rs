@@ -7,6 +7,7 @@ use crate::views::{
         escape::{fence, limited, message},
         fields::{Direction, Leaf, Node, Side, tree},
         order::{heading, undo},
+        preview,
         resources::{self, Part, other_fields, within},
         stack_drift,
         values::{pair, side_text},
@@ -16,7 +17,7 @@ use crate::views::{
 };
 use bfd_core::{
     Environment, Value,
-    plan::{Action, Change, Effect, Plan},
+    plan::{Action, Change, Effect, Plan, Preview, Replacement},
 };
 use bfd_template::{Effect as Does, TemplateDiff};
 use std::fmt::Write as _;
@@ -25,26 +26,30 @@ use std::fmt::Write as _;
 /// fit.
 pub(super) fn of_change(plan: &Plan, change: &Change, room: usize) -> Option<String> {
     if matches!(change.action, Action::Create | Action::Delete) {
-        return Some(String::new());
+        let Some(preview) = preview::of(plan, change) else { return Some(String::new()) };
+        let summary = summary(change);
+        return folded(&summary, false, &preview_lines(plan, preview), &[], room.min(DETAIL));
     }
     let within = within(plan, change);
     let nodes = tree(&other_fields(change, within.as_ref()));
     if nodes.is_empty() && within.is_none() {
         return Some(String::new());
     }
-    let summary = format!(
-        "<b>{}</b> <code>{}</code>",
-        heading(change.action),
-        limited(&change.address.to_string(), CELL)
-    );
+    let summary = summary(change);
     // Why an undo is not exact is in the table, where nobody has to unfold it.
     let told: &[String] = if undo(change).is_some() { &[] } else { &change.notes };
     let said: Vec<String> = told.iter().map(|note| message(&limited(note, CELL))).collect();
     let mut lines = lines(&nodes, &plan.environment);
     lines.extend(within.iter().flat_map(resource_lines));
+    lines.extend(preview::of(plan, change).into_iter().flat_map(|it| preview_lines(plan, it)));
     let is_open = change.action == Action::Replace
         || within.iter().flat_map(|it| &it.resources).any(resources::is_grave);
     folded(&summary, is_open, &lines, &said, room.min(DETAIL))
+}
+
+fn summary(change: &Change) -> String {
+    let address = limited(&change.address.to_string(), CELL);
+    format!("<b>{}</b> <code>{address}</code>", heading(change.action))
 }
 
 /// What changed outside bfd, within `room`.
@@ -173,6 +178,17 @@ fn resource_lines(difference: &TemplateDiff) -> Vec<String> {
     }
     for changed in &difference.sections {
         part_lines(&mut out, &resources::section(changed, "→"));
+    }
+    out.iter().map(|line| limited(line, LINE)).collect()
+}
+
+/// What CloudFormation itself says, as lines of a diff.
+fn preview_lines(plan: &Plan, preview: &Preview) -> Vec<String> {
+    let mut out = vec![format!("# CloudFormation says: {}", preview::counts(preview))];
+    for resource in preview::told(plan, preview) {
+        let sign = if resource.replacement == Replacement::No { ' ' } else { '!' };
+        let (logical, kind) = (visible(&resource.logical_id), visible(&resource.type_name));
+        out.push(format!("{sign}   {logical} ({kind})  # {}", preview::says(resource)));
     }
     out.iter().map(|line| limited(line, LINE)).collect()
 }
