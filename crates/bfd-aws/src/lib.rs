@@ -45,7 +45,7 @@ pub use kinds::{
         Content as ImageContent, ContentError, builder as image_builder, content as image_content,
     },
     service::ServiceStatus,
-    stack::TemplateBucket,
+    stack::{Answer, Asked, TemplateBucket},
 };
 pub use objects::{Bucket, S3Objects};
 pub use provider::AwsProvider;

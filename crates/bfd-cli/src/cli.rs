@@ -145,6 +145,7 @@ pub struct BootstrapArgs {
 }
 
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an option of its own")]
 pub struct PlanArgs {
     #[command(flatten)]
     pub manifest: ManifestArgs,
@@ -162,6 +163,14 @@ pub struct PlanArgs {
     /// Compare with the recorded state only; no network.
     #[arg(long)]
     pub offline: bool,
+    /// Have CloudFormation look for what was changed within the recorded stacks; takes a minute
+    /// or more.
+    #[arg(long)]
+    pub drift: bool,
+    /// Have CloudFormation work out what each change of a stack does, with change sets that are
+    /// made and deleted again.
+    #[arg(long)]
+    pub change_sets: bool,
     #[command(flatten)]
     pub lock: LockArgs,
 }

@@ -14,6 +14,7 @@
 //! | [`views`] | what people see: plans, problems, progress, outcomes |
 mod bootstrap;
 mod bootstrap_version;
+mod change_sets;
 pub mod cli;
 pub mod commands;
 pub mod connect;
@@ -34,6 +35,7 @@ pub mod saved;
 pub mod screen;
 mod secret_command;
 mod spelling;
+mod stack_drift;
 pub mod views;
 
 pub use run::run;

@@ -214,6 +214,8 @@ mod tests {
                 path_seconds: 1,
             }],
             drift: vec![],
+            stack_drift: Vec::new(),
+            previews: Vec::new(),
             warnings: vec![],
             targets: BTreeSet::new(),
             rollback: Rollback::default().into(),

@@ -378,6 +378,8 @@ mod tests {
             unchanged: 0,
             steps: (0..).zip(ops).map(step).collect(),
             drift: vec![],
+            stack_drift: Vec::new(),
+            previews: Vec::new(),
             warnings: vec![],
             targets: BTreeSet::new(),
             rollback: Rollback::default().into(),

@@ -29,6 +29,12 @@ pub struct Plan {
     /// In topological order, indexed by [`StepId`].
     pub steps: Vec<Step>,
     pub drift: Vec<Drift>,
+    /// What was changed within stacks, where the cloud was asked.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stack_drift: Vec<StackDrift>,
+    /// What the cloud itself says that changes of stacks would do, where it was asked.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub previews: Vec<Preview>,
     pub warnings: Vec<Warning>,
     /// When not empty: only these were looked at.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
@@ -198,6 +204,66 @@ pub struct Drift {
     pub fields: Vec<FieldChange>,
 }
 
+/// What was changed within a stack since its template was applied. A plan cannot repair it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StackDrift {
+    pub address: Address,
+    /// How many resources are as the template says.
+    pub in_sync: usize,
+    /// How many are of types that the cloud does not look at.
+    pub not_checked: usize,
+    /// Those that are not, by logical id.
+    pub resources: Vec<DriftedResource>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DriftedResource {
+    /// Of a resource in a nested stack with the ids of the stacks around it: `Network/Vpc`.
+    pub logical_id: String,
+    #[serde(rename = "type")]
+    pub type_name: String,
+    /// The object is no longer there.
+    pub deleted: bool,
+    /// `before` is what the template says, `after` what is there.
+    pub fields: Vec<FieldChange>,
+}
+
+/// What the cloud says that a change of a stack would do.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Preview {
+    pub address: Address,
+    /// By logical id.
+    pub resources: Vec<PreviewedResource>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PreviewedResource {
+    /// Of a resource in a nested stack with the ids of the stacks around it: `Network/Vpc`.
+    pub logical_id: String,
+    #[serde(rename = "type")]
+    pub type_name: String,
+    /// In the cloud's own words: `Add`, `Modify`, `Remove`, `Import`, `Dynamic`.
+    pub action: String,
+    pub replacement: Replacement,
+    /// In the cloud's own words: `Properties`, `Tags`, `Metadata`.
+    pub scope: Vec<String>,
+    /// The properties that differ.
+    pub properties: Vec<String>,
+    /// What becomes of an object that goes, in the cloud's own words: `Retain`, `Snapshot`,
+    /// `ReplaceAndRetain`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<String>,
+}
+
+/// Whether another object takes the place of one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Replacement {
+    No,
+    Maybe,
+    Always,
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Warning {
     pub address: Option<Address>,
@@ -274,6 +340,11 @@ pub struct Summary {
 }
 
 impl Plan {
+    /// Whether anything within stacks is not as their templates say.
+    pub fn has_stack_drift(&self) -> bool {
+        self.stack_drift.iter().any(|stack| !stack.resources.is_empty())
+    }
+
     /// Whether there is nothing to do.
     pub fn is_empty(&self) -> bool {
         self.steps.is_empty()

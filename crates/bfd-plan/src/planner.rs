@@ -119,6 +119,8 @@ impl<'a> Planner<'a> {
             changes: self.changes,
             unchanged: self.unchanged,
             drift: self.drift,
+            stack_drift: Vec::new(),
+            previews: Vec::new(),
             warnings: self.warnings,
             targets: self.input.targets.cloned().unwrap_or_default(),
             rollback: RollbackPlan { estimate, ..rollback.into() },

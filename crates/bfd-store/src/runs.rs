@@ -79,6 +79,8 @@ mod tests {
             unchanged: 0,
             steps: vec![],
             drift: vec![],
+            stack_drift: Vec::new(),
+            previews: Vec::new(),
             warnings: vec![],
             targets: std::collections::BTreeSet::new(),
             rollback: Rollback::default().into(),

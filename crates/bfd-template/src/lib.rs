@@ -19,6 +19,7 @@
 //! | `exchange` | what stacks share by name: [`Template::gives`], [`Template::takes`] |
 //! | `compare`, `through`, `diff` | [`Difference::between`]: two values; what reaches whom; two templates, and whether that is an update at all |
 //! | `effects`, `create_only`, `weight` | what a change does, by which table, and how grave that is |
+//! | `secrets` | which properties of objects hold secrets |
 //! | `mask`, `render` | what is not shown; a difference as lines |
 //!
 //! ```
@@ -59,6 +60,7 @@ mod render;
 mod resolve;
 mod retain;
 mod scalar;
+mod secrets;
 mod template;
 mod through;
 mod values;
@@ -77,6 +79,7 @@ pub use path::{Path, Step};
 pub use problem::{Place, Problem, TemplateError};
 pub use render::{VALUE_WIDTH, text};
 pub use resolve::Context;
+pub use secrets::is_secret_name;
 pub use template::Template;
 pub use through::Through;
 pub use weight::Weight;

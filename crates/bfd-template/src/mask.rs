@@ -155,7 +155,8 @@ fn names_secret(map: &Map<String, Value>) -> bool {
     ["Key", "Name"].iter().any(name)
 }
 
-fn is_secret_name(name: &str) -> bool {
+/// Whether a property of this name holds a secret, as names go.
+pub fn is_secret_name(name: &str) -> bool {
     let letters = name.chars().filter(char::is_ascii_alphanumeric);
     let name: String = letters.map(|letter| letter.to_ascii_lowercase()).collect();
     // `ManageMasterUserPassword` says whether, `PasswordPolicy` what for, and neither is one.

@@ -26,6 +26,7 @@ mod screens;
 mod secrets;
 mod secretsmanager;
 mod shop;
+mod stack_drift;
 mod stack_exports;
 mod stacks;
 mod world;

@@ -262,3 +262,22 @@ fn what_is_retained_is_told_and_kept() {
     project.destroy().run().succeeds().prints("stays in AWS as it is");
     assert!(project.world().to_string().contains("/other/setting"), "the stack is there");
 }
+
+#[test]
+fn cloudformation_says_what_a_plan_would_do_and_keeps_nothing_of_it() {
+    let project = Project::new("stacks", MANIFEST);
+    project.workspace().write("data.yaml", TEMPLATE);
+    let refused = project.plan().args(["--change-sets", "--offline"]).run().exits(exit::REFUSED);
+    refused.says("leave out `--offline`, or `--change-sets`");
+    let new = project.plan().arg("--change-sets").run().exits(exit::CHANGES);
+    new.prints("CloudFormation says: 2 added");
+    project.apply().run().succeeds();
+    project.edit("data.yaml", "QueueName: data", "QueueName: other");
+
+    let text = project.plan().arg("--change-sets").run().exits(exit::CHANGES).stdout;
+
+    insta::assert_snapshot!("a_replaced_queue_in_a_change_set", text);
+    let world = project.world().to_string();
+    assert!(!world.contains("bfd-plan-"), "the change set is gone");
+    project.apply().run().succeeds();
+}

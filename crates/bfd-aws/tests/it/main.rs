@@ -16,6 +16,7 @@ mod registry;
 mod repository;
 mod service;
 mod stack;
+mod stack_preview;
 mod stack_retain;
 mod target;
 mod world;

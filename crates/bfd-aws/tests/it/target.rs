@@ -69,6 +69,8 @@ fn plan<'a>(changed: impl IntoIterator<Item = (&'a str, Value)>) -> Plan {
         unchanged: 0,
         steps: (0..).zip(changed).map(step).collect(),
         drift: Vec::new(),
+        stack_drift: Vec::new(),
+        previews: Vec::new(),
         warnings: Vec::new(),
         targets: [].into(),
         rollback: Rollback::default().into(),

@@ -105,6 +105,8 @@ impl WrittenPart {
             detailed_exitcode,
             targets: Vec::new(),
             offline: false,
+            drift: false,
+            change_sets: false,
             lock: LockArgs { lock_timeout: std::time::Duration::ZERO },
         }
     }

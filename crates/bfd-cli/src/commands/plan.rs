@@ -1,4 +1,5 @@
 use crate::{
+    change_sets,
     cli::{PlanArgs, PlanFormat},
     connect::connect,
     contents::{self, Promotions},
@@ -8,10 +9,12 @@ use crate::{
     planning::{self, Scope},
     saved::SavedPlan,
     screen::Screen,
+    stack_drift,
     views::{self, plan::Origin},
 };
 
-/// Shows what apply would do. Writes nothing but the file it was asked for.
+/// Shows what apply would do. Writes nothing but the file it was asked for, and change sets,
+/// where it was asked for them.
 pub(super) async fn run(args: &PlanArgs, screen: Screen) -> Result<Exit, CommandError> {
     let mut loaded = load(&args.manifest, SecretUse::Compared)?;
     contents::read(&mut loaded, &args.manifest, Promotions::Read).await?;
@@ -21,13 +24,31 @@ pub(super) async fn run(args: &PlanArgs, screen: Screen) -> Result<Exit, Command
             "leave out `--offline`, or `-o`",
         ));
     }
+    if args.offline && args.drift {
+        return Err(CommandError::refused_with(
+            "what was changed within stacks is for CloudFormation to say",
+            "leave out `--offline`, or `--drift`",
+        ));
+    }
+    if args.offline && args.change_sets {
+        return Err(CommandError::refused_with(
+            "change sets are made in CloudFormation",
+            "leave out `--offline`, or `--change-sets`",
+        ));
+    }
     locking::wait(&loaded, args.lock, screen).await?;
     refuse_open_run(&loaded).await?;
     let connection = if args.offline { None } else { Some(connect(&loaded).await?) };
     let snapshot = loaded.store.load().await?;
     let scope = Scope { targets: &args.targets, rollback: loaded.manifest.rollback };
-    let plan =
+    let mut plan =
         planning::plan(&loaded, &loaded.graph, &snapshot, connection.as_ref(), scope).await?;
+    if let Some(connection) = connection.as_ref().filter(|_| args.drift) {
+        stack_drift::look(&mut plan, connection).await;
+    }
+    if let Some(connection) = connection.as_ref().filter(|_| args.change_sets) {
+        change_sets::ask(&mut plan, connection).await;
+    }
     refuse_run_beside(&loaded, &snapshot).await?;
     let saved = args
         .out

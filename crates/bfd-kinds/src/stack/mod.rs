@@ -5,6 +5,7 @@
 //! | `check` | what CloudFormation would refuse about a template and its parameters |
 //! | `sides` | inputs, desired or present, as a template in its context |
 //! | `retain` | what stays when it is deleted |
+//! | `drift` | what was changed within it, by others |
 //! | `exchange` | what it gives to other stacks, and takes from them |
 //! | `content` | what a change of a template means: whether it is one, what it hides and loses |
 //! | `published` | what has to be in a bucket before, and the roles to act in |
@@ -12,6 +13,7 @@
 
 mod check;
 mod content;
+mod drift;
 mod exchange;
 mod published;
 mod retain;
@@ -21,6 +23,7 @@ mod ssm;
 pub use ssm::{AS_STORED, SSM_PARAMETERS, follow, is_bootstrap};
 
 pub use content::difference;
+pub use drift::{Property, drifted};
 pub use published::has_template_asset;
 pub(crate) use published::{ROLE_TYPE, as_table};
 pub use retain::{RETAIN, Retain, Unkept, keeping};
@@ -154,11 +157,16 @@ pub static SPEC: KindSpec = KindSpec {
         "cloudformation:DeleteChangeSet",
         "cloudformation:DeleteStack",
         "cloudformation:DescribeChangeSet",
+        "cloudformation:DescribeStackDriftDetectionStatus",
         "cloudformation:DescribeStackEvents",
+        "cloudformation:DescribeStackResourceDrifts",
         "cloudformation:DescribeStacks",
+        "cloudformation:DetectStackDrift",
         "cloudformation:ExecuteChangeSet",
         "cloudformation:GetStackPolicy",
         "cloudformation:GetTemplate",
+        "cloudformation:ListChangeSets",
+        "cloudformation:ListStackResources",
         "cloudformation:SetStackPolicy",
         "cloudformation:UpdateTerminationProtection",
         "iam:PassRole",

@@ -50,6 +50,8 @@ pub(crate) fn plan(base: StateVersion) -> Plan {
         unchanged: 0,
         steps: Vec::new(),
         drift: Vec::new(),
+        stack_drift: Vec::new(),
+        previews: Vec::new(),
         warnings: Vec::new(),
         targets: BTreeSet::new(),
         rollback: Rollback::default().into(),

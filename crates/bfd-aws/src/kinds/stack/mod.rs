@@ -6,7 +6,9 @@
 //! | `create`, `update`, `delete` | one operation each; a restore is an update |
 //! | `change_set` | whether an update would change anything, and the update |
 //! | `request` | what a stack is made of, with secrets revealed |
+//! | `drift` | what was changed within stacks, as CloudFormation finds |
 //! | `retain` | what stays when a stack is deleted |
+//! | `preview` | what CloudFormation itself says that a change would do |
 //! | `stored` | parameters that a stack took from Parameter Store, and what is there now |
 //! | `assets` | what has to be in a bucket before |
 //! | `template` | where CloudFormation finds a template |
@@ -18,9 +20,11 @@ mod assets;
 mod change_set;
 mod create;
 mod delete;
+mod drift;
 mod follow;
 mod observe;
 mod phase;
+mod preview;
 pub(crate) mod read;
 mod request;
 mod retain;
@@ -29,6 +33,7 @@ mod template;
 mod update;
 
 pub(crate) use assets::Published;
+pub use preview::{Answer, Asked};
 pub use template::TemplateBucket;
 pub(crate) use template::Templates;
 

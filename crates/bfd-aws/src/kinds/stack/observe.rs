@@ -109,8 +109,7 @@ async fn one(
         .maybe("notification_arns", topics(wanted, stack))
         .maybe(ASSETS, unseen(wanted, ASSETS))
         .maybe(DEPLOY_ROLE, unseen(wanted, DEPLOY_ROLE))
-        // Known to bfd alone.
-        .maybe(RETAIN, wanted.prior.and_then(|prior| prior.inputs.get(RETAIN).cloned()))
+        .maybe(RETAIN, unseen(wanted, RETAIN))
         .with("termination_protection", stack.enable_termination_protection.unwrap_or(false))
         .maybe("role_arn", role(wanted, stack))
         .maybe("stack_policy", policy?.map(|text| json::canonicalize(&text).unwrap_or(text)))

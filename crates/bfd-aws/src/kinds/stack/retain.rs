@@ -91,6 +91,7 @@ fn content(prior: &ResourceState, stack: &Stack, template: &str) -> Properties {
     all.insert("parameters".to_owned(), Value::Object(parameters));
     all.insert("tags".to_owned(), tags::to_value(&own.collect()));
     all.insert("capabilities".to_owned(), capabilities.into_iter().map(Value::from).collect());
+    all.insert("notification_arns".to_owned(), stack.notification_arns().into());
     let role = stack.role_arn.clone().map(Value::from);
     all.extend(role.map(|role| ("role_arn".to_owned(), role)));
     all

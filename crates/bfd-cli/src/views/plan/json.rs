@@ -1,8 +1,8 @@
-use super::{order::restarts_tasks, resources::within};
+use super::{order::restarts_tasks, preview, resources::within};
 use crate::views::value::{SECRET, is_absent, redacted};
 use bfd_core::{
     Value,
-    plan::{Change, Drift, FieldChange, Plan, Step, Warning},
+    plan::{Change, Drift, FieldChange, Plan, StackDrift, Step, Warning},
 };
 use bfd_template::{Effect, PropertyDiff, Replaces, ResourceDiff, SectionDiff};
 use serde_json::json;
@@ -12,7 +12,7 @@ use serde_json::json;
 /// Secrets are not in it, not even as digests: a `sensitive` field says that
 /// there is one, and that it changes.
 pub fn json(plan: &Plan) -> Value {
-    json!({
+    let mut told = json!({
         "format_version": plan.format_version,
         "environment": plan.environment.name,
         "account": plan.environment.account,
@@ -25,7 +25,11 @@ pub fn json(plan: &Plan) -> Value {
         "drift": plan.drift.iter().map(drift).collect::<Vec<_>>(),
         "warnings": plan.warnings.iter().map(warning).collect::<Vec<_>>(),
         "rollback": plan.rollback,
-    })
+    });
+    if !plan.stack_drift.is_empty() {
+        told["stack_drift"] = plan.stack_drift.iter().map(stack_drift).collect();
+    }
+    told
 }
 
 fn change(plan: &Plan, change: &Change) -> Value {
@@ -41,6 +45,9 @@ fn change(plan: &Plan, change: &Change) -> Value {
     if let Some(within) = within(plan, change) {
         told["resources"] = within.resources.iter().map(resource).collect();
         told["sections"] = within.sections.iter().map(section).collect();
+    }
+    if let Some(preview) = preview::of(plan, change) {
+        told["change_set"] = json!(preview.resources);
     }
     told
 }
@@ -124,6 +131,20 @@ fn drift(drift: &Drift) -> Value {
         "address": drift.address,
         "gone": drift.gone,
         "fields": drift.fields.iter().map(field).collect::<Vec<_>>(),
+    })
+}
+
+fn stack_drift(stack: &StackDrift) -> Value {
+    json!({
+        "address": stack.address,
+        "in_sync": stack.in_sync,
+        "not_checked": stack.not_checked,
+        "resources": stack.resources.iter().map(|resource| json!({
+            "logical_id": resource.logical_id,
+            "type": resource.type_name,
+            "deleted": resource.deleted,
+            "fields": resource.fields.iter().map(field).collect::<Vec<_>>(),
+        })).collect::<Vec<_>>(),
     })
 }
 

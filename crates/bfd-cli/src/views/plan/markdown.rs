@@ -79,6 +79,16 @@ pub fn markdown(plan: &Plan, origin: Origin<'_>) -> String {
             left_out.push(format!("what changed outside bfd ({resources})"));
         }
     }
+    if !plan.stack_drift.is_empty() {
+        let most = if missing.is_empty() { room.min(DRIFT) } else { 0 };
+        if let Some(drift) = details::of_stack_drift(plan, most) {
+            room -= drift.len();
+            folded.push_str(&drift);
+        } else {
+            let stacks = count(plan.stack_drift.len(), "stack");
+            left_out.push(format!("what changed within stacks ({stacks})"));
+        }
+    }
     table.tell(|_| true, &mut room);
     for (what, counts) in [("the description of", table.untold()), ("the details of", without)] {
         if !counts.is_empty() {
@@ -146,8 +156,13 @@ fn head(plan: &Plan) -> String {
     let (account, region) = (code(&limited(&of.account, CELL)), code(&limited(&of.region, CELL)));
     let unchanged = plan.summary().unchanged;
     let mut out = if plan.changes.is_empty() && plan.is_empty() {
+        let says = if plan.has_stack_drift() {
+            "no plan repairs what differs within stacks".to_owned()
+        } else {
+            format!("{name} is as declared")
+        };
         format!(
-            "### No changes: {name} is as declared\n\naccount {account}, {region}, {}\n\n",
+            "### No changes: {says}\n\naccount {account}, {region}, {}\n\n",
             count(unchanged, "resource")
         )
     } else {

@@ -44,6 +44,11 @@ pub fn schema() -> Value {
             "changes": list("change"),
             "steps": list("step"),
             "drift": list("drift"),
+            "stack_drift": {
+                "description": "With `--drift`: what CloudFormation found within the recorded stacks. Absent when it was not asked.",
+                "type": "array",
+                "items": { "$ref": "#/definitions/stack_drift" }
+            },
             "warnings": list("warning"),
             "digest": {
                 "type": "string",
@@ -130,6 +135,50 @@ fn resource() -> Value {
     })
 }
 
+fn previewed() -> Value {
+    json!({
+        "description": "What CloudFormation says of a resource, in its own words.",
+        "type": "object",
+        "required": ["logical_id", "type", "action", "replacement", "scope", "properties"],
+        "properties": {
+            "logical_id": { "type": "string", "description": "Of a resource in a nested stack `Network/Vpc`." },
+            "type": { "type": "string", "description": "Such as `AWS::SQS::Queue`." },
+            "action": { "type": "string", "description": "`Add`, `Modify`, `Remove`, `Import`, `Dynamic`." },
+            "replacement": { "enum": ["no", "maybe", "always"], "description": "Whether another object takes its place." },
+            "scope": { "type": "array", "items": { "type": "string" }, "description": "`Properties`, `Tags`, `Metadata` and so on." },
+            "properties": { "type": "array", "items": { "type": "string" }, "description": "The properties that differ." },
+            "policy": { "type": "string", "description": "What becomes of an object that goes, such as `Retain`, `Snapshot`, `ReplaceAndRetain`." }
+        }
+    })
+}
+
+fn stack_drift() -> Value {
+    json!({
+        "description": "What was changed within a stack since its template was applied. No step of a plan repairs it.",
+        "type": "object",
+        "required": ["address", "in_sync", "not_checked", "resources"],
+        "properties": {
+            "address": { "$ref": "#/definitions/address" },
+            "in_sync": { "type": "integer", "minimum": 0, "description": "How many resources are as the template says." },
+            "not_checked": { "type": "integer", "minimum": 0, "description": "How many are of types that CloudFormation does not look at." },
+            "resources": {
+                "description": "The others, those of nested stacks included.",
+                "type": "array",
+                "items": {
+                    "type": "object",
+                    "required": ["logical_id", "type", "deleted", "fields"],
+                    "properties": {
+                        "logical_id": { "type": "string", "description": "Of a resource in a nested stack `Network/Vpc`." },
+                        "type": { "type": "string", "description": "Such as `AWS::SQS::Queue`." },
+                        "deleted": { "type": "boolean", "description": "The object is no longer there." },
+                        "fields": list("field")
+                    }
+                }
+            }
+        }
+    })
+}
+
 #[expect(clippy::too_many_lines, reason = "one table of definitions")]
 fn definitions() -> Value {
     json!({
@@ -165,6 +214,11 @@ fn definitions() -> Value {
                     "type": "array",
                     "items": { "$ref": "#/definitions/section" }
                 },
+                "change_set": {
+                    "description": "With `--change-sets`: what CloudFormation itself says of a change of a stack. Absent when it was not asked, or refused.",
+                    "type": "array",
+                    "items": { "$ref": "#/definitions/previewed" }
+                },
                 "notes": {
                     "description": "Why an undo is not exact, or why a replacement is needed.",
                     "type": "array",
@@ -173,6 +227,8 @@ fn definitions() -> Value {
             }
         },
         "resource": resource(),
+        "stack_drift": stack_drift(),
+        "previewed": previewed(),
         "property": {
             "description": "A part of a resource that changes. Secrets are hidden.",
             "type": "object",

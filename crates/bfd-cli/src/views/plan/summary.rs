@@ -13,6 +13,11 @@ pub fn summary(plan: &Plan) -> String {
     let summary = plan.summary();
     if plan.changes.is_empty() && plan.is_empty() {
         let resources = count(summary.unchanged, "resource");
+        if plan.has_stack_drift() {
+            return format!(
+                "No changes. No plan repairs what differs within stacks ({resources})."
+            );
+        }
         if !plan.targets.is_empty() {
             return format!("No changes in what was looked at ({resources}).");
         }

@@ -4,7 +4,9 @@ use super::{
     facts::facts,
     fields::{Node, tree, uniform},
     order::{ACTIONS, changes, deletes_first, heading, may_restart_tasks, restarts_tasks, undo},
+    preview,
     resources::{self, other_fields, within},
+    stack_drift,
     summary::{is_late, kept_images, rollback, summary},
     tree::{self, ALIGNED},
 };
@@ -14,17 +16,18 @@ use crate::views::{
     palette,
     value::{short_digests, visible},
 };
-use bfd_core::plan::{Action, Change, Drift, Effect, Phase, Plan, Warning};
+use bfd_core::plan::{Action, Change, Drift, Effect, Phase, Plan, Replacement, Warning};
 
 /// Shows a plan to a person: dangerous things first, then what changes, then what is new.
 pub fn text(plan: &Plan, style: &Style) -> String {
     let mut view = View { plan, page: Page::new(style) };
-    if !plan.changes.is_empty() || !plan.drift.is_empty() {
+    if !plan.changes.is_empty() || !plan.drift.is_empty() || !plan.stack_drift.is_empty() {
         view.title();
     } else if let Some(endpoint) = &plan.endpoint {
         view.endpoint(endpoint);
     }
     view.drift();
+    view.stack_drift();
     for action in ACTIONS {
         view.section(action);
     }
@@ -103,6 +106,53 @@ impl View<'_> {
         self.fields(&tree(&drift.fields), None);
     }
 
+    /// What CloudFormation found within stacks, and what to do about it.
+    fn stack_drift(&mut self) {
+        if self.plan.stack_drift.is_empty() {
+            return;
+        }
+        self.page.blank();
+        let heading = if self.plan.has_stack_drift() {
+            "Changed outside bfd, within stacks"
+        } else {
+            "Nothing changed within stacks"
+        };
+        self.page.line(0, 2, &[styled(palette::HEADING, heading)]);
+        let symbols = self.page.style().symbols();
+        for stack in &self.plan.stack_drift {
+            let symbol = if stack.resources.is_empty() {
+                plain("= ")
+            } else {
+                styled(palette::CHANGED, format!("{} ", symbols.update))
+            };
+            let address = styled(palette::ADDRESS, stack.address.to_string());
+            let counts = plain(format!("  {}", glued(&stack_drift::counts(stack))));
+            self.page.line(2, 6, &[symbol, address, counts]);
+            for resource in &stack.resources {
+                let symbol = if resource.deleted {
+                    styled(palette::REMOVED, format!("{} ", symbols.delete))
+                } else {
+                    styled(palette::CHANGED, format!("{} ", symbols.update))
+                };
+                let mut line = vec![
+                    symbol,
+                    plain(visible(&resource.logical_id)),
+                    faint(format!("  {}", visible(&resource.type_name))),
+                ];
+                if resource.deleted {
+                    line.push(plain("  no longer there"));
+                }
+                self.page.line(6, 10, &line);
+                let nodes = tree(&resource.fields);
+                tree::write(&mut self.page, &self.plan.environment, 10, &nodes, None);
+            }
+        }
+        if self.plan.has_stack_drift() {
+            let help = [styled(palette::HELP, "help: "), plain(stack_drift::HELP)];
+            self.page.line(2, 8, &help);
+        }
+    }
+
     fn section(&mut self, action: Action) {
         let changes = changes(self.plan, action);
         if changes.is_empty() {
@@ -158,6 +208,7 @@ impl View<'_> {
             6
         };
         self.page.line(2, hang, &line);
+        self.preview(change);
         self.undo(change);
     }
 
@@ -199,7 +250,27 @@ impl View<'_> {
         if let Some(within) = &within {
             tree::write_resources(&mut self.page, &self.plan.environment, 6, within);
         }
+        self.preview(change);
         self.undo(change);
+    }
+
+    /// What CloudFormation itself says of it.
+    fn preview(&mut self, change: &Change) {
+        let Some(preview) = preview::of(self.plan, change) else { return };
+        let counts = plain(glued(&preview::counts(preview)));
+        self.page.line(6, 8, &[styled(palette::HEADING, "CloudFormation says: "), counts]);
+        for resource in preview::told(self.plan, preview) {
+            let style = match resource.replacement {
+                Replacement::No => palette::PLAIN,
+                Replacement::Maybe | Replacement::Always => palette::REPLACED,
+            };
+            let line = [
+                plain(visible(&resource.logical_id)),
+                faint(format!("  {}", visible(&resource.type_name))),
+                styled(style, format!("  {}", visible(&preview::says(resource)))),
+            ];
+            self.page.line(8, 12, &line);
+        }
     }
 
     fn fields(&mut self, nodes: &[Node], told: Option<Effect>) {

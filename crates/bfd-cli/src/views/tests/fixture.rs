@@ -95,6 +95,8 @@ pub(crate) fn empty() -> Plan {
         unchanged: 12,
         steps: vec![],
         drift: vec![],
+        stack_drift: Vec::new(),
+        previews: Vec::new(),
         targets: std::collections::BTreeSet::new(),
         warnings: vec![],
         rollback: Rollback::default().into(),
@@ -403,6 +405,8 @@ pub(crate) fn rich() -> Plan {
             step(6, "parameter.legacy-flag", &Does::Delete, &[], 1),
         ],
         drift: drift(),
+        stack_drift: Vec::new(),
+        previews: Vec::new(),
         targets: std::collections::BTreeSet::new(),
         rollback: RollbackPlan { estimate: Some(estimate()), ..Rollback::default().into() },
         warnings: vec![

@@ -7,6 +7,7 @@ mod progress;
 mod promises;
 mod records;
 mod runs;
+mod stack_drift;
 mod stacks;
 
 pub(crate) use progress::entries;

@@ -222,7 +222,7 @@ proptest! {
 }
 
 /// Checks a value against the part of JSON Schema that the plan's schema uses.
-fn check_schema(schema: &Value, value: &Value) {
+pub(super) fn check_schema(schema: &Value, value: &Value) {
     if let Err(why) = conforms(schema, schema, value, "$") {
         panic!("{why}");
     }
@@ -340,6 +340,8 @@ fn a_sensitive_value_is_never_shown_whatever_it_looks_like() {
         let plan = Plan {
             changes: vec![super::fixture::change("parameter.token", action, fields.clone())],
             drift: vec![Drift { address: at("parameter.token"), gone: false, fields }],
+            stack_drift: Vec::new(),
+            previews: Vec::new(),
             ..empty()
         };
         let views =

@@ -7,7 +7,9 @@ use super::{
 use crate::views::{Style, plan, value};
 use bfd_core::{
     Expr, Inputs, Properties, ResourceState, Value,
-    plan::{Action, FieldChange, Op, Phase, Plan, Step, StepId},
+    plan::{
+        Action, FieldChange, Op, Phase, Plan, Preview, PreviewedResource, Replacement, Step, StepId,
+    },
 };
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
@@ -184,4 +186,56 @@ fn a_template_that_cannot_be_read_is_compared_as_text() {
     let plan = update(("no: template: at all", json!({})), (OLD, json!({})), fields);
     let text = plan::text(&plan, &Style::PLAIN);
     assert!(text.contains("- no: template: at all"), "{text}");
+}
+
+/// The same, and what CloudFormation says of it.
+fn previewed() -> Plan {
+    let resource = |logical_id: &str, type_name: &str, action: &str| PreviewedResource {
+        logical_id: logical_id.to_owned(),
+        type_name: type_name.to_owned(),
+        action: action.to_owned(),
+        replacement: Replacement::No,
+        scope: vec!["Properties".to_owned()],
+        properties: vec![],
+        policy: None,
+    };
+    let replaced = |logical_id: &str, type_name: &str, replacement, property: &str| {
+        let properties = vec![property.to_owned()];
+        PreviewedResource { replacement, properties, ..resource(logical_id, type_name, "Modify") }
+    };
+    let resources = vec![
+        PreviewedResource {
+            policy: Some("Retain".to_owned()),
+            ..resource("Archive", "AWS::S3::Bucket", "Remove")
+        },
+        replaced("Orders", "AWS::DynamoDB::Table", Replacement::Always, "KeySchema"),
+        replaced("Plugin/Made", "Custom::Thing", Replacement::Maybe, "Version"),
+        PreviewedResource {
+            scope: vec!["Metadata".to_owned(), "Tags".to_owned()],
+            ..resource("Role", "AWS::IAM::Role", "Modify")
+        },
+    ];
+    let mut plan = everything();
+    plan.previews = vec![Preview { address: at("stack.data"), resources }];
+    let added =
+        vec![resource("A", "AWS::SNS::Topic", "Add"), resource("B", "AWS::SNS::Topic", "Add")];
+    plan.changes.push(change("stack.other", Action::Create, vec![]));
+    plan.previews.push(Preview { address: at("stack.other"), resources: added });
+    plan
+}
+
+#[test]
+fn what_cloudformation_says_is_told_beside_it() {
+    for (how, style) in styles() {
+        let text = legible(&plan::text(&previewed(), &style));
+        insta::assert_snapshot!(format!("stack_previewed_{how}"), text);
+    }
+    insta::assert_snapshot!("stack_previewed_markdown", markdown(&previewed()));
+    let json = plan::json(&previewed());
+    super::promises::check_schema(&plan::schema(), &json);
+    insta::assert_snapshot!(
+        "stack_previewed_json",
+        value::pretty(&json["changes"][0]["change_set"])
+    );
+    assert_eq!(plan::json(&everything())["changes"][0].get("change_set"), None, "nobody asked");
 }

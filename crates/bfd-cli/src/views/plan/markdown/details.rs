@@ -7,7 +7,9 @@ use crate::views::{
         escape::{fence, limited, message},
         fields::{Direction, Leaf, Node, Side, tree},
         order::{heading, undo},
+        preview,
         resources::{self, Part, other_fields, within},
+        stack_drift,
         values::{pair, side_text},
     },
     value::visible,
@@ -15,7 +17,7 @@ use crate::views::{
 };
 use bfd_core::{
     Environment, Value,
-    plan::{Action, Change, Effect, Plan},
+    plan::{Action, Change, Effect, Plan, Preview, Replacement},
 };
 use bfd_template::{Effect as Does, TemplateDiff};
 use std::fmt::Write as _;
@@ -24,26 +26,30 @@ use std::fmt::Write as _;
 /// fit.
 pub(super) fn of_change(plan: &Plan, change: &Change, room: usize) -> Option<String> {
     if matches!(change.action, Action::Create | Action::Delete) {
-        return Some(String::new());
+        let Some(preview) = preview::of(plan, change) else { return Some(String::new()) };
+        let summary = summary(change);
+        return folded(&summary, false, &preview_lines(plan, preview), &[], room.min(DETAIL));
     }
     let within = within(plan, change);
     let nodes = tree(&other_fields(change, within.as_ref()));
     if nodes.is_empty() && within.is_none() {
         return Some(String::new());
     }
-    let summary = format!(
-        "<b>{}</b> <code>{}</code>",
-        heading(change.action),
-        limited(&change.address.to_string(), CELL)
-    );
+    let summary = summary(change);
     // Why an undo is not exact is in the table, where nobody has to unfold it.
     let told: &[String] = if undo(change).is_some() { &[] } else { &change.notes };
     let said: Vec<String> = told.iter().map(|note| message(&limited(note, CELL))).collect();
     let mut lines = lines(&nodes, &plan.environment);
     lines.extend(within.iter().flat_map(resource_lines));
+    lines.extend(preview::of(plan, change).into_iter().flat_map(|it| preview_lines(plan, it)));
     let is_open = change.action == Action::Replace
         || within.iter().flat_map(|it| &it.resources).any(resources::is_grave);
     folded(&summary, is_open, &lines, &said, room.min(DETAIL))
+}
+
+fn summary(change: &Change) -> String {
+    let address = limited(&change.address.to_string(), CELL);
+    format!("<b>{}</b> <code>{address}</code>", heading(change.action))
 }
 
 /// What changed outside bfd, within `room`.
@@ -61,6 +67,29 @@ pub(super) fn of_drift(plan: &Plan, room: usize) -> Option<String> {
     let resources = count(plan.drift.len(), "resource");
     let summary = format!("Changed outside bfd since the last run: {resources}");
     folded(&summary, false, &all, &[], room)
+}
+
+/// What changed outside bfd within stacks, within `room`.
+pub(super) fn of_stack_drift(plan: &Plan, room: usize) -> Option<String> {
+    let mut all = Vec::new();
+    for stack in &plan.stack_drift {
+        let address = limited(&stack.address.to_string(), CELL);
+        all.push(format!("  {address}  # {}", stack_drift::counts(stack)));
+        for resource in &stack.resources {
+            let (logical, kind) = (visible(&resource.logical_id), visible(&resource.type_name));
+            let line = if resource.deleted {
+                format!("-   {logical} ({kind}) is no longer there")
+            } else {
+                format!("    {logical} ({kind})")
+            };
+            all.push(limited(&line, LINE));
+            all.extend(lines_below(&tree(&resource.fields), 2, &plan.environment));
+        }
+    }
+    let drifted = plan.stack_drift.iter().filter(|stack| !stack.resources.is_empty()).count();
+    let summary = format!("Changed outside bfd, within stacks: {}", count(drifted, "stack"));
+    let notes = if drifted > 0 { vec![message(stack_drift::HELP)] } else { Vec::new() };
+    folded(&summary, drifted > 0, &all, &notes, room)
 }
 
 /// A folded section of at most `room` bytes; lines that do not fit are counted in it.
@@ -100,8 +129,12 @@ fn folded(
 
 /// The tree as lines of a diff: the sign first, then the indent.
 fn lines(nodes: &[Node], environment: &Environment) -> Vec<String> {
+    lines_below(nodes, 0, environment)
+}
+
+fn lines_below(nodes: &[Node], depth: usize, environment: &Environment) -> Vec<String> {
     let mut out = Vec::new();
-    add(&mut out, nodes, 0, environment);
+    add(&mut out, nodes, depth, environment);
     out.iter().map(|line| limited(line, LINE)).collect()
 }
 
@@ -145,6 +178,17 @@ fn resource_lines(difference: &TemplateDiff) -> Vec<String> {
     }
     for changed in &difference.sections {
         part_lines(&mut out, &resources::section(changed, "→"));
+    }
+    out.iter().map(|line| limited(line, LINE)).collect()
+}
+
+/// What CloudFormation itself says, as lines of a diff.
+fn preview_lines(plan: &Plan, preview: &Preview) -> Vec<String> {
+    let mut out = vec![format!("# CloudFormation says: {}", preview::counts(preview))];
+    for resource in preview::told(plan, preview) {
+        let sign = if resource.replacement == Replacement::No { ' ' } else { '!' };
+        let (logical, kind) = (visible(&resource.logical_id), visible(&resource.type_name));
+        out.push(format!("{sign}   {logical} ({kind})  # {}", preview::says(resource)));
     }
     out.iter().map(|line| limited(line, LINE)).collect()
 }
