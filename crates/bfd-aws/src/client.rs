@@ -9,6 +9,7 @@ use crate::{
     logs::Logs,
     rate::Rates,
     registry::Registries,
+    remarks::Remarks,
     secrets::SecretsManager,
     transport::{Traffic, Watched, https, with_attempts},
 };
@@ -63,6 +64,7 @@ pub struct Aws {
     pub(crate) roles: Roles,
     /// What is known to be in buckets.
     pub(crate) published: Arc<Published>,
+    pub(crate) remarks: Arc<Remarks>,
     config: SdkConfig,
     settings: Settings,
     sleep: SharedAsyncSleep,
@@ -86,6 +88,15 @@ struct World {
     sleep: SharedAsyncSleep,
     time: SharedTimeSource,
     traffic: Traffic,
+}
+
+/// What the connections of a process know together, whoever's credentials they have.
+#[derive(Default)]
+struct Shared {
+    builds: Arc<Turns>,
+    rates: Arc<Rates>,
+    published: Arc<Published>,
+    remarks: Arc<Remarks>,
 }
 
 /// What came of a request to create something.
@@ -140,7 +151,7 @@ impl Aws {
         let (config, sleep, time) = configured(&settings, &traffic).await;
         let templates = Templates::new(&settings).map(Arc::new);
         let world = World { secrets, templates, settings, sleep, time, traffic };
-        Self::of(&config, world, Arc::default(), Arc::default(), Arc::default())
+        Self::of(&config, world, Shared::default())
     }
 
     /// The same connection with other credentials.
@@ -153,17 +164,17 @@ impl Aws {
             time: self.time.clone(),
             traffic: self.traffic.clone(),
         };
-        let (builds, rates) = (Arc::clone(&self.builds), Arc::clone(&self.rates));
-        Self::of(config, world, builds, rates, Arc::clone(&self.published))
+        let shared = Shared {
+            builds: Arc::clone(&self.builds),
+            rates: Arc::clone(&self.rates),
+            published: Arc::clone(&self.published),
+            remarks: Arc::clone(&self.remarks),
+        };
+        Self::of(config, world, shared)
     }
 
-    fn of(
-        config: &SdkConfig,
-        world: World,
-        builds: Arc<Turns>,
-        rates: Arc<Rates>,
-        published: Arc<Published>,
-    ) -> Self {
+    fn of(config: &SdkConfig, world: World, shared: Shared) -> Self {
+        let Shared { builds, rates, published, remarks } = shared;
         let World { secrets, templates, settings, sleep, time, traffic } = world;
         Self {
             autoscaling: client!(aws_sdk_applicationautoscaling, config),
@@ -178,6 +189,7 @@ impl Aws {
             templates,
             roles: Roles::default(),
             published,
+            remarks,
             config: config.clone(),
             registries: Registries::new(config.http_client(), sleep.clone(), time.clone()),
             secrets,

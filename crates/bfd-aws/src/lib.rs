@@ -16,6 +16,7 @@
 //! | `json` | services of which a single call is made, without their SDK crates |
 //! | [`S3Objects`] | the bucket of a state |
 //! | `logs`, `secrets` | CloudWatch Logs and Secrets Manager, by that |
+//! | `remarks` | what was seen that is no object |
 //! | `inputs`, `tags` | reading canonical properties |
 //! | `shapes` | AWS's own JSON to and from the SDK's types |
 //! | `kinds` | one module per kind |
@@ -31,6 +32,7 @@ mod objects;
 mod provider;
 mod rate;
 pub mod registry;
+mod remarks;
 mod secrets;
 mod settings;
 mod shapes;

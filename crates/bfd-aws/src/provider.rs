@@ -116,6 +116,11 @@ impl AwsProvider {
         Ok(found.filter_map(|one| Some((one.name?, one.value?))).collect())
     }
 
+    /// What was seen while looking that is no object: a plan tells it.
+    pub fn remarks(&self) -> BTreeMap<Address, String> {
+        self.0.remarks.all()
+    }
+
     pub fn aws(&self) -> &Aws {
         &self.0
     }

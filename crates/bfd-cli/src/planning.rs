@@ -113,6 +113,9 @@ pub async fn plan(
     let warnings = manifest.warnings.iter().filter(|p| p.severity == Severity::Warning);
     plan.warnings.extend(warnings.map(warning));
     plan.warnings.extend(stand_ins(&plan));
+    if let Some(connection) = connection {
+        plan.warnings.extend(remarks(&plan, connection));
+    }
     if let Some(message) = too_many(loaded, &plan) {
         let help = "apply refuses it: plan a part of it with `--target`, or raise `max_changes` in `[guard]`";
         plan.warnings.push(Warning { address: None, message, help: Some(help.to_owned()) });
@@ -133,6 +136,17 @@ pub async fn plan(
         plan.warnings.push(Warning { address: None, message: message.to_owned(), help: None });
     }
     Ok(plan)
+}
+
+/// What was seen of names that are taken by nothing.
+fn remarks(plan: &Plan, connection: &Connection) -> Vec<Warning> {
+    let remarks = connection.provider.remarks().into_iter();
+    let is_made = |address: &Address| {
+        let creates = |step: &Step| matches!(step.op, Op::Create { .. });
+        plan.steps.iter().any(|step| step.address == *address && creates(step))
+    };
+    let told = remarks.filter(|(address, _)| is_made(address));
+    told.map(|(address, message)| Warning { address: Some(address), message, help: None }).collect()
 }
 
 /// What a reviewed plan is about to change, or to make, that is no longer as it saw it, whoever

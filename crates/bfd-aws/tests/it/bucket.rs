@@ -110,7 +110,10 @@ async fn refusals_say_what_to_do() {
     let missing = "User: arn:aws:iam::123456789012:user/ann is not authorized to perform: \
         s3:PutObject on resource: \"arn:aws:s3:::team/dev/live.json\"";
     let cases = [
-        (Canned::refusal(404, "NoSuchBucket", "none"), "make the bucket team first: `bfd bootstrap`"),
+        (
+            Canned::refusal(404, "NoSuchBucket", "none"),
+            "make the bucket team first: `bfd bootstrap`",
+        ),
         (
             Canned::refusal(301, "PermanentRedirect", "x").with("x-amz-bucket-region", "eu-west-1"),
             "the bucket is in eu-west-1: say `region = \"eu-west-1\"`",

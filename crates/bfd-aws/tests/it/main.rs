@@ -18,5 +18,6 @@ mod service;
 mod stack;
 mod stack_preview;
 mod stack_retain;
+mod stack_states;
 mod target;
 mod world;

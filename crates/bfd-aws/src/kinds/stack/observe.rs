@@ -31,7 +31,14 @@ pub(super) async fn observe(
     wanted: &[Wanted<'_>],
 ) -> Result<Observation, ProviderError> {
     let found = stacks(aws, wanted).await?;
-    let stack = |wanted: &Wanted<'_>| found.get(&inputs::name(wanted, "name")?);
+    let listed = |wanted: &Wanted<'_>| found.get(&inputs::name(wanted, "name")?);
+    for wanted in wanted {
+        aws.remarks.put(wanted.address, listed(wanted).and_then(remark));
+    }
+    // Nothing of a shell or a husk exists: to create it is what makes it one.
+    let exists =
+        |stack: &&Stack| !matches!(phase(stack), Phase::Shell | Phase::Husk | Phase::Deleted);
+    let stack = |wanted: &Wanted<'_>| listed(wanted).filter(exists);
     let compared = wanted.iter().filter(|wanted| inputs::matters(wanted, SSM_PARAMETERS));
     let stored = stored::read(aws, compared.filter_map(stack)).await?;
     let reads = wanted.iter().map(|wanted| async {
@@ -56,14 +63,21 @@ async fn stacks(
     } else {
         read::list(aws).await?
     };
-    // Nothing of a shell or a husk exists: to create it is what makes it one.
-    let exists =
-        |stack: &Stack| !matches!(phase(stack), Phase::Shell | Phase::Husk | Phase::Deleted);
-    Ok(all
-        .into_iter()
-        .filter(exists)
-        .filter_map(|stack| Some((stack.stack_name.clone()?, stack)))
-        .collect())
+    let named = all.into_iter().filter_map(|stack| Some((stack.stack_name.clone()?, stack)));
+    Ok(named.collect())
+}
+
+/// What has to be said of a stack that does not exist, and whose name is taken all the same.
+fn remark(stack: &Stack) -> Option<String> {
+    let what = match phase(stack) {
+        Phase::Shell => "only change sets were made for it",
+        Phase::Husk => "its creation failed and was undone",
+        _ => return None,
+    };
+    Some(format!(
+        "the stack is {}: {what}; what is left of it is deleted, then it is created anew",
+        status(stack)
+    ))
 }
 
 async fn one(

@@ -1,0 +1,169 @@
+//! Every state that a stack may be found in, and what comes of it.
+
+use crate::world::{World, address, context, properties, state};
+use aws_sdk_cloudformation::types::{ChangeSetType, Parameter};
+use bfd_core::Value;
+use bfd_provider::{Context, ErrorClass, Provider, Token};
+use serde_json::json;
+use std::time::Duration;
+
+const AT: &str = "stack.config";
+const NAME: &str = "config";
+
+const TEMPLATE: &str = "
+Parameters:
+  Value: { Type: String }
+Resources:
+  First:
+    Type: AWS::SSM::Parameter
+    Properties: { Name: /states/first, Type: String, Value: !Ref Value }
+  Second:
+    Type: AWS::SSM::Parameter
+    DependsOn: First
+    Properties: { Name: /states/second, Type: String, Value: !Ref Value }
+";
+
+fn stack(value: &str) -> Value {
+    json!({ "name": NAME, "template": TEMPLATE, "parameters": { "Value": value } })
+}
+
+fn step(number: u32) -> Context {
+    Context { token: Token(format!("run-{number}d")), ..context() }
+}
+
+fn given(value: &str) -> Parameter {
+    Parameter::builder().parameter_key("Value").parameter_value(value).build()
+}
+
+async fn status(world: &World) -> String {
+    let described = world.cloudformation().describe_stacks().stack_name(NAME).send().await;
+    described.unwrap().stacks()[0].stack_status().unwrap().as_str().to_owned()
+}
+
+/// What a plan is told of a stack that is not there.
+async fn remark(world: &World) -> String {
+    assert_eq!(world.find(AT, &stack("a")).await, None, "nothing of it exists");
+    world.aws.remarks().remove(&address(AT)).expect("a remark")
+}
+
+#[tokio::test(start_paused = true)]
+async fn review_in_progress_is_no_existence() {
+    let world = World::new().await;
+    let request = world.cloudformation().create_change_set().stack_name(NAME);
+    let request = request.change_set_name("theirs").change_set_type(ChangeSetType::Create);
+    request.template_body(TEMPLATE).parameters(given("x")).send().await.unwrap();
+    assert_eq!(status(&world).await, "REVIEW_IN_PROGRESS");
+    assert!(remark(&world).await.contains("REVIEW_IN_PROGRESS: only change sets"));
+
+    let made = world.create(AT, &stack("a")).await.unwrap();
+
+    assert_eq!(made.outputs["status"], json!("CREATE_COMPLETE"));
+    world.assert_quiet(AT, &made).await;
+    assert_eq!(world.aws.remarks(), [].into(), "what was said is over");
+}
+
+#[tokio::test(start_paused = true)]
+async fn rollback_complete_is_deleted_and_created_anew() {
+    let world = World::new().await;
+    world.sandbox.fail_resource(NAME, "Second", "no capacity");
+    let request = world.cloudformation().create_stack().stack_name(NAME).template_body(TEMPLATE);
+    request.parameters(given("x")).send().await.unwrap();
+    tokio::time::sleep(Duration::from_mins(2)).await;
+    assert_eq!(status(&world).await, "ROLLBACK_COMPLETE");
+    let told = remark(&world).await;
+    assert!(told.contains("ROLLBACK_COMPLETE") && told.contains("created anew"), "{told}");
+    world.sandbox.fail_resource(NAME, "Second", "");
+
+    let made = world.create(AT, &stack("a")).await.unwrap();
+
+    assert_eq!(made.outputs["status"], json!("CREATE_COMPLETE"));
+    world.assert_quiet(AT, &made).await;
+}
+
+/// A stack whose update failed, and whose rollback failed as well.
+async fn stuck(world: &World) -> bfd_core::ResourceState {
+    let made = world.create(AT, &stack("a")).await.unwrap();
+    world.sandbox.fail_resource(NAME, "Second", "no capacity");
+    world.sandbox.fail_resource(NAME, "First:rollback", "locked by somebody");
+    let (at, inputs) = (address(AT), properties(&stack("b")));
+    let failure = world.aws.update(&at, &made, &inputs, &step(1)).await.unwrap_err();
+    assert_eq!(status(world).await, "UPDATE_ROLLBACK_FAILED");
+    let told = failure.to_failure();
+    assert!(failure.left.is_some(), "it is not as it was: {failure:?}");
+    assert!(told.message.contains("no capacity"), "the resource's own reason: {told:?}");
+    assert!(told.hint.unwrap().contains("continue-update-rollback"), "and what to do");
+    made
+}
+
+#[tokio::test(start_paused = true)]
+async fn update_rollback_failed_is_continued_by_an_undo() {
+    let world = World::new().await;
+    let made = stuck(&world).await;
+    let left = bfd_core::ResourceState { inputs: properties(&stack("b")), ..made.clone() };
+    // Whatever locked the resource has let go.
+    world.sandbox.fail_resource(NAME, "First:rollback", "");
+    let undo = Context { token: Token("run-1u".to_owned()), undo: true, ..context() };
+
+    let restored = world.aws.restore(&address(AT), &left, &made, &undo).await;
+
+    world.assert_quiet(AT, &state(AT, restored.unwrap())).await;
+    assert_eq!(world.value_of("/states/first").await.as_deref(), Some("a"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn update_rollback_failed_is_explained_to_who_updates() {
+    let world = World::new().await;
+    let made = stuck(&world).await;
+    let (at, inputs) = (address(AT), properties(&stack("c")));
+    let failure = world.aws.update(&at, &made, &inputs, &step(2)).await.unwrap_err();
+    assert_eq!(failure.class, ErrorClass::ResourceConflict);
+    assert!(failure.to_failure().hint.unwrap().contains("continue-update-rollback"));
+    let seen = world.observe(AT, &made).await.unwrap();
+    assert!(seen.notes[0].contains("the rollback has to be continued first"), "{:?}", seen.notes);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_operation_of_somebody_else_is_waited_for() {
+    let world = World::new().await;
+    let made = world.create(AT, &stack("a")).await.unwrap();
+    let request = world.cloudformation().update_stack().stack_name(NAME).template_body(TEMPLATE);
+    request.parameters(given("theirs")).send().await.unwrap();
+    assert_eq!(status(&world).await, "UPDATE_IN_PROGRESS");
+
+    let changed = world.update(AT, &made, &stack("ours")).await.unwrap();
+
+    // It may still be cleaning up.
+    tokio::time::sleep(Duration::from_mins(1)).await;
+    world.assert_quiet(AT, &changed).await;
+    assert_eq!(world.value_of("/states/second").await.as_deref(), Some("ours"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_operation_of_somebody_else_is_not_waited_for_for_ever() {
+    let world = World::new().await;
+    let made = world.create(AT, &stack("a")).await.unwrap();
+    world.ecr().create_repository().repository_name("app").send().await.unwrap();
+    // A service whose image is not there keeps CloudFormation waiting for hours.
+    let stalls = format!(
+        "{TEMPLATE}
+  Cluster: {{ Type: AWS::ECS::Cluster }}
+  Task:
+    Type: AWS::ECS::TaskDefinition
+    Properties:
+      ContainerDefinitions:
+        - {{ Name: app, Image: 123456789012.dkr.ecr.ap-southeast-1.amazonaws.com/app:none, Memory: 64 }}
+  Service:
+    Type: AWS::ECS::Service
+    Properties: {{ Cluster: !Ref Cluster, TaskDefinition: !Ref Task, DesiredCount: 1 }}
+"
+    );
+    let request = world.cloudformation().update_stack().stack_name(NAME).template_body(stalls);
+    request.parameters(given("theirs")).send().await.unwrap();
+
+    let failure = world.update(AT, &made, &stack("ours")).await.unwrap_err();
+
+    assert_eq!(status(&world).await, "UPDATE_IN_PROGRESS", "theirs goes on");
+    assert!(failure.left.is_none(), "{failure:?}");
+    let told = failure.to_failure().message;
+    assert!(told.contains("another operation runs on the stack"), "{told}");
+}
