@@ -44,14 +44,28 @@ pub fn recorded(inputs: &Properties) -> Inputs {
     inputs.iter().map(|(name, value)| (name.clone(), Expr::from(value.clone()))).collect()
 }
 
-/// Who reads what of whom. Nobody waits for itself.
-pub fn links(exchanges: &Exchanges) -> Vec<Link> {
+/// What more than one resource makes under one name, and who.
+pub fn made_twice(exchanges: &Exchanges) -> Vec<(Shared, Vec<Address>)> {
+    givers(exchanges)
+        .into_iter()
+        .filter(|(shared, makers)| makers.len() > 1 && !matches!(shared, Shared::Outputs(_)))
+        .map(|(shared, makers)| (shared.clone(), makers.into_iter().cloned().collect()))
+        .collect()
+}
+
+fn givers(exchanges: &Exchanges) -> BTreeMap<&Shared, Vec<&Address>> {
     let mut givers: BTreeMap<&Shared, Vec<&Address>> = BTreeMap::new();
     for (address, exchange) in exchanges {
         for shared in &exchange.gives {
             givers.entry(shared).or_default().push(address);
         }
     }
+    givers
+}
+
+/// Who reads what of whom. Nobody waits for itself.
+pub fn links(exchanges: &Exchanges) -> Vec<Link> {
+    let givers = givers(exchanges);
     let mut links = Vec::new();
     for (from, exchange) in exchanges {
         for shared in exchange.takes.difference(&exchange.gives) {

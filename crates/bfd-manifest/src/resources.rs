@@ -117,7 +117,7 @@ pub(crate) fn lower(
         one.edges.extend(implied);
         resources.push(resource);
     }
-    link(checked, &mut resources, environment);
+    link(checked, &mut resources, environment, problems);
     check_outputs(checked, &resources, problems);
     if problems.iter().all(|problem| problem.severity != Severity::Error) {
         resources.sort_by(|a, b| a.address.cmp(&b.address));
@@ -126,7 +126,12 @@ pub(crate) fn lower(
 }
 
 /// Lets who reads something by its name wait for whoever makes it.
-fn link(checked: &mut [Checked], resources: &mut [Resource], environment: &Environment) {
+fn link(
+    checked: &mut [Checked],
+    resources: &mut [Resource],
+    environment: &Environment,
+    problems: &mut Vec<Problem>,
+) {
     let specs: BTreeMap<Kind, &'static KindSpec> =
         checked.iter().map(|one| (one.address.kind().clone(), one.spec)).collect();
     let all = resources.iter().map(|resource| (&resource.address, &resource.inputs));
@@ -135,6 +140,16 @@ fn link(checked: &mut [Checked], resources: &mut [Resource], environment: &Envir
         resources.iter().enumerate().map(|(at, one)| (one.address.clone(), at)).collect();
     let checked_at: BTreeMap<Address, usize> =
         checked.iter().enumerate().map(|(at, one)| (one.address.clone(), at)).collect();
+    for (shared, makers) in exchange::made_twice(&exchanges) {
+        // A condition of a template may be false that is not known here.
+        let problem = Problem::warning("manifest::made_twice", "two resources make the same");
+        let places =
+            makers.iter().filter_map(|maker| Some((maker, resources.get(*at.get(maker)?)?)));
+        let problem = places.fold(problem, |problem, (maker, resource)| {
+            problem.at(resource.span.clone(), format!("`{maker}` makes {shared}"))
+        });
+        problems.push(problem.help("AWS takes each name once: rename it, or remove one of them"));
+    }
     for Link { from, to, shared } in exchange::links(&exchanges) {
         let (Some(&at), Some(&checked_at)) = (at.get(&from), checked_at.get(&from)) else {
             continue;

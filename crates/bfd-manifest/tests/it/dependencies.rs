@@ -213,3 +213,18 @@ Outputs:
 
     assert_snapshot!(world.bad());
 }
+
+#[test]
+fn what_two_resources_make_is_told() {
+    let template = "Resources:\n  P:\n    Type: AWS::SSM::Parameter\n    \
+                    Properties: { Name: /url, Type: String, Value: a }\n";
+    let body = "[stack.config]\nname = \"config\"\ntemplate = \"config.yaml\"\n\
+                [parameter.url]\nname = \"/url\"\nvalue = \"b\"\n";
+    let manifest = World::with(body).file("environments/config.yaml", template).good();
+    let [warning] = &manifest.warnings[..] else { panic!("{:?}", manifest.warnings) };
+    let labels: Vec<&str> = warning.labels.iter().map(|label| label.text.as_str()).collect();
+    assert_eq!(
+        labels,
+        ["`parameter.url` makes the parameter `/url`", "`stack.config` makes the parameter `/url`"]
+    );
+}

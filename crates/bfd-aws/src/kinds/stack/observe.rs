@@ -63,8 +63,8 @@ async fn stacks(
     } else {
         read::list(aws).await?
     };
-    let named = all.into_iter().filter_map(|stack| Some((stack.stack_name.clone()?, stack)));
-    Ok(named.collect())
+    let by_name = all.into_iter().filter_map(|stack| Some((stack.stack_name.clone()?, stack)));
+    Ok(by_name.collect())
 }
 
 /// What has to be said of a stack that does not exist, and whose name is taken all the same.
