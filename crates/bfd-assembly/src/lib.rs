@@ -45,7 +45,7 @@ pub use hash::ContentHash;
 pub use image::{
     BuildOption, BuildSecret, Cache, ImageAsset, ImageBuild, ImageDestination, ImageSource,
 };
-pub use package::{PackageError, Packaged, package};
+pub use package::{PackageError, Packaged, content_digest, package};
 pub use problem::{Problem, ProblemKind, Problems, Warning};
 pub use selection::{Reach, SelectionError};
 pub use stack::{Bootstrap, Role, Stack, StackId, Template};

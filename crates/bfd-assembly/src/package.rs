@@ -94,6 +94,29 @@ pub fn package(
     }
 }
 
+/// What an asset is made of: of a file its bytes, of a directory the names, the modes and the
+/// bytes of all files, as hexadecimal digits of a SHA-256. Not what the CDK calls its hash.
+///
+/// # Errors
+///
+/// When something cannot be read, and when a directory holds what no archive can.
+pub fn content_digest(path: &Path, packaging: Packaging) -> Result<String, PackageError> {
+    if packaging == Packaging::File {
+        let mut file = File::open(path).map_err(reading(path))?;
+        return summed(&mut file).map(|(digest, _)| digest).map_err(reading(path));
+    }
+    let mut hash = Sha256::new();
+    for member in members(path)? {
+        let mut file = File::open(&member.path).map_err(reading(&member.path))?;
+        let (digest, _) = summed(&mut file).map_err(reading(&member.path))?;
+        // A name has no zero byte, and the rest always the same length.
+        hash.update(member.name.as_bytes());
+        hash.update([0, u8::from(member.is_executable)]);
+        hash.update(digest.as_bytes());
+    }
+    Ok(hexadecimal(&hash.finalize()))
+}
+
 fn reading(path: &Path) -> impl FnOnce(io::Error) -> PackageError {
     move |source| PackageError::Read { path: path.to_owned(), source }
 }

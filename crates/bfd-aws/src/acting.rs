@@ -45,7 +45,7 @@ impl Role {
     }
 
     /// `arn:PARTITION:iam::ACCOUNT:role/NAME`
-    fn account(&self) -> &str {
+    pub(crate) fn account(&self) -> &str {
         self.arn.split(':').nth(4).unwrap_or_default()
     }
 }
@@ -127,11 +127,7 @@ impl Aws {
             let first = match assume(self, role).await {
                 Ok(first) => first,
                 Err(refused) if is_denied(&refused) && role.account() == self.account() => {
-                    tracing::info!(
-                        target: "bfd",
-                        "{} may not be assumed; going on with the caller's own credentials",
-                        role.arn
-                    );
+                    self.remarks.denied(&role.arn);
                     return Ok(None);
                 }
                 Err(refused) => {

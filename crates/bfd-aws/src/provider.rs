@@ -97,15 +97,23 @@ impl AwsProvider {
     }
 
     /// The values of plain parameters in Parameter Store; those that are not there are left out.
-    /// `role` is a table with an `arn`, as stacks have it.
+    /// `role`, a table with an `arn` as stacks have it, is for callers who may not read themselves.
     pub async fn parameter_values(
         &self,
         names: &BTreeSet<String>,
         role: Option<&Value>,
     ) -> Result<BTreeMap<String, String>, ProviderError> {
-        let role = role.and_then(Role::read);
-        let other = self.aws().acting(role.as_ref()).await?;
-        let aws = other.as_deref().unwrap_or(self.aws());
+        let own = Self::values(self.aws(), names).await;
+        let denied = matches!(&own, Err(refused) if refused.class == ErrorClass::AccessDenied);
+        let Some(role) = role.and_then(Role::read).filter(|_| denied) else { return own };
+        let other = self.aws().acting(Some(&role)).await?;
+        Self::values(other.as_deref().unwrap_or(self.aws()), names).await
+    }
+
+    async fn values(
+        aws: &Aws,
+        names: &BTreeSet<String>,
+    ) -> Result<BTreeMap<String, String>, ProviderError> {
         let names: Vec<String> = names.iter().cloned().collect();
         let reads = names.chunks(NAMES).map(|names| {
             let request = aws.ssm.get_parameters().set_names(Some(names.to_vec()));
@@ -121,6 +129,11 @@ impl AwsProvider {
         self.0.remarks.all()
     }
 
+    /// The roles that could not be assumed so far, in whose place whoever runs bfd acts.
+    pub fn denied_roles(&self) -> BTreeSet<String> {
+        self.0.remarks.denied_roles()
+    }
+
     pub fn aws(&self) -> &Aws {
         &self.0
     }
@@ -132,17 +145,22 @@ impl AwsProvider {
         }
         let reads = by_role.iter().map(|(role, wanted)| async move {
             let other = self.aws().acting(role.as_ref()).await?;
-            Self::look_as(other.as_deref().unwrap_or(self.aws()), wanted).await
+            self.look_as(other.as_deref().unwrap_or(self.aws()), wanted).await
         });
         Ok(try_join_all(reads).await?.into_iter().flatten().collect())
     }
 
-    async fn look_as(aws: &Aws, wanted: &[Wanted<'_>]) -> Result<Observation, ProviderError> {
+    async fn look_as(
+        &self,
+        aws: &Aws,
+        wanted: &[Wanted<'_>],
+    ) -> Result<Observation, ProviderError> {
         let mut by_kind: BTreeMap<&Kind, Vec<Wanted<'_>>> = BTreeMap::new();
         for one in wanted {
             by_kind.entry(one.address.kind()).or_default().push(*one);
         }
-        let reading = Reading { aws, repositories: repository::Listing::new(wanted) };
+        let own = self.aws();
+        let reading = Reading { aws, own, repositories: repository::Listing::new(wanted) };
         let reads = by_kind.into_iter().map(|(kind, mut wanted)| {
             // The same requests whatever the order of asking.
             wanted.sort_by_key(|one| one.address);

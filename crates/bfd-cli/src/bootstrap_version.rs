@@ -23,7 +23,7 @@ pub(crate) async fn check(
         .steps
         .iter()
         .filter(|step| step.address.kind().as_str() == "stack")
-        .filter(|step| !matches!(step.op, Op::Delete { .. }))
+        .filter(|step| matches!(step.op, Op::Create { .. } | Op::Update { .. }))
         .filter_map(|step| step.address.name().split_once('/').map(|(assembly, _)| assembly))
         .collect();
     let assemblies = &loaded.manifest.assemblies;

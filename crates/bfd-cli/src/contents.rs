@@ -13,7 +13,7 @@ use bfd_core::{
     Address, Expr, Inputs, Problem, Properties, Resource, Value,
     plan::{Op, Plan, Step},
 };
-use bfd_kinds::stack::{TEMPLATE_BODY_LIMIT, has_template_asset};
+use bfd_kinds::stack::{ASSETS, TEMPLATE_BODY_LIMIT, has_template_asset};
 use bfd_manifest::{Backend, Manifest};
 use bfd_plan::Graph;
 use futures_util::future::join_all;
@@ -40,6 +40,10 @@ pub async fn read(
     let images = images.filter(|resource| resource.address.kind().as_str() == "image");
     let read = join_all(images.map(|image| one(image, &directory, args, promotions))).await;
     let mut problems: Vec<Problem> = read.into_iter().filter_map(Result::err).collect();
+    let stacks = loaded.manifest.resources.iter_mut();
+    let stacks = stacks.filter(|resource| resource.inputs.contains_key(ASSETS));
+    let read = join_all(stacks.map(|stack| assets(stack, &directory))).await;
+    problems.extend(read.into_iter().flatten());
     let resources = &loaded.manifest.resources;
     problems.extend(platforms::check(resources, &platforms::declared_platforms(resources)));
     problems.extend(same_tags::check(resources));
@@ -148,8 +152,13 @@ pub fn check(loaded: &Loaded, plan: &Plan) -> Result<(), CommandError> {
         let planned = text(inputs, "content").filter(|_| is_made);
         planned.is_some() && declared.and_then(|it| text(it, "content")) != planned
     };
-    let changed: Vec<String> =
-        plan.steps.iter().filter(differs).map(|step| format!("`{}`", step.address)).collect();
+    let directory = host::directory_of(&loaded.path);
+    let changed: Vec<String> = plan
+        .steps
+        .iter()
+        .filter(|step| differs(step) || publishes_another(step, &directory))
+        .map(|step| format!("`{}`", step.address))
+        .collect();
     if changed.is_empty() {
         return Ok(());
     }
@@ -157,6 +166,54 @@ pub fn check(loaded: &Loaded, plan: &Plan) -> Result<(), CommandError> {
         format!("{}: its content changed since it was planned", changed.join(", ")),
         "plan again, and have that reviewed",
     ))
+}
+
+/// Whether a file that a stack publishes is not what it was when it was planned. One that is gone
+/// may be in its bucket already.
+fn publishes_another(step: &Step, directory: &Path) -> bool {
+    let (Op::Create { inputs, .. } | Op::Update { inputs, .. } | Op::Adopt { inputs, .. }) =
+        &step.op
+    else {
+        return false;
+    };
+    let assets = inputs.get(ASSETS).and_then(|it| it.resolve(&|_| None::<Value>).ok());
+    let is_another = |asset: &Value| {
+        let planned = asset.get("sha256").and_then(Value::as_str);
+        let now = bfd_aws::asset_digest(asset, directory).ok();
+        planned.zip(now).is_some_and(|(planned, now)| planned != now)
+    };
+    assets.as_ref().and_then(Value::as_object).into_iter().flatten().any(|(_, it)| is_another(it))
+}
+
+/// Fills in what the files of a stack are made of.
+async fn assets(stack: &mut Resource, directory: &Path) -> Vec<Problem> {
+    let place = stack.span_of(ASSETS);
+    let Some(Expr::Map(assets)) = stack.inputs.get_mut(ASSETS) else { return Vec::new() };
+    let read = assets.iter_mut().map(|(name, asset)| {
+        let place = place.clone();
+        async move {
+            let known = asset.resolve(&|_| None::<Value>).ok()?;
+            let from = directory.to_owned();
+            let read = tokio::task::spawn_blocking(move || bfd_aws::asset_digest(&known, &from));
+            let read = read
+                .await
+                .unwrap_or_else(|panicked| std::panic::resume_unwind(panicked.into_panic()));
+            match (read, asset) {
+                (Ok(digest), Expr::Map(fields)) => {
+                    fields.insert("sha256".to_owned(), digest.into());
+                    None
+                }
+                (Ok(_), _) => None,
+                (Err(error), _) => {
+                    let problem =
+                        Problem::error("stack::asset", "what is published cannot be read");
+                    let told = problem.at(place, format!("`{name}`: {error}"));
+                    Some(told.help("check its `path`; of a CDK application, run `cdk synth` again"))
+                }
+            }
+        }
+    });
+    join_all(read).await.into_iter().flatten().collect()
 }
 
 /// The inputs that wait for nothing.

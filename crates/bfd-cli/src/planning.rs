@@ -146,7 +146,16 @@ fn remarks(plan: &Plan, connection: &Connection) -> Vec<Warning> {
         plan.steps.iter().any(|step| step.address == *address && creates(step))
     };
     let told = remarks.filter(|(address, _)| is_made(address));
-    told.map(|(address, message)| Warning { address: Some(address), message, help: None }).collect()
+    let told =
+        told.map(|(address, message)| Warning { address: Some(address), message, help: None });
+    let roles = connection.provider.denied_roles().into_iter().map(|role| Warning {
+        address: None,
+        message: format!("{role} cannot be assumed: whoever runs bfd acts in its place"),
+        help: Some(
+            "let the caller assume it, or say `roles = \"own\"` for the assembly".to_owned(),
+        ),
+    });
+    told.chain(roles).collect()
 }
 
 /// What a reviewed plan is about to change, or to make, that is no longer as it saw it, whoever

@@ -9,6 +9,7 @@ use crate::{
     declared,
     fields::Reader,
     manifest::{BootstrapVersion, ReadAssembly},
+    nearest::{list, nearest},
     node::{self, Entry, Node, Table, Value},
     scope::Scope,
     sections, sources,
@@ -53,12 +54,53 @@ pub(crate) fn expand(
             problems.push(problem.at(entry.place(), label).help(help));
             continue;
         };
-        if let Some((tables, assembly)) = one(name, table, entry, scope, problems) {
+        let made = one(name, table, entry, scope, problems);
+        take_strays(tree, name, made.as_ref().map(|(tables, _)| tables), problems);
+        if let Some((tables, assembly)) = made {
             node::merge(tree, tables);
             read.push(assembly);
         }
     }
     read
+}
+
+/// Takes out what was written over something that the assembly does not have: without that it is
+/// half of a resource. Where the assembly itself could not be read, that has been said.
+fn take_strays(
+    tree: &mut Table,
+    assembly: &str,
+    made: Option<&Table>,
+    problems: &mut Vec<Problem>,
+) {
+    for kind in ["stack", "image"] {
+        let Some(entry) = tree.entries.get_mut(kind) else { continue };
+        let Value::Table(written) = &mut entry.value.value else { continue };
+        let known = made.and_then(|made| match &made.get(kind)?.value.value {
+            Value::Table(known) => Some(known),
+            _ => None,
+        });
+        let is_stray = |name: &String| {
+            name.strip_prefix(assembly).is_some_and(|rest| rest.starts_with('/'))
+                && known.is_none_or(|known| known.get(name).is_none())
+        };
+        let strays: Vec<String> =
+            written.entries.keys().filter(|name| is_stray(name)).cloned().collect();
+        for name in strays {
+            let Some(stray) = written.entries.remove(&name) else { continue };
+            if made.is_none() {
+                continue;
+            }
+            let names = || known.into_iter().flat_map(|it| it.entries.keys()).map(String::as_str);
+            let help = match nearest(&name, names()) {
+                Some(near) => format!("did you mean `[{kind}.\"{near}\"]`?"),
+                None => format!("there are {}", list(names())),
+            };
+            let label =
+                format!("`[assembly.{assembly}]` has no such {kind}, or does not select it");
+            let problem = Problem::error("assembly::unknown", "nothing to lie over");
+            problems.push(problem.at(stray.key.clone(), label).help(help));
+        }
+    }
 }
 
 fn one(

@@ -6,6 +6,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::compare::{Change, compare};
+use crate::create_only;
 use crate::effects::{Effect, Replaces, replaces};
 use crate::mask::Mask;
 use crate::path::Path;
@@ -47,6 +48,23 @@ pub struct ResourceDiff {
     /// What changes of it, by path. Empty for one that leaves as a whole, and for one that is
     /// made, unless it says who may do or reach what.
     pub properties: Vec<PropertyDiff>,
+}
+
+impl ResourceDiff {
+    /// Whether the way back leaves the very object that was there, with what is in it. Of types
+    /// that are not in the table, and of nested stacks, that is not known.
+    pub fn is_undone_in_place(&self) -> bool {
+        match self.effect {
+            Effect::Create | Effect::None => true,
+            Effect::Update if self.metadata_only => true,
+            Effect::Update => {
+                create_only::of(&self.type_name).is_some()
+                    && self.type_name != "AWS::CloudFormation::Stack"
+                    && self.properties.iter().all(|property| property.replaces == Replaces::No)
+            }
+            Effect::MayReplace | Effect::Replacement | Effect::Delete => false,
+        }
+    }
 }
 
 /// A part of a resource that changes.

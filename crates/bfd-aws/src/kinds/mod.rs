@@ -86,6 +86,8 @@ pub(crate) trait KindCalls: Debug + Send + Sync {
 #[derive(Debug)]
 pub(crate) struct Reading<'a> {
     pub(crate) aws: &'a Aws,
+    /// With the credentials of whoever runs bfd, whatever role the objects are read with.
+    pub(crate) own: &'a Aws,
     /// The repositories that any kind asks for, read once.
     pub(crate) repositories: repository::Listing,
 }

@@ -43,9 +43,9 @@ pub(super) fn write(
     Ok(WrittenPart { manifest })
 }
 
-/// Text as TOML writes it; a string of JSON is one of TOML.
+/// Text as TOML writes it, without a reference in it; a string of JSON is one of TOML.
 fn quoted(text: &str) -> String {
-    Value::from(text).to_string()
+    Value::from(text.replace("${", "$${")).to_string()
 }
 
 fn text(of: &Manifest, region: &str, parts: &[Part]) -> String {

@@ -78,6 +78,9 @@ fn undo(action: Action, fields: &[FieldChange]) -> (Undo, Option<&'static str>) 
     if action == Action::Delete {
         return (Undo::None, Some("the image itself stays in its repository"));
     }
+    if fields.iter().any(|field| field.path == "existing_tag") {
+        return (Undo::Approximate, Some("an image whose tag is made of its content stays"));
+    }
     let is_elsewhere =
         |field: &FieldChange| field.path == "repository_uri" && field.after.is_some();
     if fields.iter().any(is_elsewhere) {

@@ -1,7 +1,7 @@
 //! What a change of a template or its parameters means.
 
 use super::{
-    REPLACED, published,
+    AS_STORED, REPLACED, SSM_PARAMETERS, published,
     retain::{Retain, kept},
     sides::Side,
     undo,
@@ -26,6 +26,18 @@ pub fn difference(prior: &Properties, inputs: &Inputs) -> Option<TemplateDiff> {
 /// To what CloudFormation answers "No updates are to be performed", it takes neither the text
 /// nor the values: what is there stays, and is what a step that changes something else sends.
 fn keep(desired: &mut Inputs, present: &Properties, recorded: Option<&Properties>) {
+    // What a stack took from Parameter Store is what is there, whoever wrote it since.
+    let took = present.get(SSM_PARAMETERS).and_then(Value::as_str);
+    if let (Some(took), Some(shall)) = (took, desired.get_mut(SSM_PARAMETERS))
+        && took.starts_with(AS_STORED)
+        && shall.is_known()
+    {
+        *shall = took.into();
+    }
+    // AWS never takes a role from a stack.
+    if let Some(role) = present.get("role_arn").filter(|role| !role.is_null()) {
+        desired.entry("role_arn".to_owned()).or_insert_with(|| Expr::from(role.clone()));
+    }
     let (Some(before), Some(after)) = (Side::present(present), Side::desired(desired)) else {
         return;
     };
@@ -82,7 +94,12 @@ fn open_outputs(inputs: &Inputs) -> Option<BTreeSet<String>> {
 
 fn undo_of_update(update: &Update<'_>) -> (Undo, Option<String>) {
     let (undo, why) = undo(Action::Update, update.fields);
-    let lost: Vec<String> = lost(update)
+    let resources = difference(update.prior, update.inputs).map(|it| it.resources);
+    let in_place = |all: &Vec<ResourceDiff>| all.iter().all(ResourceDiff::is_undone_in_place);
+    if why == Some(REPLACED) && resources.as_ref().is_some_and(in_place) {
+        return (Undo::Exact, None);
+    }
+    let lost: Vec<String> = lost(resources)
         .iter()
         .map(|resource| format!("`{}` ({})", resource.logical, resource.type_name))
         .collect();
@@ -95,8 +112,7 @@ fn undo_of_update(update: &Update<'_>) -> (Undo, Option<String>) {
 }
 
 /// What holds data and is deleted or replaced.
-fn lost(update: &Update<'_>) -> Vec<ResourceDiff> {
-    let resources = difference(update.prior, update.inputs).map(|difference| difference.resources);
+fn lost(resources: Option<Vec<ResourceDiff>>) -> Vec<ResourceDiff> {
     let is_lost = |resource: &ResourceDiff| {
         matches!(resource.weight, Weight::StatefulDeleted | Weight::StatefulReplaced)
     };
@@ -149,5 +165,6 @@ fn losses(update: &Update<'_>) -> Vec<(String, String)> {
                     on it first; or leave the property as it is";
         (because, help.to_owned())
     };
-    lost(update).iter().map(told).collect()
+    let resources = difference(update.prior, update.inputs).map(|it| it.resources);
+    lost(resources).iter().map(told).collect()
 }

@@ -204,6 +204,15 @@ fn mistakes_are_told_where_the_assembly_is_named() {
     let text = format!("{elsewhere}[assembly.app]\npath = \"{FIXTURE}\"\nstacks = [\"Data\"]\n");
     let said = World::bare(&text).bad();
     assert!(said.contains("another environment"), "{said}");
+    let over = "[stack.\"app/bellyfed-cdk-dta\"]\nprotect = true\n";
+    let said = application(over).bad();
+    assert!(said.contains("did you mean `[stack.\"app/bellyfed-cdk-data\"]`?"), "{said}");
+    assert!(!said.contains("needs `name`"), "half a resource is nobody's mistake: {said}");
+    let unread = World::with(&format!("[assembly.app]\npath = \"none\"\n{over}")).bad();
+    assert!(
+        !unread.contains("needs `name`") && !unread.contains("nothing to lie over"),
+        "{unread}"
+    );
     let unnamed = World::with("[assembly]\npath = \"cdk.out\"\n").bad();
     assert!(unnamed.contains("write `[assembly.path]`"), "{unnamed}");
 }

@@ -55,6 +55,12 @@ pub(super) async fn undo(
     {
         return Ok(());
     }
+    // Its tag is made of its content: nobody gets another image under it, and who may push need
+    // not be one who may delete.
+    if made.inputs.contains_key("existing_tag") {
+        context.progress.tell("stays: its tag is made of its content");
+        return Ok(());
+    }
     // What is undone may be what a process was at when it died.
     bfd_image::scratch::sweep(aws.scratch(), &Tools::default()).await;
     let target = match Target::of(aws, &made.inputs).await {

@@ -5,13 +5,15 @@
 
 use crate::{Aws, acting::Role, error};
 use aws_sdk_s3::primitives::ByteStream;
-use bfd_assembly::{Packaging, package};
+use bfd_assembly::{PackageError, Packaging, content_digest, package};
 use bfd_core::{Properties, Value};
+use bfd_image::Scratch;
 use bfd_kinds::stack::ASSETS;
 use bfd_provider::{Context, ErrorClass, ProviderError};
 use futures_util::future::try_join_all;
 use std::{
     collections::BTreeMap,
+    path::Path,
     sync::{Arc, Mutex, PoisonError},
 };
 use tokio::sync::OnceCell;
@@ -44,7 +46,23 @@ struct Asset<'a> {
     key: &'a str,
     region: &'a str,
     role: Option<Role>,
+    /// Of what was planned.
+    sha256: Option<&'a str>,
     is_template: bool,
+}
+
+/// What an asset of canonical inputs is made of right now, see [`content_digest`]. `directory` is
+/// what paths are relative to.
+pub fn asset_digest(asset: &Value, directory: &Path) -> Result<String, PackageError> {
+    let path = asset.get("path").and_then(Value::as_str).unwrap_or_default();
+    content_digest(&directory.join(path), packaging(asset))
+}
+
+fn packaging(asset: &Value) -> Packaging {
+    match asset.get("packaging").and_then(Value::as_str) {
+        Some("zip") => Packaging::Zip,
+        _ => Packaging::File,
+    }
 }
 
 fn all<'a>(aws: &'a Aws, inputs: &'a Properties) -> impl Iterator<Item = Asset<'a>> {
@@ -53,14 +71,12 @@ fn all<'a>(aws: &'a Aws, inputs: &'a Properties) -> impl Iterator<Item = Asset<'
         let text = |name: &str| asset.get(name).and_then(Value::as_str);
         Some(Asset {
             path: text("path")?,
-            packaging: match text("packaging") {
-                Some("zip") => Packaging::Zip,
-                _ => Packaging::File,
-            },
+            packaging: packaging(asset),
             bucket: text("bucket")?,
             key: text("key")?,
             region: text("region").unwrap_or(aws.region()),
             role: asset.get("role").and_then(Role::read),
+            sha256: text("sha256"),
             is_template: asset.get("template").is_some_and(|it| it == true),
         })
     })
@@ -94,8 +110,15 @@ async fn one(aws: &Aws, asset: &Asset<'_>, context: &Context) -> Result<(), Prov
         return Ok(());
     }
     let path = aws.directory().join(asset.path);
-    let (packaging, scratch) = (asset.packaging, aws.scratch().to_owned());
-    let packed = tokio::task::spawn_blocking(move || package(&path, packaging, &scratch)).await;
+    bfd_image::scratch::sweep(aws.scratch(), &bfd_image::Tools::default()).await;
+    let scratch = Scratch::new(aws.scratch())
+        .map_err(|error| ProviderError::new(PUT, ErrorClass::Local, error).without_effect())?;
+    let (packaging, within) = (asset.packaging, scratch.path().to_owned());
+    let packed = tokio::task::spawn_blocking(move || {
+        let digest = content_digest(&path, packaging)?;
+        Ok::<_, PackageError>((digest, package(&path, packaging, &within)?))
+    })
+    .await;
     let local = |why: Box<dyn std::error::Error + Send + Sync>| {
         ProviderError::new(PUT, ErrorClass::Local, why)
             .without_effect()
@@ -103,9 +126,17 @@ async fn one(aws: &Aws, asset: &Asset<'_>, context: &Context) -> Result<(), Prov
             .hint("run `cdk synth` again, and plan again")
     };
     let packed = packed.map_err(|error| local(error.into()))?;
-    let packed = packed.map_err(|error| local(error.into()))?;
+    let (digest, packed) = packed.map_err(|error| local(error.into()))?;
+    // A key stands for its content: what nobody has reviewed must not stand under it for ever.
+    if asset.sha256.is_some_and(|planned| planned != digest) {
+        let why = format!("`{}` is not what it was when this was planned", asset.path);
+        return Err(local(why.into()));
+    }
     let body = ByteStream::from_path(packed.path()).await.map_err(|error| local(error.into()))?;
+    let owner = asset.role.as_ref().map_or(aws.account(), Role::account);
     let request = client.put_object().bucket(asset.bucket).key(asset.key).body(body);
+    // Names of buckets can be guessed: what is in another account is nobody's business.
+    let request = request.expected_bucket_owner(owner);
     let request = request.content_type(match (asset.packaging, asset.key) {
         (Packaging::Zip, _) => "application/zip",
         (Packaging::File, key) if has_end(key, ".json") => "application/json",

@@ -4,7 +4,7 @@ use super::{assets, follow::is_passing, request::Content};
 use crate::{Aws, error, inputs};
 use aws_sdk_cloudformation::{
     operation::describe_change_set::DescribeChangeSetOutput,
-    types::{ChangeSetStatus, ChangeSetType, ExecutionStatus},
+    types::{ChangeSetStatus, ChangeSetType, ExecutionStatus, Stack, Tag},
 };
 use bfd_core::Properties;
 use bfd_provider::{Context, ErrorClass, ProviderError};
@@ -44,6 +44,7 @@ impl ChangeSet<'_> {
         &self,
         inputs: &Properties,
         present: &Properties,
+        live: &Stack,
     ) -> Result<bool, ProviderError> {
         assets::publish(self.aws, inputs, self.context).await?;
         let content = Content::new(self.aws, CREATE, inputs, Some(present)).await?;
@@ -58,10 +59,10 @@ impl ChangeSet<'_> {
             .set_template_body(content.template.body.clone())
             .set_template_url(content.template.url.clone())
             .set_parameters(Some(content.parameters.clone()))
-            .set_tags(Some(content.tags.clone()))
+            .set_tags(Some(tags(&content.tags, present, live)))
             .set_capabilities(Some(content.capabilities.clone()))
             .set_role_arn(inputs::text(inputs, "role_arn").map(str::to_owned))
-            .set_notification_arns(Some(content.topics.clone()));
+            .set_notification_arns(topics(&content.topics, present));
         match self.aws.call(CREATE, request.send()).await {
             Ok(_) => {}
             // An earlier attempt made it, and its answer was lost.
@@ -159,6 +160,25 @@ impl ChangeSet<'_> {
         let request = request.stack_name(self.stack).change_set_name(self.name());
         let _ = self.aws.call("cloudformation:DeleteChangeSet", request.send()).await;
     }
+}
+
+/// CloudFormation replaces all tags of a stack by those that are sent. Tags that were never
+/// declared here are somebody's, and go along.
+fn tags(declared: &[Tag], present: &Properties, live: &Stack) -> Vec<Tag> {
+    let recorded = crate::tags::declared(present);
+    let is_ours =
+        |key: &str| recorded.contains_key(key) || declared.iter().any(|tag| tag.key() == Some(key));
+    let others = live
+        .tags()
+        .iter()
+        .filter(|tag| tag.key().is_some_and(|key| !is_ours(key) && !key.starts_with("aws:")));
+    declared.iter().chain(others).cloned().collect()
+}
+
+/// A stack of which none were ever said keeps the topics that it has.
+fn topics(declared: &[String], present: &Properties) -> Option<Vec<String>> {
+    let were_said = present.get("notification_arns").is_some_and(|it| !it.is_null());
+    (!declared.is_empty() || were_said).then(|| declared.to_vec())
 }
 
 /// CloudFormation calls a change set without changes FAILED.

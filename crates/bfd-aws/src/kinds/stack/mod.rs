@@ -33,6 +33,7 @@ mod template;
 mod update;
 
 pub(crate) use assets::Published;
+pub use assets::asset_digest;
 pub use preview::{Answer, Asked};
 pub use template::TemplateBucket;
 pub(crate) use template::Templates;
@@ -54,7 +55,7 @@ impl KindCalls for Stack {
         reading: &Reading<'_>,
         wanted: &[Wanted<'_>],
     ) -> Result<Observation, ProviderError> {
-        observe::observe(reading.aws, wanted).await
+        observe::observe(reading, wanted).await
     }
 
     async fn create(

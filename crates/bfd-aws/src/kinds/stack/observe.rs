@@ -10,6 +10,7 @@ use super::{
 use crate::{
     Aws,
     inputs::{self, Collect},
+    kinds::Reading,
     tags::{self, Tags},
 };
 use aws_sdk_cloudformation::types::Stack;
@@ -27,9 +28,10 @@ use std::collections::BTreeMap;
 const BY_NAME: usize = 3;
 
 pub(super) async fn observe(
-    aws: &Aws,
+    reading: &Reading<'_>,
     wanted: &[Wanted<'_>],
 ) -> Result<Observation, ProviderError> {
+    let aws = reading.aws;
     let found = stacks(aws, wanted).await?;
     let listed = |wanted: &Wanted<'_>| found.get(&inputs::name(wanted, "name")?);
     for wanted in wanted {
@@ -40,7 +42,7 @@ pub(super) async fn observe(
         |stack: &&Stack| !matches!(phase(stack), Phase::Shell | Phase::Husk | Phase::Deleted);
     let stack = |wanted: &Wanted<'_>| listed(wanted).filter(exists);
     let compared = wanted.iter().filter(|wanted| inputs::matters(wanted, SSM_PARAMETERS));
-    let stored = stored::read(aws, compared.filter_map(stack)).await?;
+    let stored = stored::read(reading.own, compared.filter_map(stack)).await?;
     let reads = wanted.iter().map(|wanted| async {
         let observed = match stack(wanted) {
             Some(stack) => Some(one(aws, wanted, stack, &stored).await?),

@@ -198,7 +198,7 @@ impl Change<'_> {
         };
         let attempt = earlier.iter().filter(|token| is_of(token, self.context)).count();
         let change_set = ChangeSet { aws: self.aws, context: self.context, stack: name, attempt };
-        if !change_set.make(self.inputs, present).await? {
+        if !change_set.make(self.inputs, present, stack).await? {
             return Ok(None);
         }
         let mark = latest_event(self.aws, name).await?;
