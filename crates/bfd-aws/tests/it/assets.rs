@@ -2,7 +2,7 @@
 
 use crate::world::{World, address, context, properties};
 use bfd_core::Value;
-use bfd_provider::{ErrorClass, Provider};
+use bfd_provider::{Context, ErrorClass, Provider, Token};
 use serde_json::json;
 use std::{fs, path::Path};
 
@@ -126,6 +126,56 @@ async fn a_file_that_is_gone_is_told_before_the_stack_is_touched() {
     assert!(failure.message.contains("/no/such/file"), "{failure:?}");
     assert!(failure.hint.unwrap().contains("cdk synth"));
     assert_eq!(count(&operations, "cloudformation:CreateStack"), 0, "{operations:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_nobody_reviewed_is_not_published() {
+    let world = world().await;
+    let (_directory, code) = code();
+    let mut asset = asset(&code, "zip", "code.zip");
+    let digest = |asset: &Value| bfd_aws::asset_digest(asset, Path::new("")).unwrap();
+    asset["sha256"] = json!(digest(&asset));
+    let reviewed = asset["sha256"].clone();
+    fs::write(code.join("index.js"), "exports.handler = 2;\n").unwrap();
+    assert_ne!(reviewed, json!(digest(&asset)), "or this proves nothing");
+
+    let (failed, operations) = world.counting(world.create(AT, &stack("first", &asset))).await;
+
+    let failure = failed.unwrap_err().to_failure();
+    assert!(failure.message.contains("is not what it was when this was planned"), "{failure:?}");
+    assert_eq!(count(&operations, "s3:PutObject"), 0, "{operations:?}");
+    fs::write(code.join("index.js"), "exports.handler = 1;\n").unwrap();
+    world.create(AT, &stack("first", &asset)).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn tags_that_were_never_declared_are_somebodys() {
+    let world = world().await;
+    let theirs = aws_sdk_cloudformation::types::Tag::builder().key("Cost").value("42").build();
+    let create = world.cloudformation().create_stack().stack_name("first");
+    create.template_body(TEMPLATE).tags(theirs).send().await.unwrap();
+    tokio::time::sleep(std::time::Duration::from_mins(1)).await;
+    let tagged = |tags: &Value| json!({ "name": "first", "template": TEMPLATE, "tags": tags });
+    let untagged = tagged(&json!({}));
+    let there = world.find(AT, &untagged).await.unwrap().object;
+    let inputs = properties(&untagged);
+    let adopted = bfd_core::ResourceState { inputs, ..crate::world::state(AT, there) };
+
+    let made = world.update(AT, &adopted, &tagged(&json!({ "Ours": "1" }))).await.unwrap();
+    let tags = async || {
+        let stacks = world.cloudformation().describe_stacks().stack_name("first").send().await;
+        let stacks = stacks.unwrap().stacks.unwrap();
+        let tags = stacks[0].tags().iter();
+        let mut tags: Vec<String> = tags.filter_map(|tag| tag.key.clone()).collect();
+        tags.sort();
+        tags
+    };
+    assert_eq!(tags().await, ["Cost", "Ours"]);
+    // A call of another run.
+    let later = Context { token: Token("run-2".to_owned()), ..context() };
+    let untagged = properties(&untagged);
+    world.aws.update(&address(AT), &made, &untagged, &later).await.unwrap();
+    assert_eq!(tags().await, ["Cost"], "ours goes, theirs stays");
 }
 
 #[tokio::test(start_paused = true)]

@@ -137,6 +137,22 @@ async fn what_a_first_deployment_pushed_is_taken_away_with_all_its_platforms() {
     }
 }
 
+/// Who may push to the repository of the CDK may not delete there, and need not.
+#[tokio::test(start_paused = true)]
+async fn what_has_a_tag_of_its_content_stays() {
+    let archive = Archive::of("one");
+    let world = world(false).await;
+    let mut inputs = archive.inputs("by-content");
+    inputs["existing_tag"] = json!("use");
+    let made = world.create("image.web", &inputs).await.unwrap();
+    let before = world.images();
+
+    let ((), operations) = world.counting(world.undo("image.web", &made)).await;
+
+    assert_eq!(operations, Vec::<String>::new());
+    assert_eq!(world.images(), before);
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_image_that_others_run_stays_whatever_is_known_of_the_undone_one() {
     let (world, archive) = (world(false).await, Archive::of("one"));
