@@ -1,7 +1,10 @@
 //! What a stack knows of its template.
 
 use crate::harness::{World, expr};
-use bfd_core::{Expr, Inputs, Properties, Secret, SecretSource, Value, plan::Undo};
+use bfd_core::{
+    Expr, Inputs, Properties, Secret, SecretSource, Value,
+    plan::{Effect, FieldChange, Undo},
+};
 use bfd_kinds::{
     spec::{Content, Update},
     stack::SPEC,
@@ -156,4 +159,57 @@ fn what_stays_is_in_the_template_and_is_told() {
     assert_eq!(of(json!(false)).value().get("retain"), None);
     let unknown = of(json!(["Tabel"]));
     assert_eq!(unknown.codes(), [("stack::retain", "retain")]);
+}
+
+/// A change of a template, as a plan has it.
+fn of_template() -> FieldChange {
+    FieldChange {
+        path: "template".to_owned(),
+        before: Some(json!("old")),
+        after: Some(json!("new")),
+        sensitive: false,
+        known: true,
+        effect: Effect::None,
+    }
+}
+
+#[test]
+fn what_changes_in_place_is_undone_exactly() {
+    let template = |kind: &str, property: &str, value: &str| {
+        format!("Resources:\n  A: {{Type: {kind}, Properties: {{{property}: {value}}}}}\n")
+    };
+    let undo = |before: &str, after: &str| {
+        let (prior, inputs) = (present(before, json!({})), desired(after, &json!({})));
+        (content().undo)(&Update { prior: &prior, inputs: &inputs, fields: &[of_template()] }).0
+    };
+    let parameter = |value: &str| template("AWS::SSM::Parameter", "Value", value);
+    assert_eq!(undo(&parameter("a"), &parameter("b")), Undo::Exact);
+    let more = format!("{}  B: {{Type: AWS::SNS::Topic}}\n", parameter("a"));
+    assert_eq!(undo(&parameter("a"), &more), Undo::Exact, "what is made goes again");
+    // Another object, or nobody knows.
+    assert_eq!(undo(&more, &parameter("a")), Undo::Approximate);
+    let name = |value: &str| template("AWS::SSM::Parameter", "Name", value);
+    assert_eq!(undo(&name("/a"), &name("/b")), Undo::Approximate);
+    let unknown = |value: &str| template("Vendor::Own::Thing", "Value", value);
+    assert_eq!(undo(&unknown("a"), &unknown("b")), Undo::Approximate);
+    let nested = |value: &str| template("AWS::CloudFormation::Stack", "TemplateURL", value);
+    assert_eq!(undo(&nested("a"), &nested("b")), Undo::Approximate);
+}
+
+#[test]
+fn what_aws_never_gives_back_is_no_change() {
+    let mut present = present(TEMPLATE, json!({ "Size": "a" }));
+    present.insert("role_arn".to_owned(), json!("arn:aws:iam::123456789012:role/cfn"));
+    present.insert("ssm_parameters".to_owned(), json!("as stored 1"));
+    let mut inputs = desired(TEMPLATE, &json!({ "Size": "b" }));
+    inputs.insert("ssm_parameters".to_owned(), "as stored 2".into());
+
+    (content().keep)(&mut inputs, &present, None);
+
+    assert_eq!(inputs["role_arn"], "arn:aws:iam::123456789012:role/cfn".into());
+    // Whoever wrote it since: the value is the one that the stack has.
+    assert_eq!(inputs["ssm_parameters"], "as stored 1".into());
+    present.insert("ssm_parameters".to_owned(), json!("older than /url"));
+    (content().keep)(&mut inputs, &present, None);
+    assert_eq!(inputs["ssm_parameters"], "as stored 1".into(), "what is older is updated");
 }
