@@ -230,3 +230,31 @@ fn another_region_is_another_place() {
     }
     assert_eq!(project.state(), before);
 }
+
+#[test]
+fn a_plan_is_bound_to_the_files_that_stacks_publish() {
+    let head = "[environment]\nname = \"files\"\naccount = \"123456789012\"\n\
+                region = \"ap-southeast-1\"\n\n[provider]\nkind = \"sandbox\"\n";
+    let stacks = "\n[stack.bucket]\nname = \"bucket\"\ntemplate = \"bucket.yaml\"\n\
+                  \n[stack.app]\nname = \"app\"\ntemplate = \"app.yaml\"\n\
+                  depends_on = [\"stack.bucket\"]\n\
+                  \n[stack.app.assets.page]\npath = \"page.html\"\nbucket = \"files-of-app\"\n\
+                  key = \"page-1.html\"\n";
+    let project = Project::new("files", &format!("{head}{stacks}"));
+    let write = |name: &str, text: &str| project.workspace().write(name, text);
+    let bucket = "{Type: AWS::S3::Bucket, Properties: {BucketName: files-of-app}}";
+    write("bucket.yaml", &format!("Resources:\n  Bucket: {bucket}\n"));
+    write("app.yaml", "Resources:\n  Topic: {Type: AWS::SNS::Topic}\n");
+    write("page.html", "<p>reviewed\n");
+    project.bfd("plan").args(["-o", "reviewed.plan"]).run().succeeds();
+
+    write("page.html", "<p>something else\n");
+    let apply = project.workspace().bfd(["apply", "reviewed.plan", "--yes"]);
+    let refused = project.in_environment(apply).run().exits(exit::REFUSED);
+    refused.says("`stack.app`: its content changed since it was planned");
+
+    write("page.html", "<p>reviewed\n");
+    let apply = project.workspace().bfd(["apply", "reviewed.plan", "--yes"]);
+    project.in_environment(apply).run().succeeds();
+    project.has_no_changes();
+}
