@@ -111,10 +111,19 @@ pub(super) fn detect(
     Detection { id, started: now, ready_at: now + LOOKING, resources }
 }
 
+/// Whether a list or a map of tags has one of this key.
+fn declares_tag(tags: &Value, key: &str) -> bool {
+    let is_listed = |tag: &Value| tag["Key"].as_str() == Some(key);
+    tags.get(key).is_some() || tags.as_array().is_some_and(|all| all.iter().any(is_listed))
+}
+
 fn look(world: &mut World, now: f64, resource: &Resource) -> Option<Drift> {
     let is_secret = resource.properties.is_string();
     let expected = open_properties(world, &resource.properties);
-    let observed = observe(world, now, &resource.kind, &resource.physical_id, &resource.tags);
+    // What the template says as well is the resource's own.
+    let mut stack_tags = resource.tags.clone();
+    stack_tags.retain(|key, _| !declares_tag(&expected["Tags"], key));
+    let observed = observe(world, now, &resource.kind, &resource.physical_id, &stack_tags);
     let mut drift = Drift {
         status: Status::Deleted,
         at: now,

@@ -14,11 +14,12 @@ const PROTECTED: &str = r#"{ "Resources": {
 fn template() -> String {
     json!({ "Resources": {
         "Parameter": { "Type": "AWS::SSM::Parameter", "Properties": {
-            "Name": "/a", "Type": "String", "Value": "1", "Tags": { "own": "1" } } },
+            "Name": "/a", "Type": "String", "Value": "1",
+            "Tags": { "own": "1", "everywhere": "yes" } } },
         "Repository": { "Type": "AWS::ECR::Repository", "Properties": {
             "RepositoryName": "app", "ImageTagMutability": "IMMUTABLE",
             "LifecyclePolicy": { "LifecyclePolicyText": "{ \"rules\": [{ \"rulePriority\": 1, \"selection\": { \"tagStatus\": \"untagged\", \"countType\": \"imageCountMoreThan\", \"countNumber\": 5 }, \"action\": { \"type\": \"expire\" } }] }" },
-            "Tags": [{ "Key": "own", "Value": "1" }] } },
+            "Tags": [{ "Key": "everywhere", "Value": "yes" }, { "Key": "own", "Value": "1" }] } },
         "Logs": { "Type": "AWS::Logs::LogGroup",
             "Properties": { "LogGroupName": "/app", "RetentionInDays": 7 } },
         "Bucket": { "Type": "AWS::S3::Bucket", "Properties": { "BucketName": "objects",
