@@ -77,6 +77,6 @@ fn problem(
         Some(_) => "the bootstrap stack is too old",
         None => "the account has no bootstrap stack",
     };
-    let help = format!("`bfd bootstrap {}` makes it", loaded.path.display());
+    let help = format!("`bfd bootstrap {}` makes it", loaded.called);
     Some(Problem::error("assembly::bootstrap", headline).at(place.clone(), label).help(help))
 }

@@ -70,6 +70,32 @@ pub enum Command {
 }
 
 impl Command {
+    /// The variables it was given.
+    pub fn vars(&self) -> &[(String, String)] {
+        match self {
+            Self::Validate(args) | Self::Status(args) => &args.vars,
+            Self::Unlock(args) => &args.manifest.vars,
+            Self::Bootstrap(args) => &args.manifest.vars,
+            Self::Plan(args) => &args.manifest.vars,
+            Self::Apply(args) => &args.input.vars,
+            Self::Destroy(args) => &args.manifest.vars,
+            Self::Recover(args) => &args.manifest.vars,
+            Self::Rollback(args) => &args.manifest.vars,
+            Self::History(args) => &args.manifest.vars,
+            Self::Show(args) => &args.input.vars,
+            Self::Graph(args) => &args.manifest.vars,
+            Self::State(
+                StateCommand::List(manifest)
+                | StateCommand::Show { manifest, .. }
+                | StateCommand::Pull { manifest, .. }
+                | StateCommand::Push { manifest, .. }
+                | StateCommand::Rm { manifest, .. }
+                | StateCommand::Mv { manifest, .. },
+            ) => &manifest.vars,
+            Self::Sandbox(_) | Self::Schema(_) | Self::Completions { .. } => &[],
+        }
+    }
+
     /// The manifest it was given, or the saved plan.
     pub fn input(&self) -> Option<&Path> {
         match self {

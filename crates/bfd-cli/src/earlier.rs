@@ -8,7 +8,11 @@ use bfd_core::{
     Address, Expr, Inputs, Kind, Properties, Reference, Resource, ResourceState, Secret, State,
     Value, plan::Warning,
 };
-use bfd_kinds::spec::OutputSource;
+use bfd_kinds::{
+    exchange::{self, Link, Shared},
+    spec::OutputSource,
+    stack::{AS_STORED, SSM_PARAMETERS},
+};
 use bfd_plan::Graph;
 use bfd_provider::Secrets;
 use std::collections::{BTreeMap, BTreeSet};
@@ -76,6 +80,7 @@ pub(crate) fn wanted(loaded: &Loaded, then: &State, now: &State) -> Result<Earli
             spans: BTreeMap::new(),
         });
     }
+    follow(loaded, &mut resources);
     if !unknown.is_empty() {
         return Err(CommandError::refused_with(
             format!("the secrets of then are nowhere any more: {}", unknown.join(", ")),
@@ -85,6 +90,31 @@ pub(crate) fn wanted(loaded: &Loaded, then: &State, now: &State) -> Result<Earli
     let graph =
         Graph::build(resources).map_err(|problems| in_manifest(&loaded.manifest, problems))?;
     Ok(Earlier { graph, warnings })
+}
+
+/// What stacks read from Parameter Store is as it was once who makes it is: they come after it, and
+/// take it over again.
+fn follow(loaded: &Loaded, resources: &mut [Resource]) {
+    let spec = |kind: &Kind| bfd_kinds::all().iter().find(|it| it.name == kind.as_str()).copied();
+    let all = resources.iter().map(|resource| (&resource.address, &resource.inputs));
+    let exchanges = exchange::of(all, spec, &loaded.manifest.environment);
+    let mut makers: BTreeMap<Address, BTreeSet<Address>> = BTreeMap::new();
+    for Link { from, to, shared } in exchange::links(&exchanges) {
+        if matches!(shared, Shared::Parameter(_)) {
+            makers.entry(from).or_default().insert(to);
+        }
+    }
+    for resource in resources {
+        let Some(makers) = makers.get(&resource.address) else { continue };
+        if !resource.inputs.contains_key(SSM_PARAMETERS) {
+            continue;
+        }
+        resource.inputs.insert(SSM_PARAMETERS.to_owned(), AS_STORED.into());
+        for maker in makers {
+            bfd_kinds::stack::follow(&mut resource.inputs, maker);
+            resource.depends_on.insert(maker.clone());
+        }
+    }
 }
 
 fn as_recorded(inputs: &Properties) -> Inputs {

@@ -30,6 +30,8 @@ use tokio_util::task::TaskTracker;
 #[derive(Debug)]
 pub struct Loaded {
     pub path: PathBuf,
+    /// The manifest as the next command has to name it, with the variables of this one.
+    pub called: String,
     pub manifest: Manifest,
     pub graph: Graph,
     pub secrets: Arc<HostSecrets>,
@@ -84,7 +86,23 @@ pub fn load(args: &ManifestArgs, secret_use: SecretUse) -> Result<Loaded, Comman
     let graph = Graph::build(manifest.resources.clone())
         .map_err(|problems| in_manifest(&manifest, problems))?;
     let store = store(&manifest);
-    Ok(Loaded { path: args.manifest.clone(), manifest, graph, secrets, store, work_tree })
+    let called = called(&args.manifest, &args.vars);
+    Ok(Loaded { path: args.manifest.clone(), called, manifest, graph, secrets, store, work_tree })
+}
+
+/// A manifest with the variables of a command, for a shell.
+pub fn called(manifest: &Path, vars: &[(String, String)]) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "_./:@%+,=-".contains(c);
+    let mut called = manifest.display().to_string();
+    for (name, value) in vars {
+        let set = format!("{name}={value}");
+        if set.chars().all(is_plain) {
+            called.extend([" --var ", &set]);
+        } else {
+            called.extend([" --var '", &set.replace('\'', "'\\''"), "'"]);
+        }
+    }
+    called
 }
 
 /// Locks that are being let go of.
@@ -173,7 +191,7 @@ pub async fn refuse_run_beside(loaded: &Loaded, seen: &Snapshot) -> Result<(), C
 
 /// One line about a run that is open: it is under way, or its process died.
 pub async fn about(loaded: &Loaded, open: &Unfinished) -> Result<String, CommandError> {
-    let (header, path) = (&open.header, loaded.path.display());
+    let (header, path) = (&open.header, &loaded.called);
     Ok(match loaded.store.holder().await? {
         Some(holder) => format!(
             "process {} of {} is {} right now (`{}`, since {}); `bfd show {path} --run` \
@@ -250,6 +268,16 @@ mod tests {
         let args = ManifestArgs { manifest: path, vars: Vec::new() };
         let loaded = load(&args, secret_use).unwrap();
         loaded.secrets.redact(&format!("health check `{PLANTED}`"))
+    }
+
+    #[test]
+    fn the_next_command_has_the_variables_of_this_one() {
+        let vars = [("release", "../cdk.out"), ("who", "Ann's")];
+        let vars = vars.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        assert_eq!(
+            called(Path::new("dev.toml"), &vars),
+            r"dev.toml --var release=../cdk.out --var 'who=Ann'\''s'"
+        );
     }
 
     #[test]

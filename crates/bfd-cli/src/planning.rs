@@ -72,7 +72,7 @@ pub async fn plan(
     let manifest = &loaded.manifest;
     check_environment(loaded, snapshot)?;
     let targets = targets(loaded, graph, snapshot, scope.targets)?;
-    let path = loaded.path.display().to_string();
+    let path = loaded.called.clone();
     let decide = |observation: Option<&Observation>| {
         let input = PlanInput {
             environment: &manifest.environment,
@@ -376,7 +376,7 @@ fn targets(
     if !unknown.is_empty() {
         return Err(CommandError::refused_with(
             format!("no such target: {}", unknown.join(", ")),
-            format!("`bfd graph {}` lists the addresses", loaded.path.display()),
+            format!("`bfd graph {}` lists the addresses", loaded.called),
         ));
     }
     let mut found = graph.closure(&declared).unwrap_or_default();

@@ -126,7 +126,7 @@ pub async fn lock_and_recover(
     if options.confirmed {
         screen.say(&format!("{says}; {does}\n"));
     } else if !screen.can_ask() {
-        let help = format!("`bfd recover {}` finishes it, or `--yes`", loaded.path.display());
+        let help = format!("`bfd recover {}` finishes it, or `--yes`", loaded.called);
         return Err(CommandError::refused_with(says, help));
     } else if !screen.confirmed(&format!("{says}. {question} Only `yes` is a yes: "), "yes") {
         screen.say("nothing was changed\n");

@@ -3,7 +3,7 @@ use crate::{
     commands,
     connect::connect,
     exit::{CommandError, Exit, help_after_a_bug},
-    load::{SecretUse, load, locks_are_free, show},
+    load::{SecretUse, called, load, locks_are_free, show},
     saved,
     screen::Screen,
     views::Style,
@@ -53,7 +53,13 @@ async fn explained(error: CommandError, cli: &Cli) -> CommandError {
     if !matches!(error, CommandError::Store(StoreError::Unreachable { .. })) {
         return error;
     }
-    let args = ManifestArgs { manifest: manifest(cli).into(), vars: Vec::new() };
+    let Some(path) = cli.command.input() else { return error };
+    let args = match saved::read(path).ok().flatten() {
+        Some(saved) => {
+            ManifestArgs { manifest: saved.manifest, vars: saved.vars.into_iter().collect() }
+        }
+        None => ManifestArgs { manifest: path.into(), vars: cli.command.vars().to_vec() },
+    };
     // It takes nothing but the environment's account; what else is wrong has been said.
     let Ok(loaded) = load(&args, SecretUse::Ignored) else { return error };
     match connect(&loaded).await {
@@ -62,11 +68,13 @@ async fn explained(error: CommandError, cli: &Cli) -> CommandError {
     }
 }
 
-/// The path of the manifest at hand, for the next command: also when a saved plan was given.
+/// The manifest at hand with its variables, for the next command: also when a saved plan was given.
 fn manifest(cli: &Cli) -> String {
     let Some(path) = cli.command.input() else { return "MANIFEST".to_owned() };
-    let saved = saved::read(path).ok().flatten();
-    saved.map_or_else(|| path.to_owned(), |saved| saved.manifest).display().to_string()
+    match saved::read(path).ok().flatten() {
+        Some(saved) => called(&saved.manifest, &saved.vars.into_iter().collect::<Vec<_>>()),
+        None => called(path, cli.command.vars()),
+    }
 }
 
 fn log(verbose: u8, screen: Screen) {

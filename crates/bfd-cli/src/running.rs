@@ -286,7 +286,7 @@ impl Reports {
 
     fn end(&mut self, ended: &Ended, run: &str, plan: &Plan, loaded: &Loaded, screen: Screen) {
         self.screen.finish();
-        let manifest = loaded.path.display().to_string();
+        let manifest = loaded.called.clone();
         let ending = Ending {
             run,
             plan,

@@ -74,6 +74,8 @@ pub struct Content {
     pub undo: fn(&Update<'_>) -> (Undo, Option<String>),
     /// What stays when an object with these inputs is deleted, in sentences for a plan.
     pub kept: fn(inputs: &Properties) -> Vec<String>,
+    /// What is lost for good when an object with these inputs is deleted, and what to do about it.
+    pub lost_with: fn(inputs: &Properties) -> Option<(String, String)>,
     /// Why AWS would refuse to delete an object with these inputs: what it is, and what to do.
     pub undeletable: fn(inputs: &Properties) -> Option<(&'static str, &'static str)>,
     /// What an update takes away for good, each as a message and what to do about it.

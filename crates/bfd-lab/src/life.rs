@@ -473,6 +473,7 @@ impl Project {
         let graph = Graph::build(manifest.resources.clone()).map_err(|all| format!("{all:?}"))?;
         Ok(Loaded {
             path: self.manifest.clone(),
+            called: self.manifest.display().to_string(),
             manifest,
             graph,
             // The provider has its own; nothing asks these.

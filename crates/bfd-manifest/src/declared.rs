@@ -89,7 +89,11 @@ impl Index {
 
 /// The header under which a resource is declared.
 pub(crate) fn header(spec: &KindSpec, name: &str) -> String {
-    if spec.singleton { format!("[{}]", spec.name) } else { format!("[{}.{name}]", spec.name) }
+    match name {
+        _ if spec.singleton => format!("[{}]", spec.name),
+        name if name.contains('/') => format!("[{}.\"{name}\"]", spec.name),
+        name => format!("[{}.{name}]", spec.name),
+    }
 }
 
 /// Finds every resource, and everything that is none.

@@ -100,7 +100,7 @@ pub(crate) const STATE: Section = Section {
         Field::new(
             "bucket",
             Type::Name { min: 3, max: 63, pattern: BUCKET },
-            "For `s3`: the bucket. It exists already, and should keep versions.",
+            "For `s3`: the bucket. `bfd bootstrap` makes it; one that exists should keep versions.",
         ),
         Field::new(
             "prefix",

@@ -201,10 +201,7 @@ fn state(
     if is_s3 {
         if provider == ProviderKind::Sandbox {
             let problem = Problem::error("manifest::sandbox_state", "state of a sandbox in S3")
-                .at(
-                    place("backend"),
-                    "the sandbox has no buckets, and its world is on this machine",
-                )
+                .at(place("backend"), "the sandbox's world is on this machine alone")
                 .help("leave it out: state is then kept in `.bfd/<name>` beside the manifest");
             problems.push(problem);
         }

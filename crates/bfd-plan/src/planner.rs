@@ -554,10 +554,15 @@ impl<'a> Planner<'a> {
 
     /// What stays of the object that the last change deletes.
     fn kept(&mut self, spec: &KindSpec, prior: &Properties) {
-        let kept = spec.content.map(|content| (content.kept)(prior));
-        if let Some(change) = self.changes.last_mut() {
-            change.notes.extend(kept.into_iter().flatten());
-        }
+        let Some(content) = spec.content else { return };
+        let Some(change) = self.changes.last_mut() else { return };
+        change.notes.extend((content.kept)(prior));
+        let address = Some(change.address.clone());
+        self.warnings.extend((content.lost_with)(prior).map(|(message, help)| Warning {
+            address,
+            message,
+            help: Some(help),
+        }));
     }
 
     /// What the last change does within its object, of which both sides are known.

@@ -2,6 +2,7 @@
 
 use bfd_tests::{AwsCli, Project, exit};
 
+use crate::history::runs;
 use crate::world::changes;
 
 const MANIFEST: &str = r#"[environment]
@@ -200,6 +201,14 @@ fn reads_what_is_stored(project: &Project, value: &dyn Fn(&str) -> String, put: 
     let plan = project.plan_json();
     let changed = ["update parameter.echo", "update stack.other", "update stack.reader"];
     assert_eq!(changes(&plan), changed);
+    project.apply().run().succeeds();
+    assert_eq!([value("/data/reader"), value("/data/other")], ["good evening"; 2]);
+    project.has_no_changes();
+
+    // The way back carries it as well.
+    let first = runs(project).pop().expect("a first run");
+    project.bfd("rollback").args(["--to", &first, "--yes"]).run().succeeds();
+    assert_eq!([value("/data/reader"), value("/data/other")], ["good morning"; 2]);
     project.apply().run().succeeds();
     assert_eq!([value("/data/reader"), value("/data/other")], ["good evening"; 2]);
     project.has_no_changes();

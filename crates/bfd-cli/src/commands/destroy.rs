@@ -98,6 +98,6 @@ fn refuse_unapplied(loaded: &Loaded, state: &State) -> Result<(), CommandError> 
     }
     Err(CommandError::refused_with(
         format!("`retain` is not applied yet: {}", unapplied.join(", ")),
-        format!("`bfd apply {}` first, so that what shall stay is recorded", loaded.path.display()),
+        format!("`bfd apply {}` first, so that what shall stay is recorded", loaded.called),
     ))
 }

@@ -23,7 +23,7 @@ pub(super) async fn run(args: &RecoverArgs, screen: Screen) -> Result<Exit, Comm
     planning::check_same(&loaded, &open.plan.environment)?;
     if args.abandon {
         bfd_apply::abandon(&mut *guard).await?;
-        let (run, path) = (&open.header.run, loaded.path.display());
+        let (run, path) = (&open.header.run, &loaded.called);
         screen
             .data(&format!("run {run} is closed as it is; `bfd plan {path}` shows what differs\n"));
         return Ok(Exit::Done);
@@ -31,7 +31,7 @@ pub(super) async fn run(args: &RecoverArgs, screen: Screen) -> Result<Exit, Comm
     let leftover = if args.back { Leftover::RollBack } else { Leftover::Finish };
     let pivoted = resuming::check(&open, leftover, &loaded)?;
     if args.back && pivoted {
-        let path = loaded.path.display();
+        let path = &loaded.called;
         return Err(CommandError::refused_with(
             "there is no way back: everything declared is live, and the old is being deleted",
             format!("`bfd recover {path}` finishes the run"),

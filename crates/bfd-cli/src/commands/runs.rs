@@ -76,10 +76,10 @@ pub(super) async fn one(
     };
     let name = &loaded.manifest.environment.name;
     let Some(told) = told else {
-        let help = format!("`bfd apply {}` makes the first", loaded.path.display());
+        let help = format!("`bfd apply {}` makes the first", loaded.called);
         return Err(CommandError::refused_with(format!("no run of {name} is recorded"), help));
     };
-    let manifest = loaded.path.display().to_string();
+    let manifest = loaded.called.clone();
     let text = match format {
         ShowFormat::Text => run::text(&told, &manifest, &screen.stdout_style()),
         ShowFormat::Json => run::json(&told),
@@ -100,7 +100,7 @@ pub(super) async fn after(
     wanted: &str,
 ) -> Result<(State, BTreeSet<Address>), CommandError> {
     let ids = loaded.store.finished().await?;
-    let path = loaded.path.display().to_string();
+    let path = loaded.called.clone();
     if wanted.is_empty() {
         let help = format!("`bfd history {path}` lists them");
         return Err(CommandError::refused_with("which run is not said", help));
@@ -147,7 +147,7 @@ async fn find(
     {
         ids.insert(0, open.header.run.clone());
     }
-    let found = choose(&wanted, &ids, &loaded.path.display().to_string())?;
+    let found = choose(&wanted, &ids, &loaded.called.clone())?;
     match open {
         Ok(Some(open)) if open.header.run == found => Ok(Some(open)),
         _ => ended(loaded, found).await,

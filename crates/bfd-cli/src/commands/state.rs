@@ -250,7 +250,7 @@ fn opened(
             "an earlier run did not finish",
             format!(
                 "finish it first: `bfd recover {path}`; `bfd show {path} --run` shows it",
-                path = loaded.path.display()
+                path = loaded.called
             ),
         ));
     }
@@ -262,6 +262,6 @@ fn opened(
 fn not_recorded(loaded: &Loaded, address: &Address) -> CommandError {
     CommandError::refused_with(
         format!("`{address}` is not recorded"),
-        format!("`bfd state list {}` lists what is", loaded.path.display()),
+        format!("`bfd state list {}` lists what is", loaded.called),
     )
 }

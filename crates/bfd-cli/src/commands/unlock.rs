@@ -22,12 +22,12 @@ pub(super) async fn run(args: &UnlockArgs, screen: Screen) -> Result<Exit, Comma
             holder.process, holder.who
         ));
         if let Some(open) = loaded.store.unfinished().await? {
-            let (path, run) = (loaded.path.display(), &open.header.run);
+            let (path, run) = (&loaded.called, &open.header.run);
             screen.say(&format!("run {run} is open: `bfd recover {path}` finishes it\n"));
         }
         return Ok(Exit::Done);
     }
-    screen.say(&explain(&lease, &loaded.path.display().to_string()));
+    screen.say(&explain(&lease, &loaded.called.clone()));
     Ok(Exit::Locked)
 }
 

@@ -11,11 +11,19 @@ use bfd_core::{
     Expr, Inputs, Properties, Secret, Value,
     plan::{Action, Undo},
 };
-use bfd_template::{Difference, ResourceDiff, TemplateDiff, Weight};
+use bfd_template::{Difference, ResourceDiff, Template, TemplateDiff, Weight};
 use std::collections::{BTreeMap, BTreeSet};
 
-pub(super) const CONTENT: Content =
-    Content { keep, hidden, open_outputs, undo: undo_of_update, kept, undeletable, losses };
+pub(super) const CONTENT: Content = Content {
+    keep,
+    hidden,
+    open_outputs,
+    undo: undo_of_update,
+    kept: kept_by_anything,
+    lost_with,
+    undeletable,
+    losses,
+};
 
 /// What an update changes of the resources; nothing where a side has no template to read.
 pub fn difference(prior: &Properties, inputs: &Inputs) -> Option<TemplateDiff> {
@@ -117,6 +125,45 @@ fn lost(resources: Option<Vec<ResourceDiff>>) -> Vec<ResourceDiff> {
         matches!(resource.weight, Weight::StatefulDeleted | Weight::StatefulReplaced)
     };
     resources.unwrap_or_default().into_iter().filter(is_lost).collect()
+}
+
+/// What a deletion of the stack takes out of it.
+fn leaving(inputs: &Properties) -> Vec<ResourceDiff> {
+    let retained = match Retain::of(inputs) {
+        Retain::Stack => return Vec::new(),
+        Retain::Resources(names) => names,
+        Retain::Nothing => BTreeSet::new(),
+    };
+    let Some(side) = Side::present(inputs) else { return Vec::new() };
+    let empty = Template::parse("Resources: {}").expect("a template of nothing");
+    let nothing = (&empty, &bfd_template::Context::default());
+    let mut resources = Difference::of(side.as_pair(), nothing).resources;
+    resources.retain(|resource| !retained.contains(&resource.logical));
+    resources
+}
+
+/// What outlives the stack: by `retain`, and by its own template.
+fn kept_by_anything(inputs: &Properties) -> Vec<String> {
+    let mut all = kept(inputs);
+    let by_template = leaving(inputs).into_iter().filter(|resource| resource.kept);
+    all.extend(by_template.map(|resource| {
+        let ResourceDiff { logical, type_name, .. } = resource;
+        format!("`{logical}` ({type_name}) leaves the stack and is kept, by its `DeletionPolicy`")
+    }));
+    all
+}
+
+fn lost_with(inputs: &Properties) -> Option<(String, String)> {
+    let lost = leaving(inputs).into_iter().filter(|it| it.weight == Weight::StatefulDeleted);
+    let lost: Vec<String> =
+        lost.map(|resource| format!("`{}` ({})", resource.logical, resource.type_name)).collect();
+    let verb = if lost.len() == 1 { "is" } else { "are" };
+    (!lost.is_empty()).then(|| {
+        (
+            format!("{} {verb} deleted, with what is stored", lost.join(", ")),
+            "to keep some of it, apply `retain = [\"NAME\"]` to the stack first".to_owned(),
+        )
+    })
 }
 
 /// A stack that is only forgotten needs no deletion.

@@ -152,9 +152,19 @@ fn what_stays_is_in_the_template_and_is_told() {
         (content().kept)(&recorded),
         [
             "`Bucket` (AWS::S3::Bucket) leaves the stack and is kept",
-            "`Table` (AWS::DynamoDB::Table) leaves the stack and is kept"
+            "`Table` (AWS::DynamoDB::Table) leaves the stack and is kept",
+            "`Kept` (AWS::S3::Bucket) leaves the stack and is kept, by its `DeletionPolicy`"
         ]
     );
+    assert_eq!((content().lost_with)(&recorded), None, "the topic holds nothing");
+    let all = Properties::from([("template".to_owned(), json!(TEMPLATE))]);
+    let (lost, _) = (content().lost_with)(&all).expect("a loss");
+    assert_eq!(
+        lost,
+        "`Bucket` (AWS::S3::Bucket), `Table` (AWS::DynamoDB::Table) are deleted, with what is stored"
+    );
+    let forgotten = all.into_iter().chain([("retain".to_owned(), json!(true))]).collect();
+    assert_eq!((content().lost_with)(&forgotten), None, "it stays as it is");
     assert_eq!(of(json!(true)).value()["retain"], json!(true));
     assert_eq!(of(json!(false)).value().get("retain"), None);
     let unknown = of(json!(["Tabel"]));
