@@ -158,9 +158,9 @@ fn what_stays_is_in_the_template_and_is_told() {
     );
     assert_eq!((content().lost_with)(&recorded), None, "the topic holds nothing");
     let all = Properties::from([("template".to_owned(), json!(TEMPLATE))]);
-    let (lost, _) = (content().lost_with)(&all).expect("a loss");
+    let (gone, _) = (content().lost_with)(&all).expect("a loss");
     assert_eq!(
-        lost,
+        gone,
         "`Bucket` (AWS::S3::Bucket), `Table` (AWS::DynamoDB::Table) are deleted, with what is stored"
     );
     let forgotten = all.into_iter().chain([("retain".to_owned(), json!(true))]).collect();
