@@ -10,7 +10,9 @@ use aws_credential_types::{
     Credentials,
     provider::{self, ProvideCredentials, SharedCredentialsProvider, error::CredentialsError},
 };
-use aws_sdk_sts::types::Credentials as Assumed;
+use aws_sdk_sts::{
+    operation::assume_role::builders::AssumeRoleFluentBuilder, types::Credentials as Assumed,
+};
 use bfd_core::{Properties, Value};
 use bfd_provider::{ErrorClass, ProviderError};
 use std::{
@@ -154,10 +156,13 @@ fn is_denied(refused: &ProviderError) -> bool {
         || error::code(refused).is_some_and(|code| code == "AccessDenied")
 }
 
+fn request(sts: &aws_sdk_sts::Client, role: &Role) -> AssumeRoleFluentBuilder {
+    let request = sts.assume_role().role_arn(&role.arn).role_session_name(SESSION);
+    request.set_external_id(role.external_id.clone())
+}
+
 async fn assume(aws: &Aws, role: &Role) -> Result<Assumed, ProviderError> {
-    let request = aws.sts.assume_role().role_arn(&role.arn).role_session_name(SESSION);
-    let request = request.set_external_id(role.external_id.clone());
-    let answer = aws.call(OPERATION, request.send()).await?;
+    let answer = aws.call(OPERATION, request(&aws.sts, role).send()).await?;
     answer.credentials.ok_or_else(|| {
         let why = "STS answered without credentials";
         ProviderError::new(OPERATION, ErrorClass::ServiceInternalError, why)
@@ -189,10 +194,7 @@ impl ProvideCredentials for Assuming {
             let assumed = if let Some(first) = first {
                 first
             } else {
-                let request = self.sts.assume_role().role_arn(&self.role.arn);
-                let request = request.role_session_name(SESSION);
-                let request = request.set_external_id(self.role.external_id.clone());
-                let answer = Box::pin(request.send()).await;
+                let answer = Box::pin(request(&self.sts, &self.role).send()).await;
                 let answer = answer.map_err(CredentialsError::provider_error)?;
                 answer.credentials.ok_or_else(|| {
                     CredentialsError::provider_error("STS answered without credentials")

@@ -70,46 +70,34 @@ pub enum Command {
 }
 
 impl Command {
-    /// The variables it was given.
-    pub fn vars(&self) -> &[(String, String)] {
-        match self {
-            Self::Validate(args) | Self::Status(args) => &args.vars,
-            Self::Unlock(args) => &args.manifest.vars,
-            Self::Bootstrap(args) => &args.manifest.vars,
-            Self::Plan(args) => &args.manifest.vars,
-            Self::Apply(args) => &args.input.vars,
-            Self::Destroy(args) => &args.manifest.vars,
-            Self::Recover(args) => &args.manifest.vars,
-            Self::Rollback(args) => &args.manifest.vars,
-            Self::History(args) => &args.manifest.vars,
-            Self::Show(args) => &args.input.vars,
-            Self::Graph(args) => &args.manifest.vars,
-            Self::State(
-                StateCommand::List(manifest)
-                | StateCommand::Show { manifest, .. }
-                | StateCommand::Pull { manifest, .. }
-                | StateCommand::Push { manifest, .. }
-                | StateCommand::Rm { manifest, .. }
-                | StateCommand::Mv { manifest, .. },
-            ) => &manifest.vars,
-            Self::Sandbox(_) | Self::Schema(_) | Self::Completions { .. } => &[],
-        }
-    }
-
     /// The manifest it was given, or the saved plan.
     pub fn input(&self) -> Option<&Path> {
-        match self {
-            Self::Validate(args) | Self::Status(args) => Some(&args.manifest),
-            Self::Unlock(args) => Some(&args.manifest.manifest),
-            Self::Bootstrap(args) => Some(&args.manifest.manifest),
-            Self::Plan(args) => Some(&args.manifest.manifest),
-            Self::Apply(args) => Some(&args.input.path),
-            Self::Destroy(args) => Some(&args.manifest.manifest),
-            Self::Recover(args) => Some(&args.manifest.manifest),
-            Self::Rollback(args) => Some(&args.manifest.manifest),
-            Self::History(args) => Some(&args.manifest.manifest),
-            Self::Show(args) => Some(&args.input.path),
-            Self::Graph(args) => Some(&args.manifest.manifest),
+        self.asked().map(|(input, _)| input)
+    }
+
+    /// The variables it was given.
+    pub fn vars(&self) -> &[(String, String)] {
+        self.asked().map(|(_, vars)| vars).unwrap_or_default()
+    }
+
+    fn asked(&self) -> Option<(&Path, &[(String, String)])> {
+        let args = match self {
+            Self::Apply(ApplyArgs { input, .. }) | Self::Show(ShowArgs { input, .. }) => {
+                return Some((&input.path, &input.vars));
+            }
+            Self::Sandbox(
+                SandboxCommand::Serve { manifest, .. } | SandboxCommand::Reset { manifest },
+            ) => return Some((manifest, &[])),
+            Self::Schema(_) | Self::Completions { .. } => return None,
+            Self::Validate(args) | Self::Status(args) => args,
+            Self::Bootstrap(args) => &args.manifest,
+            Self::Plan(args) => &args.manifest,
+            Self::Destroy(args) => &args.manifest,
+            Self::Recover(args) => &args.manifest,
+            Self::Rollback(args) => &args.manifest,
+            Self::History(args) => &args.manifest,
+            Self::Graph(args) => &args.manifest,
+            Self::Unlock(args) => &args.manifest,
             Self::State(
                 StateCommand::List(manifest)
                 | StateCommand::Show { manifest, .. }
@@ -117,12 +105,9 @@ impl Command {
                 | StateCommand::Push { manifest, .. }
                 | StateCommand::Rm { manifest, .. }
                 | StateCommand::Mv { manifest, .. },
-            ) => Some(&manifest.manifest),
-            Self::Sandbox(
-                SandboxCommand::Serve { manifest, .. } | SandboxCommand::Reset { manifest },
-            ) => Some(manifest),
-            Self::Schema(_) | Self::Completions { .. } => None,
-        }
+            ) => manifest,
+        };
+        Some((&args.manifest, &args.vars))
     }
 }
 
