@@ -55,14 +55,14 @@ impl ResourceDiff {
     /// that are not in the table, and of nested stacks, that is not known.
     pub fn is_undone_in_place(&self) -> bool {
         match self.effect {
-            Effect::Create | Effect::None => true,
+            Effect::None => true,
             Effect::Update if self.metadata_only => true,
             Effect::Update => {
                 create_only::of(&self.type_name).is_some()
                     && self.type_name != "AWS::CloudFormation::Stack"
                     && self.properties.iter().all(|property| property.replaces == Replaces::No)
             }
-            Effect::MayReplace | Effect::Replacement | Effect::Delete => false,
+            Effect::Create | Effect::MayReplace | Effect::Replacement | Effect::Delete => false,
         }
     }
 }

@@ -100,12 +100,23 @@ fn open_outputs(inputs: &Inputs) -> Option<BTreeSet<String>> {
     Some(side.template.outputs().into_iter().map(|output| output.name).collect())
 }
 
+/// Why an undo is not exact where nothing but new resources stand in its way.
+const ADDED: &str = "what was added goes in CloudFormation's own time, once the rest is back";
+
 fn undo_of_update(update: &Update<'_>) -> (Undo, Option<String>) {
     let (undo, why) = undo(Action::Update, update.fields);
     let resources = difference(update.prior, update.inputs).map(|it| it.resources);
     let in_place = |all: &Vec<ResourceDiff>| all.iter().all(ResourceDiff::is_undone_in_place);
-    if why == Some(REPLACED) && resources.as_ref().is_some_and(in_place) {
-        return (Undo::Exact, None);
+    let at_most_added = |all: &Vec<ResourceDiff>| {
+        let is_added = |it: &ResourceDiff| it.effect == bfd_template::Effect::Create;
+        all.iter().all(|it| is_added(it) || it.is_undone_in_place())
+    };
+    match &resources {
+        Some(all) if why == Some(REPLACED) && in_place(all) => return (Undo::Exact, None),
+        Some(all) if why == Some(REPLACED) && at_most_added(all) => {
+            return (Undo::Approximate, Some(ADDED.to_owned()));
+        }
+        _ => {}
     }
     let lost: Vec<String> = lost(resources)
         .iter()

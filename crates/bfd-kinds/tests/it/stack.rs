@@ -195,8 +195,8 @@ fn what_changes_in_place_is_undone_exactly() {
     let parameter = |value: &str| template("AWS::SSM::Parameter", "Value", value);
     assert_eq!(undo(&parameter("a"), &parameter("b")), Undo::Exact);
     let more = format!("{}  B: {{Type: AWS::SNS::Topic}}\n", parameter("a"));
-    assert_eq!(undo(&parameter("a"), &more), Undo::Exact, "what is made goes again");
-    // Another object, or nobody knows.
+    // What is made goes again, but not at once; another object, or nobody knows.
+    assert_eq!(undo(&parameter("a"), &more), Undo::Approximate);
     assert_eq!(undo(&more, &parameter("a")), Undo::Approximate);
     let name = |value: &str| template("AWS::SSM::Parameter", "Name", value);
     assert_eq!(undo(&name("/a"), &name("/b")), Undo::Approximate);
