@@ -154,7 +154,7 @@ async fn tags_that_were_never_declared_are_somebodys() {
     let theirs = aws_sdk_cloudformation::types::Tag::builder().key("Cost").value("42").build();
     let create = world.cloudformation().create_stack().stack_name("first");
     create.template_body(TEMPLATE).tags(theirs).send().await.unwrap();
-    tokio::time::sleep(std::time::Duration::from_mins(1)).await;
+    world.at_rest("first").await;
     let tagged = |tags: &Value| json!({ "name": "first", "template": TEMPLATE, "tags": tags });
     let untagged = tagged(&json!({}));
     let there = world.find(AT, &untagged).await.unwrap().object;

@@ -5,7 +5,6 @@ use aws_sdk_cloudformation::types::{ChangeSetType, Parameter};
 use bfd_core::Value;
 use bfd_provider::{Context, ErrorClass, Provider, Token};
 use serde_json::json;
-use std::time::Duration;
 
 const AT: &str = "stack.config";
 const NAME: &str = "config";
@@ -68,7 +67,7 @@ async fn rollback_complete_is_deleted_and_created_anew() {
     world.sandbox.fail_resource(NAME, "Second", "no capacity");
     let request = world.cloudformation().create_stack().stack_name(NAME).template_body(TEMPLATE);
     request.parameters(given("x")).send().await.unwrap();
-    tokio::time::sleep(Duration::from_mins(2)).await;
+    world.at_rest(NAME).await;
     assert_eq!(status(&world).await, "ROLLBACK_COMPLETE");
     let told = remark(&world).await;
     assert!(told.contains("ROLLBACK_COMPLETE") && told.contains("created anew"), "{told}");
@@ -133,7 +132,7 @@ async fn an_operation_of_somebody_else_is_waited_for() {
     let changed = world.update(AT, &made, &stack("ours")).await.unwrap();
 
     // It may still be cleaning up.
-    tokio::time::sleep(Duration::from_mins(1)).await;
+    world.at_rest(NAME).await;
     world.assert_quiet(AT, &changed).await;
     assert_eq!(world.value_of("/states/second").await.as_deref(), Some("ours"));
 }

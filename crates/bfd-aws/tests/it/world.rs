@@ -188,6 +188,18 @@ impl World {
         client!(aws_sdk_secretsmanager, self.sandbox)
     }
 
+    /// Waits until nothing runs on a stack any more, in the time of the sandbox.
+    pub(crate) async fn at_rest(&self, stack: &str) {
+        loop {
+            let read = self.cloudformation().describe_stacks().stack_name(stack).send().await;
+            let read = read.unwrap().stacks.unwrap();
+            if !read[0].stack_status().unwrap().as_str().ends_with("IN_PROGRESS") {
+                return;
+            }
+            tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+        }
+    }
+
     /// The plaintext that SSM holds now.
     pub(crate) async fn value_of(&self, name: &str) -> Option<String> {
         let answer = self.ssm().get_parameter().name(name).with_decryption(true).send().await;

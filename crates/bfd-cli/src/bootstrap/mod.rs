@@ -33,8 +33,8 @@ use written::WrittenPart;
 /// A stack to make.
 #[derive(Debug)]
 struct Part {
-    /// The name of its resource: `state`, `cdk`.
-    resource: &'static str,
+    /// The name of its resource: `state`, `cdk`, `cdk-QUALIFIER`.
+    resource: String,
     stack: String,
     template: String,
     parameters: BTreeMap<String, String>,

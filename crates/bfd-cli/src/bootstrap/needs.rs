@@ -118,7 +118,7 @@ async fn bucket(
     let mut parameters = BTreeMap::from([("BucketName".to_owned(), name.to_owned())]);
     parameters.extend(kms_key.map(|key| ("KmsKey".to_owned(), key.to_owned())));
     Ok(Answer::Make(Part {
-        resource: "state",
+        resource: "state".to_owned(),
         stack,
         template: STATE_TEMPLATE.to_owned(),
         parameters,
@@ -132,9 +132,9 @@ async fn cdk(
     provider: &AwsProvider,
     recorded: &[String],
 ) -> Result<Answer, CommandError> {
-    let stack = match qualifier {
-        CDK_QUALIFIER => CDK_STACK.to_owned(),
-        other => format!("{CDK_STACK}-{other}"),
+    let (resource, stack) = match qualifier {
+        CDK_QUALIFIER => ("cdk".to_owned(), CDK_STACK.to_owned()),
+        other => (format!("cdk-{other}"), format!("{CDK_STACK}-{other}")),
     };
     let names = BTreeSet::from([parameter.to_owned()]);
     let values = provider.parameter_values(&names, None).await?;
@@ -176,5 +176,5 @@ async fn cdk(
         parameters.insert("CloudFormationExecutionPolicies".to_owned(), all);
         parameters.insert("FileAssetsBucketKmsKeyId".to_owned(), "AWS_MANAGED_KEY".to_owned());
     }
-    Ok(Answer::Make(Part { resource: "cdk", stack, template, parameters }))
+    Ok(Answer::Make(Part { resource, stack, template, parameters }))
 }

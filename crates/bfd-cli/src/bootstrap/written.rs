@@ -91,3 +91,40 @@ fn text(of: &Manifest, region: &str, parts: &[Part]) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bfd_core::{Environment, plan::Rollback};
+    use bfd_manifest::{Backend, Guard, StateSettings};
+    use std::collections::BTreeMap;
+
+    #[test]
+    fn each_part_has_a_table_of_its_own_and_no_reference() {
+        let of = Manifest {
+            path: PathBuf::from("dev.toml"),
+            environment: Environment::default(),
+            tags: BTreeMap::from([("owner".to_owned(), "a${b}".to_owned())]),
+            provider: bfd_manifest::ProviderSettings::default(),
+            state: StateSettings { backend: Backend::Local { directory: PathBuf::new() } },
+            rollback: Rollback::default(),
+            log_lines: 0,
+            deployments: 0,
+            guard: Guard::default(),
+            assemblies: Vec::new(),
+            resources: Vec::new(),
+            sources: bfd_manifest::Sources::default(),
+            warnings: Vec::new(),
+        };
+        let part = |resource: &str| Part {
+            resource: resource.to_owned(),
+            stack: resource.to_owned(),
+            template: String::new(),
+            parameters: BTreeMap::new(),
+        };
+        let text = text(&of, "eu-west-1", &[part("cdk"), part("cdk-other")]);
+        assert_eq!(text.matches("\n[stack.cdk]\n").count(), 1, "{text}");
+        assert_eq!(text.matches("\n[stack.cdk-other]\n").count(), 1, "{text}");
+        assert!(text.contains(r#""owner" = "a$${b}""#), "{text}");
+    }
+}

@@ -80,7 +80,7 @@ pub(super) const FIELDS: &[Field] = &[
     Field::new(
         "repository_uri",
         Type::Name { min: 1, max: 512, pattern: REPOSITORY_URI },
-        "Instead of `repository`: a repository of any registry, such as `\"ghcr.io/bellyfed/web\"`. Credentials come from Docker's configuration.",
+        "Instead of `repository`: a repository of any registry, such as `\"ghcr.io/bellyfed/web\"`. Credentials come from Docker's configuration; a repository of the environment's own ECR is asked as one that is declared.",
     ),
     Field::new(
         "tag",
