@@ -16,10 +16,14 @@ def argument_parser(description):
     return parser
 
 
+class Server(ThreadingHTTPServer):
+    # Clients come by the hundred at once; of five, the default, the sixth waits a second.
+    request_queue_size = 512
+
+
 def serve(handler, port):
     """Serves until the process ends; the first line printed names the port."""
-    server = ThreadingHTTPServer(("127.0.0.1", port), handler)
-    server.daemon_threads = True
+    server = Server(("127.0.0.1", port), handler)
     print(f"listening on 127.0.0.1:{server.server_address[1]}", flush=True)
     server.serve_forever()
 
@@ -28,6 +32,8 @@ class Handler(BaseHTTPRequestHandler):
     """Hands every request, whatever its method, to `handle_request(body)`."""
 
     protocol_version = "HTTP/1.1"
+    # An answer leaves in two parts, and the second would wait 40 ms for the first's receipt.
+    disable_nagle_algorithm = True
 
     def handle_any(self):
         if "transfer-encoding" in self.headers:

@@ -1,17 +1,21 @@
-"""ministack's server, with stacks that tell what AWS's tell.
+"""ministack's server, with stacks that tell what AWS's tell, and a Docker engine it asks seldom.
 
 - DescribeStacks has the `RoleARN` of the last change that had one. ministack 1.5 takes it and
   forgets it, so every stack with a role would seem to have lost it.
 - Of a parameter that is read from Parameter Store it has the name, and the value that was read as
   `ResolvedValue`. ministack tells the value in place of the name.
+- Whether a task still runs is asked twice a second. ministack asks ten times a second, and for
+  each of them in every listing: the tasks that a hundred tests leave behind would take all of its
+  time, and every answer wait for them.
 """
 
 import functools
 import html
 import re
+import time
 
 from ministack.app import main as serve
-from ministack.services import cloudformation
+from ministack.services import cloudformation, ecs
 from ministack.services.cloudformation import changesets, handlers
 from ministack.services.cloudformation.helpers import _p as parameter
 
@@ -74,6 +78,22 @@ def described(_, body):
         return b"<StackId>" + found[1] + b"</StackId>" + role + found[2] + values
 
     return STACK.sub(told, body)
+
+
+LOOK_EVERY_SECONDS = 0.5
+looked_at = {}
+look = ecs._maybe_mark_stopped
+
+
+def look_seldom(task, docker_client=None):
+    now = time.monotonic()
+    arn = task.get("taskArn", "")
+    if now - looked_at.get(arn, 0) >= LOOK_EVERY_SECONDS:
+        looked_at[arn] = now
+        look(task, docker_client)
+
+
+ecs._maybe_mark_stopped = look_seldom
 
 
 def with_name(stack, key, value):
