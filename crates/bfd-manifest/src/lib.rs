@@ -17,6 +17,7 @@
 //! | `template`, `scope` | `${…}` in it → values and references |
 //! | `common` | `depends_on`, `adopt`, `protect` |
 //! | `resources` | inputs → the kind's canonical form |
+//! | `nested` | what stacks publish → templates of the stacks within them |
 //! | `duplicates`, `cycles` | what no single resource can know |
 //!
 //! [`schema`] and [`reference`] describe all of it, for editors and for people.
@@ -31,6 +32,7 @@ mod fields;
 mod load;
 mod manifest;
 mod nearest;
+mod nested;
 mod node;
 mod options;
 mod outside;

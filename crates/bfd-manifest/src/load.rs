@@ -58,7 +58,7 @@ pub fn load(path: &Path, options: &Options<'_>) -> Result<Manifest, Failed> {
     let settings = settings::settings(&tree, &scope, &mut problems);
     let mut checked = resources::check(&all, &scope, &mut problems);
     variables.missed(&mut problems);
-    let resources = resources::lower(&mut checked, &environment, &settings.tags, &mut problems);
+    let resources = resources::lower(&mut checked, &scope, &settings.tags, &mut problems);
     variables.secrets(&resources, &mut problems);
     cycles::find(&checked, &mut problems);
     duplicates::find(&resources, options.kinds, &mut problems);

@@ -3,6 +3,7 @@ use crate::{
     declared::Declared,
     fields::{Edge, Reader, Why},
     nearest::{did_you_mean, list},
+    nested,
     scope::Scope,
 };
 use bfd_core::{Address, Environment, Expr, Inputs, Kind, Problem, Resource, Severity, Span};
@@ -66,7 +67,7 @@ pub(crate) fn check(
 /// Adds the dependencies that only the kind knows to the edges.
 pub(crate) fn lower(
     checked: &mut [Checked],
-    environment: &Environment,
+    scope: &Scope<'_>,
     tags: &BTreeMap<String, String>,
     problems: &mut Vec<Problem>,
 ) -> Vec<Resource> {
@@ -84,7 +85,7 @@ pub(crate) fn lower(
         };
         let inputs = (one.spec.lower)(&mut Lower {
             address: &one.address,
-            environment,
+            environment: scope.environment,
             fields: one.fields.clone(),
             tags,
             others: &others,
@@ -117,7 +118,8 @@ pub(crate) fn lower(
         one.edges.extend(implied);
         resources.push(resource);
     }
-    link(checked, &mut resources, environment, problems);
+    nested::read(&mut resources, scope, problems);
+    link(checked, &mut resources, scope.environment, problems);
     check_outputs(checked, &resources, problems);
     if problems.iter().all(|problem| problem.severity != Severity::Error) {
         resources.sort_by(|a, b| a.address.cmp(&b.address));

@@ -5,10 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::compare::{Change, compare};
+use crate::compare::{Change, canonical_text, compare};
 use crate::create_only;
 use crate::effects::{Effect, Replaces, replaces};
 use crate::mask::Mask;
+use crate::nested;
 use crate::path::Path;
 use crate::resolve::Context;
 use crate::template::{Template, members};
@@ -32,7 +33,7 @@ pub struct TemplateDiff {
 /// A resource that changes.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ResourceDiff {
-    /// Its logical id.
+    /// Its logical id; behind those of the stacks that it is in, as in `Data/Bucket`.
     pub logical: String,
     /// Its type; the new one, when that changes.
     pub type_name: String,
@@ -45,6 +46,9 @@ pub struct ResourceDiff {
     pub metadata_only: bool,
     /// Whether the object stays when the resource leaves the stack.
     pub kept: bool,
+    /// Whether it is a stack within the stack, and what changes there is listed with it.
+    #[serde(skip)]
+    pub is_opened: bool,
     /// What changes of it, by path. Empty for one that leaves as a whole, and for one that is
     /// made, unless it says who may do or reach what.
     pub properties: Vec<PropertyDiff>,
@@ -52,15 +56,17 @@ pub struct ResourceDiff {
 
 impl ResourceDiff {
     /// Whether the way back leaves the very object that was there, with what is in it. Of types
-    /// that are not in the table, and of nested stacks, that is not known.
+    /// that are not in the table, and of stacks within that could not be opened, that is not known.
     pub fn is_undone_in_place(&self) -> bool {
         match self.effect {
             Effect::None => true,
             Effect::Update if self.metadata_only => true,
             Effect::Update => {
-                create_only::of(&self.type_name).is_some()
-                    && self.type_name != "AWS::CloudFormation::Stack"
-                    && self.properties.iter().all(|property| property.replaces == Replaces::No)
+                let is_known = match self.type_name.as_str() {
+                    nested::STACK => self.is_opened,
+                    name => create_only::of(name).is_some(),
+                };
+                is_known && self.properties.iter().all(|it| it.replaces == Replaces::No)
             }
             Effect::Create | Effect::MayReplace | Effect::Replacement | Effect::Delete => false,
         }
@@ -126,7 +132,7 @@ impl SectionDiff {
     ///
     /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/conditions-section-structure.html>
     /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/metadata-section-structure.html>
-    fn is_update(&self) -> bool {
+    pub(crate) fn is_update(&self) -> bool {
         let keys: Vec<&str> = self.path.keys().collect();
         match keys.as_slice() {
             ["Parameters", _, "NoEcho" | "Type", ..] | [] => true,
@@ -185,14 +191,20 @@ impl Difference {
     pub fn of(old: (&Template, &Context), new: (&Template, &Context)) -> TemplateDiff {
         let mask = Mask::of(&[old, new]);
         let reach = Reach::new(old, new, &mask);
-        let (old, new) = (old.0, new.0);
+        let ((old, old_context), (new, new_context)) = (old, new);
         let mut builder = Builder { old, new, mask: &mask, reach: &reach, drafts: BTreeMap::new() };
         builder.resources();
+        builder.follow_outputs(&nested::changed_outputs(
+            (old, old_context),
+            (new, new_context),
+            &reach,
+        ));
         builder.follow_replacements();
         let mut resources: Vec<ResourceDiff> = std::mem::take(&mut builder.drafts)
             .into_iter()
             .map(|(logical, draft)| builder.finish(logical, draft))
             .collect();
+        nested::open(&mut resources, (old, old_context), (new, new_context), &reach);
         resources
             .sort_by(|one, other| (one.weight, &one.logical).cmp(&(other.weight, &other.logical)));
         TemplateDiff { resources, sections: builder.sections(), parameters: reach.parameters() }
@@ -223,11 +235,14 @@ impl Draft {
             Presence::Made => Effect::Create,
             Presence::Leaves => Effect::Delete,
             Presence::Absent => Effect::None,
-            Presence::Stays => {
-                self.properties.iter().map(property_effect).max().unwrap_or(Effect::None)
-            }
+            Presence::Stays => in_place(&self.properties),
         }
     }
+}
+
+/// What changes of properties do to an object that stays in its stack.
+pub(crate) fn in_place(properties: &[PropertyDiff]) -> Effect {
+    properties.iter().map(property_effect).max().unwrap_or(Effect::None)
 }
 
 fn property_effect(property: &PropertyDiff) -> Effect {
@@ -344,45 +359,71 @@ impl Builder<'_> {
         let mut done = waiting.clone();
         while let Some(target) = waiting.pop_first() {
             for (logical, path, expression) in self.reach.references_to(&target) {
-                let is_there = self.reach.is_there(self.new.resource(logical));
-                if !is_there && !self.drafts.contains_key(logical) {
-                    continue;
-                }
-                let draft = self
-                    .drafts
-                    .entry(logical.to_owned())
-                    .or_insert_with(|| Draft { presence: Presence::Stays, properties: Vec::new() });
-                if draft.presence != Presence::Stays {
-                    continue;
-                }
                 let through = Through::Resource { name: target.clone() };
-                let listed = |property: &&mut PropertyDiff| path.is_within(&property.path);
-                match draft.properties.iter_mut().find(listed) {
-                    Some(property) if property.through.is_empty() => {}
-                    Some(property) => {
-                        property.through.push(through);
-                        property.through.sort();
-                    }
-                    None => {
-                        let type_name = self.new.resource_type(logical).unwrap_or_default();
-                        let replaces = replaces(type_name, &path).min(Replaces::Maybe);
-                        let value = Some(self.mask.value(&path, expression));
-                        draft.properties.push(PropertyDiff {
-                            path,
-                            before: value.clone(),
-                            after: value,
-                            same_value: false,
-                            through: vec![through],
-                            replaces,
-                        });
-                        draft.properties.sort_by(|one, other| one.path.cmp(&other.path));
-                    }
-                }
+                let Some(draft) = self.refer(logical, path, expression, through) else { continue };
                 if is_replaced(draft) && done.insert(logical.to_owned()) {
                     waiting.insert(logical.to_owned());
                 }
             }
         }
+    }
+
+    /// Adds what refers to an output of a nested stack that changes.
+    fn follow_outputs(&mut self, changed: &BTreeMap<String, BTreeSet<String>>) {
+        for (nested, outputs) in changed {
+            for (logical, path, expression) in self.reach.references_to(nested) {
+                let text = canonical_text(expression);
+                for output in outputs.iter().filter(|output| nested::tells(&text, output)) {
+                    let through = Through::Output { name: format!("{nested}/{output}") };
+                    self.refer(logical, path.clone(), expression, through);
+                }
+            }
+        }
+    }
+
+    /// An expression of a resource that comes to something else, written as before.
+    fn refer(
+        &mut self,
+        logical: &str,
+        path: Path,
+        expression: &Value,
+        through: Through,
+    ) -> Option<&Draft> {
+        let is_there = self.reach.is_there(self.new.resource(logical));
+        if !is_there && !self.drafts.contains_key(logical) {
+            return None;
+        }
+        let draft = self
+            .drafts
+            .entry(logical.to_owned())
+            .or_insert_with(|| Draft { presence: Presence::Stays, properties: Vec::new() });
+        if draft.presence != Presence::Stays {
+            return None;
+        }
+        let listed = |property: &&mut PropertyDiff| path.is_within(&property.path);
+        match draft.properties.iter_mut().find(listed) {
+            Some(property)
+                if property.through.is_empty() || property.through.contains(&through) => {}
+            Some(property) => {
+                property.through.push(through);
+                property.through.sort();
+            }
+            None => {
+                let type_name = self.new.resource_type(logical).unwrap_or_default();
+                let replaces = replaces(type_name, &path).min(Replaces::Maybe);
+                let value = Some(self.mask.value(&path, expression));
+                draft.properties.push(PropertyDiff {
+                    path,
+                    before: value.clone(),
+                    after: value,
+                    same_value: false,
+                    through: vec![through],
+                    replaces,
+                });
+                draft.properties.sort_by(|one, other| one.path.cmp(&other.path));
+            }
+        }
+        Some(draft)
     }
 
     fn finish(&self, logical: String, mut draft: Draft) -> ResourceDiff {
@@ -392,8 +433,6 @@ impl Builder<'_> {
         let (old, new) = (self.old.resource(&logical), self.new.resource(&logical));
         let types: Vec<&str> = [old, new].into_iter().flatten().map(type_of).collect();
         let is_metadata = types.iter().all(|name| *name == "AWS::CDK::Metadata");
-        let only_metadata =
-            |property: &PropertyDiff| property.path.keys().next() == Some("Metadata");
         let effect = draft.effect(is_metadata);
         let kept = effect == Effect::Delete && old.is_some_and(is_kept);
         let changed: Vec<&Path> = draft.properties.iter().map(|property| &property.path).collect();
@@ -408,9 +447,9 @@ impl Builder<'_> {
             type_name: types.last().copied().unwrap_or_default().to_owned(),
             effect,
             weight,
-            metadata_only: is_metadata
-                || !draft.properties.is_empty() && draft.properties.iter().all(only_metadata),
+            metadata_only: is_metadata || is_metadata_only(&draft.properties),
             kept,
+            is_opened: false,
             properties: draft.properties,
             logical,
         }
@@ -476,6 +515,11 @@ impl Builder<'_> {
         sections.sort_by(|one, other| one.path.cmp(&other.path));
         sections
     }
+}
+
+pub(crate) fn is_metadata_only(properties: &[PropertyDiff]) -> bool {
+    let is_metadata = |property: &PropertyDiff| property.path.keys().next() == Some("Metadata");
+    !properties.is_empty() && properties.iter().all(is_metadata)
 }
 
 fn type_of(resource: &Value) -> &str {

@@ -7,6 +7,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::intrinsics::call;
+use crate::nested;
 use crate::resolve::{Context, Resolver, Secrets};
 use crate::template::Template;
 
@@ -50,6 +51,9 @@ impl Template {
         let stored = named.filter(|resource| resource.type_name == "AWS::SSM::Parameter");
         gives.extend(stored.map(|resource| Shared::Parameter(resource.name)));
         gives.extend(context.stack_name.clone().map(Shared::Outputs));
+        for inner in nested::all(self, context) {
+            gives.extend(inner.template.gives(&inner.context));
+        }
         gives
     }
 
@@ -57,7 +61,11 @@ impl Template {
     pub fn may_export_more(&self, context: &Context) -> bool {
         let resolver = Resolver::new(self, context, Secrets::Unknown);
         let is_unknown = |export: &Value| resolver.text(export).is_none();
-        self.is_open() || self.outputs().iter().any(|it| it.export.as_ref().is_some_and(is_unknown))
+        self.is_open()
+            || self.outputs().iter().any(|it| it.export.as_ref().is_some_and(is_unknown))
+            || nested::all(self, context)
+                .iter()
+                .any(|inner| inner.template.may_export_more(&inner.context))
     }
 
     /// What it reads of others, as far as its name is known.
@@ -68,6 +76,7 @@ impl Template {
         let mut takes = BTreeSet::new();
         for parameter in self.parameters().values() {
             let is_known = !context.unknown.contains(&parameter.name)
+                && !context.elsewhere.contains_key(&parameter.name)
                 && !context.hidden.contains(&parameter.name);
             let name = parameter.ssm_name(&context.parameters).filter(|_| is_known);
             takes.extend(name.map(|name| Shared::Parameter(without_version(name).to_owned())));
@@ -81,7 +90,11 @@ impl Template {
                 }
             }
         }
-        reads.takes
+        let mut takes = reads.takes;
+        for inner in nested::all(self, context) {
+            takes.extend(inner.template.takes(&inner.context));
+        }
+        takes
     }
 }
 

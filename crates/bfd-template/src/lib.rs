@@ -17,6 +17,7 @@
 //! | `needs`, `names`, `outputs` | capabilities; names of objects; exports, imports, nested stacks |
 //! | `retain` | a template whose objects outlive their stack |
 //! | `exchange` | what stacks share by name: [`Template::gives`], [`Template::takes`] |
+//! | `nested` | stacks within stacks, as far as their templates are known |
 //! | `compare`, `through`, `diff` | [`Difference::between`]: two values; what reaches whom; two templates, and whether that is an update at all |
 //! | `effects`, `create_only`, `weight` | what a change does, by which table, and how grave that is |
 //! | `secrets` | which properties of objects hold secrets |
@@ -50,6 +51,7 @@ mod json;
 mod mask;
 mod names;
 mod needs;
+mod nested;
 mod node;
 mod outputs;
 mod parameters;
@@ -73,6 +75,7 @@ pub use exchange::Shared;
 pub use mask::HIDDEN;
 pub use names::NamedResource;
 pub use needs::Needs;
+pub use nested::is_kept_at;
 pub use outputs::{Import, NestedStack, Output};
 pub use parameters::Parameter;
 pub use path::{Path, Step};

@@ -116,6 +116,7 @@ fn through_text(through: &Through, width: usize) -> String {
         Through::Mapping { name } => format!("mapping {name}"),
         Through::Condition { name } => format!("condition {name}"),
         Through::Resource { name } => format!("replacement of {name}"),
+        Through::Output { name } => format!("output {name}"),
     }
 }
 

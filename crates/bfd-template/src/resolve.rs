@@ -3,6 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::sync::Arc;
 
 use serde_json::Value;
 
@@ -30,6 +31,11 @@ pub struct Context {
     /// The parameters whose values must not be shown, beside those with `NoEcho`. What stands
     /// for them in `parameters` is compared, never checked.
     pub hidden: BTreeSet<String>,
+    /// The parameters that a stack around it gives something that only AWS knows, such as the id
+    /// of a network. What stands for them is compared, never resolved.
+    pub elsewhere: BTreeMap<String, String>,
+    /// The templates of stacks within it, by where they are kept: what `TemplateURL` ends with.
+    pub nested: BTreeMap<String, Arc<Template>>,
 }
 
 /// Without the values of parameters, which may be secret.
@@ -174,6 +180,7 @@ impl<'template> Resolver<'template> {
         let is_hidden = parameter.no_echo || self.context.hidden.contains(name);
         if parameter.reads_ssm()
             || self.context.unknown.contains(name)
+            || self.context.elsewhere.contains_key(name)
             || is_hidden && self.secrets == Secrets::Unknown
         {
             return None;
@@ -181,7 +188,8 @@ impl<'template> Resolver<'template> {
         parameter.value(&self.context.parameters).map(str::to_owned)
     }
 
-    fn list(&self, value: &Value) -> Option<Vec<String>> {
+    /// The texts of a list, when all of them are known.
+    pub(crate) fn list(&self, value: &Value) -> Option<Vec<String>> {
         match (value, call(value)) {
             (Value::Array(items), _) => items.iter().map(|item| self.text(item)).collect(),
             (_, Some(("Ref", Value::String(name)))) if self.declared.get(name)?.is_list() => {

@@ -57,6 +57,8 @@ impl PartialEq for Template {
     }
 }
 
+impl Eq for Template {}
+
 impl Template {
     /// Reads a template in YAML or JSON.
     ///

@@ -43,6 +43,11 @@ pub enum Through {
         /// Its logical id.
         name: String,
     },
+    /// An output of a stack within the stack.
+    Output {
+        /// Its name, behind the logical id of the stack: `Data/Bucket`.
+        name: String,
+    },
 }
 
 /// What a dynamic reference begins with.
@@ -112,7 +117,18 @@ impl<'all> Reach<'all> {
         for (name, was) in old.0.parameters() {
             let Some(is) = declared.get(&name) else { continue };
             let (before, after) = (was.value(&old.1.parameters), is.value(&new.1.parameters));
-            let later = (old.1.unknown.contains(&name), new.1.unknown.contains(&name));
+            let elsewhere = (old.1.elsewhere.get(&name), new.1.elsewhere.get(&name));
+            let is_later = |context: &Context, elsewhere: Option<&String>| {
+                context.unknown.contains(&name) || elsewhere.is_some()
+            };
+            let mut later = (is_later(old.1, elsewhere.0), is_later(new.1, elsewhere.1));
+            if elsewhere.0.is_some() && elsewhere.0 == elsewhere.1 {
+                // Whatever it is, it is what it was.
+                later = (false, new.1.unknown.contains(&name));
+                if !later.1 {
+                    continue;
+                }
+            }
             let before = before.filter(|_| !later.0);
             let after = after.filter(|_| !later.1);
             let is_later = later.0 || later.1;

@@ -2,7 +2,7 @@
 
 use super::{TEMPLATE_LIMIT, sides};
 use crate::spec::Lower;
-use bfd_core::{Expr, Problem};
+use bfd_core::{Expr, Problem, Span};
 use bfd_template::Template;
 
 /// The name of the file that a template was read from.
@@ -34,10 +34,18 @@ pub(super) fn template(lower: &mut Lower<'_>, file: &str, text: &str, capabiliti
 
 /// Tells problems at the field, with their places in the file.
 fn report(lower: &mut Lower<'_>, file: &str, problems: &[bfd_template::Problem]) {
-    for problem in problems {
-        let place = lower.place("template");
-        lower.problems.push(told(problem).at(place, in_file(problem, file)));
-    }
+    let place = lower.place("template");
+    let all = problems.iter().map(|it| told(it).at(place.clone(), in_file(it, file)));
+    lower.problems.extend(all);
+}
+
+/// What is wrong with a template by itself, told at the place where its file is named.
+pub fn mistakes(file: &str, text: &str, place: &Span) -> Vec<Problem> {
+    let problems = match Template::parse(text) {
+        Ok(template) => template.check(),
+        Err(error) => error.problems().to_vec(),
+    };
+    problems.iter().map(|it| told(it).at(place.clone(), in_file(it, file))).collect()
 }
 
 fn told(problem: &bfd_template::Problem) -> Problem {

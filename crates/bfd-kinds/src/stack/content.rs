@@ -27,7 +27,8 @@ pub(super) const CONTENT: Content = Content {
 
 /// What an update changes of the resources; nothing where a side has no template to read.
 pub fn difference(prior: &Properties, inputs: &Inputs) -> Option<TemplateDiff> {
-    let (before, after) = (Side::present(prior)?, Side::desired(inputs)?);
+    let (mut before, mut after) = (Side::present(prior)?, Side::desired(inputs)?);
+    Side::share(&mut before, &mut after);
     Some(Difference::of(before.as_pair(), after.as_pair()))
 }
 
@@ -46,9 +47,11 @@ fn keep(desired: &mut Inputs, present: &Properties, recorded: Option<&Properties
     if let Some(role) = present.get("role_arn").filter(|role| !role.is_null()) {
         desired.entry("role_arn".to_owned()).or_insert_with(|| Expr::from(role.clone()));
     }
-    let (Some(before), Some(after)) = (Side::present(present), Side::desired(desired)) else {
+    let (Some(mut before), Some(mut after)) = (Side::present(present), Side::desired(desired))
+    else {
         return;
     };
+    Side::share(&mut before, &mut after);
     if Difference::is_update(before.as_pair(), after.as_pair()) {
         return;
     }

@@ -22,10 +22,11 @@ mod ssm;
 
 pub use ssm::{AS_STORED, SSM_PARAMETERS, follow, is_bootstrap};
 
+pub use check::mistakes;
 pub use content::difference;
 pub use drift::{Property, drifted};
-pub use published::has_template_asset;
 pub(crate) use published::{ROLE_TYPE, as_table};
+pub use published::{has_template_asset, nested};
 pub use retain::{RETAIN, Retain, Unkept, keeping};
 
 use crate::{
@@ -44,6 +45,8 @@ use bfd_template::Template;
 /// The canonical fields of what is published before, and of the role that calls CloudFormation.
 pub const ASSETS: &str = "assets";
 pub const DEPLOY_ROLE: &str = "deploy_role";
+/// The templates of the stacks within it that are among what is published, by their keys.
+pub const NESTED: &str = "nested";
 
 /// What a request of CloudFormation takes as `TemplateBody`, in bytes.
 pub const TEMPLATE_BODY_LIMIT: usize = 51_200;
@@ -233,11 +236,16 @@ const STACK: u64 = 15;
 const RESOURCE: u64 = 5;
 
 fn clock(work: &Work<'_>) -> Clock {
-    let desired = |inputs: &Inputs| {
-        resources(inputs.get("template").and_then(Expr::as_str).unwrap_or_default())
+    let desired = |inputs: &Inputs| -> u64 {
+        let nested = inputs.get(NESTED).and_then(Expr::as_map).into_iter().flatten();
+        let within = nested.filter_map(|(_, text)| text.as_str());
+        inputs.get("template").and_then(Expr::as_str).into_iter().chain(within).map(resources).sum()
     };
-    let recorded = |prior: &ResourceState| {
-        resources(prior.inputs.get("template").and_then(Value::as_str).unwrap_or_default())
+    let recorded = |prior: &ResourceState| -> u64 {
+        let nested = prior.inputs.get(NESTED).and_then(Value::as_object).into_iter().flatten();
+        let within = nested.filter_map(|(_, text)| text.as_str());
+        let own = prior.inputs.get("template").and_then(Value::as_str);
+        own.into_iter().chain(within).map(resources).sum()
     };
     let count = match work.op {
         Op::Create { inputs, .. } => desired(inputs),

@@ -1,11 +1,12 @@
 //! What a stack needs in a bucket before it is made, and who may put it there.
 
-use super::{ASSETS, DEPLOY_ROLE};
+use super::{ASSETS, DEPLOY_ROLE, NESTED, sides::Side};
 use crate::{
     patterns::{PATH, RESOURCE_NAME},
     spec::{Field, Lower, Type},
 };
 use bfd_core::{Expr, Inputs, Properties, Value};
+use bfd_template::{Context, Template, is_kept_at};
 use std::collections::BTreeMap;
 
 const ROLE: &[Field] = &[
@@ -86,12 +87,50 @@ pub fn has_template_asset(inputs: &Inputs) -> bool {
 
 /// What goes along with the template: without a change of that, nothing of it is sent.
 pub(super) fn keep(desired: &mut Inputs, present: &Properties) {
-    match present.get(ASSETS).filter(|it| !it.is_null()) {
-        Some(assets) => {
-            desired.insert(ASSETS.to_owned(), Expr::from(Value::clone(assets)));
-        }
-        None => {
-            desired.remove(ASSETS);
+    for field in [ASSETS, NESTED] {
+        match present.get(field).filter(|it| !it.is_null()) {
+            Some(there) => {
+                desired.insert(field.to_owned(), Expr::from(Value::clone(there)));
+            }
+            None => {
+                desired.remove(field);
+            }
         }
     }
+}
+
+/// Which of the files that a stack publishes are templates of stacks within it, or within those:
+/// the text of each, by its key. `read` tells the text of a path, where it can.
+pub fn nested(
+    inputs: &Inputs,
+    mut read: impl FnMut(&str) -> Option<String>,
+) -> BTreeMap<String, String> {
+    let mut found = BTreeMap::new();
+    let Some(side) = Side::desired(inputs) else { return found };
+    let assets: Vec<(&str, &str)> = inputs
+        .get(ASSETS)
+        .and_then(Expr::as_map)
+        .into_iter()
+        .flatten()
+        .filter_map(|(_, asset)| {
+            let text = |name: &str| asset.as_map()?.get(name)?.as_str();
+            (text("packaging") == Some("file")).then_some((text("key")?, text("path")?))
+        })
+        .collect();
+    let urls = |template: &Template, context: &Context| template.template_urls(context);
+    let mut waiting: Vec<String> = urls(&side.template, &side.context).into_values().collect();
+    while let Some(url) = waiting.pop() {
+        let Some((key, path)) = assets.iter().find(|(key, _)| is_kept_at(&url, key)) else {
+            continue;
+        };
+        if found.contains_key(*key) {
+            continue;
+        }
+        let Some(text) = read(path) else { continue };
+        if let Ok(template) = Template::parse(&text) {
+            waiting.extend(urls(&template, &Context::default()).into_values());
+        }
+        found.insert((*key).to_owned(), text);
+    }
+    found
 }

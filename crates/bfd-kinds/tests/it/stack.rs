@@ -223,3 +223,54 @@ fn what_aws_never_gives_back_is_no_change() {
     (content().keep)(&mut inputs, &present, None);
     assert_eq!(inputs["ssm_parameters"], "as stored 1".into(), "what is older is updated");
 }
+
+#[test]
+fn what_is_within_nested_stacks_counts_where_it_is_known() {
+    let outer = |key: &str| {
+        format!(
+            "Resources:\n  In: {{Type: AWS::CloudFormation::Stack, Properties: \
+             {{TemplateURL: 'https://s3.amazonaws.com/b/{key}'}}}}\n"
+        )
+    };
+    let queue = |name: &str, delay: u64| {
+        format!(
+            "Resources:\n  Q: {{Type: AWS::SQS::Queue, Properties: {{QueueName: {name}, DelaySeconds: {delay}}}}}\n"
+        )
+    };
+    let prior = |key: &str, text: &str| {
+        let mut prior = present(&outer(key), json!({}));
+        prior.insert("nested".to_owned(), json!({ key: text }));
+        prior
+    };
+    let wanted = |key: &str, text: &str| {
+        let mut wanted = desired(&outer(key), &json!({}));
+        wanted.insert("nested".to_owned(), Expr::Map([(key.to_owned(), text.into())].into()));
+        wanted
+    };
+    let before = prior("a.json", &queue("q", 1));
+    let undo = |wanted: &Inputs| {
+        let update = Update { prior: &before, inputs: wanted, fields: &[of_template()] };
+        ((content().undo)(&update), (content().losses)(&update))
+    };
+
+    let ((exact, _), losses) = undo(&wanted("b.json", &queue("q", 2)));
+    assert_eq!((exact, losses.len()), (Undo::Exact, 0));
+    let ((_, why), losses) = undo(&wanted("b.json", &queue("another", 1)));
+    let lost = "CloudFormation cannot restore what is stored in `In/Q` (AWS::SQS::Queue)";
+    assert_eq!((why.as_deref(), losses.len()), (Some(lost), 1));
+    // Not recorded by an earlier version: all that is known is that the template is another.
+    let (approximate, _) = (content().undo)(&Update {
+        prior: &present(&outer("a.json"), json!({})),
+        inputs: &wanted("b.json", &queue("q", 2)),
+        fields: &[of_template()],
+    });
+    assert_eq!(approximate, Undo::Approximate);
+
+    let (gone, _) = (content().lost_with)(&before).expect("a loss");
+    assert_eq!(gone, "`In/Q` (AWS::SQS::Queue) is deleted, with what is stored");
+    // Written otherwise, and kept elsewhere: no update, so that what is there stays recorded.
+    let mut turned = wanted("b.json", &format!("{}# turned\n", queue("q", 1)));
+    (content().keep)(&mut turned, &before, None);
+    assert_eq!(turned["template"].as_str(), Some(outer("a.json").as_str()));
+    assert_eq!(turned["nested"], wanted("a.json", &queue("q", 1))["nested"]);
+}

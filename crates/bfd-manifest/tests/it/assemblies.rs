@@ -75,8 +75,13 @@ fn what_is_published_is_what_the_template_refers_to() {
     assert!(code["role"].as_map().unwrap()["arn"].as_str().unwrap().contains("file-publishing"));
     // The template itself is sent, and not published.
     assert!(assets("stack.app/bellyfed-cdk-network").is_empty());
-    // That of a nested stack is.
-    assert_eq!(assets("stack.app/bellyfed-cdk-kitchen").len(), 1);
+    // That of a nested stack is, and is read with it.
+    let kitchen = assets("stack.app/bellyfed-cdk-kitchen");
+    let [stove] = kitchen.values().collect::<Vec<_>>()[..] else { panic!("{kitchen:?}") };
+    let nested = input(&manifest, "stack.app/bellyfed-cdk-kitchen", "nested").as_map().unwrap();
+    let [(key, text)] = nested.iter().collect::<Vec<_>>()[..] else { panic!("{nested:?}") };
+    assert_eq!(Some(key.as_str()), stove.as_map().unwrap()["key"].as_str());
+    assert!(text.as_str().unwrap().contains("AWS::SQS::Queue"));
 }
 
 #[test]

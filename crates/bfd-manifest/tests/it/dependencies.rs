@@ -168,8 +168,12 @@ parameters = { Url = "/shop/url" }
 "#;
 
 fn exchanging() -> World {
+    exchanging_with(EXCHANGE)
+}
+
+fn exchanging_with(body: &str) -> World {
     let topic = "Resources: {Topic: {Type: AWS::SNS::Topic, Properties: {DisplayName: ";
-    World::with(EXCHANGE)
+    World::with(body)
         .file("environments/exporting.yaml", EXPORTING)
         .file(
             "environments/imports.yaml",
@@ -227,4 +231,49 @@ fn what_two_resources_make_is_told() {
         labels,
         ["`parameter.url` makes the parameter `/url`", "`stack.config` makes the parameter `/url`"]
     );
+}
+
+/// A stack with one within it, whose template is among the files that it publishes.
+const NESTING: &str = r#"
+[stack.outer]
+name = "outer"
+template = "outer.yaml"
+
+[stack.outer.assets.inner]
+path = "inner.yaml"
+bucket = "assets"
+key = "cafe.json"
+
+[stack.outer.assets.code]
+path = "code.js"
+bucket = "assets"
+key = "beef.js"
+"#;
+
+fn nesting(inner: &str) -> World {
+    let outer = "Resources:\n  Inner:\n    Type: AWS::CloudFormation::Stack\n    Properties:\n      \
+                 TemplateURL: !Sub 'https://s3.${AWS::Region}.${AWS::URLSuffix}/assets/cafe.json'\n";
+    exchanging_with(&format!("{EXCHANGE}{NESTING}"))
+        .file("environments/outer.yaml", outer)
+        .file("environments/inner.yaml", inner)
+        .file("environments/code.js", "no template")
+}
+
+#[test]
+fn a_stack_within_a_stack_is_read_with_it() {
+    let inner = "Resources: {Topic: {Type: AWS::SNS::Topic, Properties: {DisplayName: !ImportValue shop-network-ap-southeast-1}}}";
+    let manifest = nesting(inner).good();
+
+    let nested = &resource(&manifest, "stack.outer").inputs["nested"];
+    let nested = nested.as_map().expect("templates by their keys");
+    assert_eq!(nested.keys().collect::<Vec<_>>(), ["cafe.json"]);
+    assert_eq!(nested["cafe.json"].as_str(), Some(inner));
+    // It is the inner one that imports.
+    assert_eq!(waits_for(&manifest, "stack.outer"), set(&["stack.network"]));
+}
+
+#[test]
+fn a_mistake_within_is_told_by_its_file() {
+    let said = nesting("Resources: {Topic: {Properties: {}}}").bad();
+    assert!(said.contains("inner.yaml:1"), "{said}");
 }

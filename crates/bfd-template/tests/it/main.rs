@@ -3,6 +3,7 @@
 mod checks;
 mod diff;
 mod facts;
+mod nested;
 mod parse;
 mod properties;
 

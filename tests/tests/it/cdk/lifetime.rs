@@ -24,6 +24,15 @@ fn a_cdk_application_lives_on_ministack_from_nothing_to_nothing() {
     let mut expected = each("update", &CHANGED);
     expected.insert("create bellyfed-cdk-audit".to_owned());
     assert_eq!(app.planned(), expected);
+    // A stack within a stack is opened: what changes is a queue in it, and nothing else.
+    let plan = app.project.plan_json();
+    let kitchen = list(&plan["changes"]).iter().find(|it| it["address"] == KITCHEN);
+    let [queue] = list(&kitchen.expect("a change")["resources"]) else {
+        panic!("one resource: {kitchen:#?}")
+    };
+    let logical = queue["logical_id"].as_str().expect("an id");
+    assert!(logical.ends_with("/Tickets83B11BB2"), "{logical}");
+    assert_eq!(list(&queue["properties"])[0]["path"], "Properties.VisibilityTimeout");
     app.project.apply().run().succeeds();
     app.project.has_no_changes();
     assert_eq!(app.parameter("/bellyfed-cdk/greeting"), "Good evening");
@@ -40,6 +49,8 @@ fn a_cdk_application_lives_on_ministack_from_nothing_to_nothing() {
     let parameters: Vec<_> = seen["parameters"].as_object().expect("parameters").keys().collect();
     assert_eq!(parameters, ["/cdk-bootstrap/hnb659fds/version"]);
 }
+
+const KITCHEN: &str = "stack.app/bellyfed-cdk-kitchen";
 
 /// What is another in the second release, see `tests/fixtures/cdk/app/README.md`. The template of
 /// the reader is the same: it reads a parameter of the settings.

@@ -17,7 +17,7 @@ use aws_sdk_cloudformation::types::Stack;
 use bfd_core::{Object, Observation, Observed, Owner, Value};
 use bfd_kinds::{
     json,
-    stack::{ASSETS, DEPLOY_ROLE, RETAIN, SSM_PARAMETERS},
+    stack::{ASSETS, DEPLOY_ROLE, NESTED, RETAIN, SSM_PARAMETERS},
 };
 use bfd_provider::{ProviderError, Wanted};
 use futures_util::future::try_join_all;
@@ -124,6 +124,7 @@ async fn one(
         .maybe("capabilities", capabilities(wanted, stack))
         .maybe("notification_arns", topics(wanted, stack))
         .maybe(ASSETS, unseen(wanted, ASSETS))
+        .maybe(NESTED, unseen(wanted, NESTED))
         .maybe(DEPLOY_ROLE, unseen(wanted, DEPLOY_ROLE))
         .maybe(RETAIN, unseen(wanted, RETAIN))
         .with("termination_protection", stack.enable_termination_protection.unwrap_or(false))

@@ -40,7 +40,10 @@ pub(crate) fn other_fields<'a>(
     if within.is_none() {
         return Cow::Borrowed(&change.fields);
     }
-    let others = change.fields.iter().filter(|field| !is_template(field) && !is_asset(field));
+    let is_listed = |field: &FieldChange| {
+        is_template(field) || is_asset(field) || field.path.starts_with("nested.")
+    };
+    let others = change.fields.iter().filter(|field| !is_listed(field));
     Cow::Owned(others.cloned().chain(published(change)).collect())
 }
 
@@ -208,6 +211,8 @@ fn through(through: &Through, becomes: &str) -> String {
             };
             if before.as_deref() == Some(HIDDEN) && after.as_deref() == Some(HIDDEN) {
                 format!("parameter {name} (secret changes)")
+            } else if before.is_none() && after.is_none() {
+                format!("parameter {name} (known after apply)")
             } else {
                 format!("parameter {name} ({} {becomes} {})", value(before), value(after))
             }
@@ -215,6 +220,7 @@ fn through(through: &Through, becomes: &str) -> String {
         Through::Mapping { name } => format!("mapping {name}"),
         Through::Condition { name } => format!("condition {name}"),
         Through::Resource { name } => format!("another {name}"),
+        Through::Output { name } => format!("output {name}"),
     };
     visible(&said).into_owned()
 }

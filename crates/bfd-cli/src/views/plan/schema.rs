@@ -96,7 +96,7 @@ fn through() -> Value {
             "type": "object",
             "required": ["by", "name"],
             "properties": {
-                "by": { "enum": ["parameter", "mapping", "condition", "resource"] },
+                "by": { "enum": ["parameter", "mapping", "condition", "resource", "output"] },
                 "name": { "type": "string" },
                 "before": { "type": ["string", "null"], "description": "Of a parameter; `null`: not known yet." },
                 "after": { "type": ["string", "null"], "description": "Of a parameter; `null`: not known yet." }
@@ -111,7 +111,7 @@ fn resource() -> Value {
         "type": "object",
         "required": ["logical_id", "type", "action", "replacement", "weight", "properties"],
         "properties": {
-            "logical_id": { "type": "string" },
+            "logical_id": { "type": "string", "description": "Behind those of the stacks that it is within: `Nested/Role`." },
             "type": { "type": "string", "description": "Such as `AWS::DynamoDB::Table`." },
             "action": {
                 "enum": ["create", "update", "replace", "delete", "none"],
