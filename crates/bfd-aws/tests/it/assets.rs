@@ -1,6 +1,7 @@
 //! What stacks have in buckets, and the roles that some calls are made with.
 
 use crate::world::{World, address, context, properties};
+use bfd_aws::Asked;
 use bfd_core::Value;
 use bfd_provider::{Context, ErrorClass, Provider, Token};
 use serde_json::json;
@@ -193,18 +194,69 @@ async fn a_bucket_that_is_not_there_is_told_with_what_makes_it() {
 async fn a_template_that_is_too_large_for_a_request_is_read_from_its_asset() {
     let world = world().await;
     let directory = tempfile::tempdir().unwrap();
-    let large = format!("{TEMPLATE}\n#{}\n", "x".repeat(51_200));
-    let path = directory.path().join("large.yaml");
-    fs::write(&path, &large).unwrap();
-    let mut asset = asset(&path, "file", "large.yaml");
-    asset["template"] = json!(true);
-    let mut inputs = stack("first", &asset);
-    inputs["template"] = json!(large);
+    let inputs = large(directory.path(), "");
 
     let made = world.create(AT, &inputs).await.unwrap();
 
-    assert_eq!(read(&world, "large.yaml").await.unwrap(), large.as_bytes());
+    assert_eq!(
+        read(&world, "large0.yaml").await.unwrap(),
+        inputs["template"].as_str().unwrap().as_bytes()
+    );
     world.assert_quiet(AT, &made).await;
+}
+
+/// A stack whose template is too large for a request, as a file beside it.
+fn large(directory: &Path, more: &str) -> Value {
+    let text = format!("{TEMPLATE}\nMetadata: {{ Note: {} }}\n{more}", "x".repeat(51_200));
+    let key = format!("large{}.yaml", more.len());
+    let path = directory.join(&key);
+    fs::write(&path, &text).unwrap();
+    let mut asset = asset(&path, "file", &key);
+    asset["template"] = json!(true);
+    let mut inputs = stack("first", &asset);
+    inputs["template"] = json!(text);
+    inputs
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_kept_of_a_large_template_is_written_beside_it() {
+    let (world, directory) = (world().await, tempfile::tempdir().unwrap());
+    let mut inputs = large(directory.path(), "");
+    inputs["retain"] = json!(["Topic"]);
+    let made = world.create(AT, &inputs).await.unwrap();
+
+    world.aws.delete(&address(AT), &made, &context()).await.unwrap();
+
+    assert_eq!(world.observe(AT, &made).await, None);
+    let listed = world.s3().list_objects_v2().bucket(BUCKET).prefix("bfd/").send().await.unwrap();
+    let [kept] = listed.contents() else { panic!("{listed:?}") };
+    let kept = read(&world, kept.key().unwrap()).await.unwrap();
+    assert!(String::from_utf8(kept).unwrap().contains("Retain"));
+    // The release itself is as it was.
+    let release = read(&world, "large0.yaml").await.unwrap();
+    assert!(!String::from_utf8(release).unwrap().contains("Retain"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn to_ask_what_would_change_publishes_templates_and_nothing_else() {
+    let (world, directory) = (world().await, tempfile::tempdir().unwrap());
+    let (_code, path) = code();
+    let made = world.create(AT, &large(directory.path(), "")).await.unwrap();
+    let mut wanted = large(directory.path(), "# changed\n");
+    let more = "Other: { Type: AWS::SNS::Topic }, Topic: {";
+    let text = wanted["template"].as_str().unwrap().replace("Topic: {", more);
+    fs::write(wanted["assets"]["one"]["path"].as_str().unwrap(), &text).unwrap();
+    wanted["template"] = json!(text);
+    wanted["assets"]["code"] = asset(&path, "zip", "code.zip");
+
+    let (at, wanted) = (address(AT), properties(&wanted));
+    let asked = Asked { address: &at, prior: Some(&made.inputs), inputs: &wanted };
+    let answers = world.aws.previews(&[asked]).await;
+
+    let changes = answers[0].changes.as_ref().unwrap();
+    let told: Vec<&str> = changes.iter().map(|it| it.logical_id.as_str()).collect();
+    assert_eq!(told, ["Other"]);
+    assert_eq!(read(&world, "code.zip").await, None);
 }
 
 #[tokio::test(start_paused = true)]

@@ -152,7 +152,10 @@ fn leaving(inputs: &Properties) -> Vec<ResourceDiff> {
     let empty = Template::parse("Resources: {}").expect("a template of nothing");
     let nothing = (&empty, &bfd_template::Context::default());
     let mut resources = Difference::of(side.as_pair(), nothing).resources;
-    resources.retain(|resource| !retained.contains(&resource.logical));
+    // What is within a nested stack that is kept is kept with it.
+    let outermost =
+        |resource: &ResourceDiff| resource.logical.split('/').next().unwrap_or_default().to_owned();
+    resources.retain(|resource| !retained.contains(&outermost(resource)));
     resources
 }
 

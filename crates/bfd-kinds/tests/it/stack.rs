@@ -268,6 +268,9 @@ fn what_is_within_nested_stacks_counts_where_it_is_known() {
 
     let (gone, _) = (content().lost_with)(&before).expect("a loss");
     assert_eq!(gone, "`In/Q` (AWS::SQS::Queue) is deleted, with what is stored");
+    let mut retained = before.clone();
+    retained.insert("retain".to_owned(), json!(["In"]));
+    assert_eq!((content().lost_with)(&retained), None, "it is kept with what is in it");
     // Written otherwise, and kept elsewhere: no update, so that what is there stays recorded.
     let mut turned = wanted("b.json", &format!("{}# turned\n", queue("q", 1)));
     (content().keep)(&mut turned, &before, None);

@@ -7,9 +7,9 @@ use crate::{Aws, acting::Role, error};
 use aws_sdk_s3::primitives::ByteStream;
 use bfd_assembly::{PackageError, Packaging, content_digest, package};
 use bfd_core::{Properties, Value};
-use bfd_image::Scratch;
-use bfd_kinds::stack::ASSETS;
-use bfd_provider::{Context, ErrorClass, ProviderError};
+use bfd_image::{Digest, Scratch};
+use bfd_kinds::stack::{ASSETS, NESTED};
+use bfd_provider::{Context, ErrorClass, Progress, ProviderError};
 use futures_util::future::try_join_all;
 use std::{
     collections::BTreeMap,
@@ -88,23 +88,60 @@ pub(super) async fn publish(
     inputs: &Properties,
     context: &Context,
 ) -> Result<(), ProviderError> {
-    let puts = all(aws, inputs).map(|asset| async move {
+    put(aws, all(aws, inputs), &context.progress).await
+}
+
+/// Puts the templates alone: what CloudFormation reads to say what would change.
+pub(super) async fn publish_templates(aws: &Aws, inputs: &Properties) -> Result<(), ProviderError> {
+    let nested = inputs.get(NESTED).and_then(Value::as_object);
+    let is_template = |asset: &Asset<'_>| {
+        asset.is_template || nested.is_some_and(|nested| nested.contains_key(asset.key))
+    };
+    put(aws, all(aws, inputs).filter(is_template), &Progress::default()).await
+}
+
+async fn put<'a>(
+    aws: &Aws,
+    assets: impl Iterator<Item = Asset<'a>>,
+    progress: &Progress,
+) -> Result<(), ProviderError> {
+    let puts = assets.map(|asset| async move {
         let cell = aws.published.cell(&asset);
-        cell.get_or_try_init(|| one(aws, &asset, context)).await.copied()
+        cell.get_or_try_init(|| one(aws, &asset, progress)).await.copied()
     });
     try_join_all(puts).await.map(drop)
 }
 
+/// Puts a template that belongs to no release into the bucket of the one that does, under a key
+/// that depends on its content alone. `None` where the stack has no such bucket.
+pub(super) async fn put_beside(
+    aws: &Aws,
+    inputs: &Properties,
+    template: &str,
+) -> Result<Option<String>, ProviderError> {
+    let Some(asset) = all(aws, inputs).find(|asset| asset.is_template) else { return Ok(None) };
+    let key = format!("bfd/{}", Digest::of(template.as_bytes()).hex());
+    let asset = Asset { key: &key, ..asset };
+    let client = aws.bucket_client(asset.role.as_ref(), asset.region).await?;
+    if !is_there(aws, &client, &asset).await? {
+        write(aws, &client, &asset, ByteStream::from(template.as_bytes().to_vec())).await?;
+    }
+    Ok(Some(url(aws, &asset)))
+}
+
 /// Where the template is, if it is among what is published.
 pub(super) fn template_url(aws: &Aws, inputs: &Properties) -> Option<String> {
-    let asset = all(aws, inputs).find(|asset| asset.is_template)?;
+    all(aws, inputs).find(|asset| asset.is_template).map(|asset| url(aws, &asset))
+}
+
+fn url(aws: &Aws, asset: &Asset<'_>) -> String {
     let suffix = if asset.region.starts_with("cn-") { ".cn" } else { "" };
     let own = || format!("https://s3.{}.amazonaws.com{suffix}", asset.region);
     let server = aws.endpoint_url().map_or_else(own, str::to_owned);
-    Some(format!("{}/{}/{}", server.trim_end_matches('/'), asset.bucket, asset.key))
+    format!("{}/{}/{}", server.trim_end_matches('/'), asset.bucket, asset.key)
 }
 
-async fn one(aws: &Aws, asset: &Asset<'_>, context: &Context) -> Result<(), ProviderError> {
+async fn one(aws: &Aws, asset: &Asset<'_>, progress: &Progress) -> Result<(), ProviderError> {
     let client = aws.bucket_client(asset.role.as_ref(), asset.region).await?;
     if is_there(aws, &client, asset).await? {
         return Ok(());
@@ -133,6 +170,17 @@ async fn one(aws: &Aws, asset: &Asset<'_>, context: &Context) -> Result<(), Prov
         return Err(local(why.into()));
     }
     let body = ByteStream::from_path(packed.path()).await.map_err(|error| local(error.into()))?;
+    write(aws, &client, asset, body).await?;
+    progress.tell(format!("published {} ({} bytes)", asset.path, packed.size));
+    Ok(())
+}
+
+async fn write(
+    aws: &Aws,
+    client: &aws_sdk_s3::Client,
+    asset: &Asset<'_>,
+    body: ByteStream,
+) -> Result<(), ProviderError> {
     let owner = asset.role.as_ref().map_or(aws.account(), Role::account);
     let request = client.put_object().bucket(asset.bucket).key(asset.key).body(body);
     // Names of buckets can be guessed: what is in another account is nobody's business.
@@ -143,7 +191,6 @@ async fn one(aws: &Aws, asset: &Asset<'_>, context: &Context) -> Result<(), Prov
         (Packaging::File, _) => "application/octet-stream",
     });
     aws.call(PUT, request.send()).await.map_err(|refused| explained(refused, asset))?;
-    context.progress.tell(format!("published {} ({} bytes)", asset.path, packed.size));
     Ok(())
 }
 

@@ -2,6 +2,7 @@
 //! taken away again, whatever comes of it.
 
 use super::{
+    assets,
     phase::Phase,
     read::{self, phase},
     request::Content,
@@ -95,6 +96,7 @@ struct Question<'a> {
 impl<'a> Question<'a> {
     async fn new(aws: &'a Aws, asked: &Asked<'a>) -> Result<Self, ProviderError> {
         let stack = inputs::required(asked.inputs, "name", CREATE)?;
+        assets::publish_templates(aws, asked.inputs).await?;
         let content = Content::new(aws, CREATE, asked.inputs, asked.prior).await?;
         let name = name_of(asked.inputs);
         let there = read::find(aws, stack).await?;

@@ -8,12 +8,13 @@ use super::{
     phase::Phase,
     read::{self, phase, status},
     request::MASK,
+    template::BESIDE,
     update,
 };
 use crate::{Aws, tags};
 use aws_sdk_cloudformation::types::{Capability, Stack};
 use bfd_core::{Properties, ResourceState, Value};
-use bfd_kinds::stack::{Retain, Unkept, keeping};
+use bfd_kinds::stack::{ASSETS, Retain, Unkept, keeping};
 use bfd_provider::{Context, ErrorClass, ProviderError, Token};
 use std::collections::BTreeSet;
 
@@ -92,6 +93,8 @@ fn content(prior: &ResourceState, stack: &Stack, template: &str) -> Properties {
     all.insert("tags".to_owned(), tags::to_value(&own.collect()));
     all.insert("capabilities".to_owned(), capabilities.into_iter().map(Value::from).collect());
     all.insert("notification_arns".to_owned(), stack.notification_arns().into());
+    let assets = prior.inputs.get(ASSETS).cloned();
+    all.extend(assets.map(|assets| (BESIDE.to_owned(), assets)));
     let role = stack.role_arn.clone().map(Value::from);
     all.extend(role.map(|role| ("role_arn".to_owned(), role)));
     all

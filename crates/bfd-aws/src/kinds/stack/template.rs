@@ -8,9 +8,13 @@ use super::assets;
 use crate::{Aws, Bucket, S3Objects, Settings};
 use bfd_core::Properties;
 use bfd_image::Digest;
-use bfd_kinds::stack::TEMPLATE_BODY_LIMIT;
+use bfd_kinds::stack::{ASSETS, TEMPLATE_BODY_LIMIT};
 use bfd_provider::{ErrorClass, ProviderError};
 use bfd_store::{Condition, ObjectError, ObjectFailure, Objects};
+
+/// In place of assets, those of the same stack whose template is another: this one goes into the
+/// same bucket.
+pub(super) const BESIDE: &str = "beside";
 
 /// A bucket that large templates go through.
 #[derive(Clone, Debug)]
@@ -75,6 +79,12 @@ pub(super) async fn ready(
     }
     if let Some(url) = assets::template_url(aws, inputs) {
         return Ok(Sent { body: None, url: Some(url) });
+    }
+    if let Some(beside) = inputs.get(BESIDE) {
+        let assets = Properties::from([(ASSETS.to_owned(), beside.clone())]);
+        if let Some(url) = assets::put_beside(aws, &assets, template).await? {
+            return Ok(Sent { body: None, url: Some(url) });
+        }
     }
     let Some(templates) = &aws.templates else {
         let why = format!(
