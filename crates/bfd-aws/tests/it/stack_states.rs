@@ -166,3 +166,25 @@ async fn an_operation_of_somebody_else_is_not_waited_for_for_ever() {
     let told = failure.to_failure().message;
     assert!(told.contains("another operation runs on the stack"), "{told}");
 }
+
+/// While something happens, what happens is read, and not what the stack is: that would say no
+/// more, of each of the stacks that are made at once.
+#[tokio::test(start_paused = true)]
+async fn a_stack_is_asked_for_its_news_and_at_the_end_for_its_state() {
+    let world = World::new().await;
+    let topic = |number: u32| {
+        let after = number.checked_sub(1).map(|before| format!(", DependsOn: R{before}"));
+        format!("  R{number}: {{Type: AWS::SNS::Topic{}}}\n", after.unwrap_or_default())
+    };
+    let topics: String = (0..12).map(topic).collect();
+    let template = format!("Resources:\n{topics}");
+    let inputs = json!({ "name": "long", "template": template });
+
+    let (made, operations) = world.counting(world.create("stack.long", &inputs)).await;
+
+    made.unwrap();
+    let count = |name: &str| operations.iter().filter(|it| it.ends_with(name)).count();
+    let (states, news) = (count(":DescribeStacks"), count(":DescribeStackEvents"));
+    assert!(news >= 4, "{operations:?}");
+    assert!(states * 2 <= news, "{states} states for {news} news: {operations:?}");
+}

@@ -73,15 +73,11 @@ impl Follow<'_> {
         let mut disagreeing_looks = 0;
         // What the events say of the stack itself.
         let mut told = None;
+        let mut goes_on = false;
+        let mut last = None;
         let begun = self.aws.now();
         loop {
-            let seen = async {
-                // First the state, then the events: at the end none of them is missed.
-                let stack = find(self.aws, self.stack).await?;
-                let events = events_after(self.aws, self.stack, mark.as_deref()).await?;
-                Ok::<_, ProviderError>((stack, events))
-            };
-            let (stack, events) = match seen.await {
+            let (looked, events) = match self.look(mark.as_deref(), goes_on, is_end).await {
                 Ok(seen) => seen,
                 Err(error) if is_passing(error.class) && failed_looks < FAILED_LOOKS => {
                     failed_looks += 1;
@@ -95,27 +91,29 @@ impl Follow<'_> {
             if !events.is_empty() {
                 quiet_looks = QUIET_LOOKS;
             }
-            for event in events.iter().filter(|event| is_of_stack(event)) {
-                told = event.resource_status.as_ref().map(|it| Phase::of(it.as_str()));
-            }
+            told = said(&events).or(told);
+            goes_on = !events.is_empty() && !told.is_none_or(is_end);
             for event in events.iter().filter(|event| is_news(event)) {
                 self.context.progress.tell(line(event));
                 failures.extend(failure(event));
                 mark.clone_from(&event.event_id);
             }
-            missing_looks += u32::from(stack.is_none());
-            let is_gone = missing_looks >= MISSING_LOOKS;
-            let is_over = stack.as_ref().map_or(is_gone, |stack| is_end(phase(stack)));
-            // One of the two reads may be old. Servers that tell no end are believed in the end.
-            let agree = stack.is_none() || told.is_none_or(is_end);
-            disagreeing_looks = if agree { 0 } else { disagreeing_looks + 1 };
-            let is_over = is_over && (agree || disagreeing_looks >= QUIET_LOOKS);
-            if is_over && quiet_looks >= QUIET_LOOKS {
-                return Ok(Ended { stack, failures, canceled });
+            if let Some(stack) = looked {
+                missing_looks += u32::from(stack.is_none());
+                let is_gone = missing_looks >= MISSING_LOOKS;
+                let is_over = stack.as_ref().map_or(is_gone, |stack| is_end(phase(stack)));
+                // One of the two reads may be old. Servers that tell no end are believed in the end.
+                let agree = stack.is_none() || told.is_none_or(is_end);
+                disagreeing_looks = if agree { 0 } else { disagreeing_looks + 1 };
+                let is_over = is_over && (agree || disagreeing_looks >= QUIET_LOOKS);
+                if is_over && quiet_looks >= QUIET_LOOKS {
+                    return Ok(Ended { stack, failures, canceled });
+                }
+                last = stack;
             }
             let waited = self.aws.now().duration_since(begun).unwrap_or_default();
             if waited >= LIMIT {
-                return Err(self.too_long(waited, stack.as_ref()));
+                return Err(self.too_long(waited, last.as_ref()));
             }
             let interval = if events.is_empty() { INTERVAL } else { BRISK };
             if canceled {
@@ -127,13 +125,33 @@ impl Follow<'_> {
                 () = self.context.turn_back.cancelled(), if self.cancel != Cancel::Never => {
                     canceled = true;
                     if self.cancel == Cancel::Leave {
-                        return Ok(Ended { stack, failures, canceled });
+                        return Ok(Ended { stack: last, failures, canceled });
                     }
                     self.cancel_update().await;
                 }
                 () = self.aws.sleep(interval) => {}
             }
         }
+    }
+
+    /// Reads what is new. While news come and none of them is the end, the state is not asked for:
+    /// it would say no more.
+    async fn look(
+        &self,
+        mark: Option<&str>,
+        goes_on: bool,
+        is_end: fn(Phase) -> bool,
+    ) -> Result<(Option<Option<Stack>>, Vec<StackEvent>), ProviderError> {
+        let state = async { find(self.aws, self.stack).await.map(Some) };
+        if goes_on {
+            let events = events_after(self.aws, self.stack, mark).await?;
+            let is_over = events.is_empty() || said(&events).is_some_and(is_end);
+            // After the end of the stack itself there is no other event.
+            return Ok((if is_over { state.await? } else { None }, events));
+        }
+        // First the state, then the events: at the end none of them is missed.
+        let state = state.await?;
+        Ok((state, events_after(self.aws, self.stack, mark).await?))
     }
 
     /// Refused when the update has come to its end meanwhile; then that end is what counts.
@@ -201,6 +219,14 @@ fn line(event: &StackEvent) -> String {
         Some(reason) => format!("{id} {status} {reason}"),
         None => format!("{id} {status}"),
     }
+}
+
+/// What events say of the stack itself, the last of them.
+fn said(events: &[StackEvent]) -> Option<Phase> {
+    let own = events.iter().filter(|event| is_of_stack(event));
+    own.filter_map(|event| event.resource_status.as_ref())
+        .next_back()
+        .map(|it| Phase::of(it.as_str()))
 }
 
 /// Whether it is about the stack itself, and not about something in it.
