@@ -257,6 +257,9 @@ pub struct RollbackArgs {
     /// The run, by the start of its id: `bfd history` lists them.
     #[arg(long, value_name = "RUN")]
     pub to: String,
+    /// Only this resource and what it depends on; may be given more than once.
+    #[arg(long = "target", value_name = "ADDRESS")]
+    pub targets: Vec<Address>,
     /// Save the plan instead, for `bfd apply FILE`.
     #[arg(short, long, value_name = "FILE")]
     pub out: Option<PathBuf>,

@@ -27,6 +27,8 @@ pub struct Scope<'a> {
     /// Empty: everything.
     pub targets: &'a [Address],
     pub rollback: Rollback,
+    /// The run that is gone back to.
+    pub to: Option<&'a str>,
 }
 
 /// How old a read may be; AWS publishes no figure, and what is seen are seconds.
@@ -73,6 +75,10 @@ pub async fn plan(
     check_environment(loaded, snapshot)?;
     let targets = targets(loaded, graph, snapshot, scope.targets)?;
     let path = loaded.called.clone();
+    let command = match scope.to {
+        Some(run) => format!("bfd rollback {path} --to {run}"),
+        None => format!("bfd apply {path}"),
+    };
     let decide = |observation: Option<&Observation>| {
         let input = PlanInput {
             environment: &manifest.environment,
@@ -86,6 +92,7 @@ pub async fn plan(
             deletes: manifest.guard.deletes != Deletes::Forbid,
             rollback: scope.rollback,
             manifest: &path,
+            command: &command,
         };
         bfd_plan::plan(&input).map_err(|problems| in_manifest(manifest, problems))
     };

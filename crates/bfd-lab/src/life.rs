@@ -265,7 +265,7 @@ impl Process<'_> {
     ) -> Result<Plan, CommandError> {
         let snapshot = loaded.store.load().await?;
         let graph = empty.unwrap_or(&loaded.graph);
-        let scope = Scope { targets, rollback: loaded.manifest.rollback };
+        let scope = Scope { targets, rollback: loaded.manifest.rollback, to: None };
         planning::plan(loaded, graph, &snapshot, Some(connection), scope).await
     }
 

@@ -76,6 +76,7 @@ fn once(text: &str, size: usize) -> [f64; 3] {
     let observed = BTreeMap::new();
     let plan = plan(&PlanInput {
         manifest: "dev.toml",
+        command: "bfd apply dev.toml",
         environment: &loaded.environment,
         endpoint: None,
         desired: &graph,

@@ -8,6 +8,7 @@ use bfd_core::{Address, Inputs, Kind, Problem, Resource, Span};
 use bfd_kinds::{
     KindSpec,
     exchange::{self, Exchange, Exchanges, Shared},
+    stack::Retain,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -82,7 +83,17 @@ impl<'a> Exports<'a> {
             });
             goes.map(move |shared| (giver, shared))
         };
-        self.before.iter().filter(|(giver, _)| self.is_targeted(giver)).flat_map(one)
+        let gives_up = |(giver, _): &(&Address, &Exchange)| {
+            self.is_targeted(giver) && !self.is_forgotten(giver)
+        };
+        self.before.iter().filter(gives_up).flat_map(one)
+    }
+
+    /// No longer declared, and kept in the cloud as it is.
+    fn is_forgotten(&self, address: &Address) -> bool {
+        let recorded = self.input.current.state.resources.get(address);
+        self.input.desired.get(address).is_none()
+            && recorded.is_some_and(|it| Retain::of(&it.inputs) == Retain::Stack)
     }
 
     fn is_targeted(&self, address: &Address) -> bool {
@@ -128,11 +139,16 @@ impl<'a> Exports<'a> {
                 "CloudFormation refuses to take {shared} away: first let `{taker}` do without it, \
                  and apply"
             )),
-            // It is deleted at the end, by which time the other one has long been updated.
+            (false, _, None) if self.is_forgotten(taker) => refuse(format!(
+                "`{taker}` is only forgotten (`retain = true`) and goes on to import it: let it do \
+                 without {shared} before it leaves, or keep `{giver}` as it is"
+            )),
+            // It is deleted at the end, by which time the other one has long been updated. An
+            // earlier deletion could not be taken back if something fails after it.
             (false, Some(_), None) => refuse(format!(
                 "`{taker}` still imports it until it is deleted, which comes last: first \
-                 `bfd apply {} --target {taker}`",
-                self.input.manifest
+                 `{} --target {taker}`",
+                self.input.command
             )),
             (false, Some(_), Some(_)) => Verdict::Waits,
             // Deletes come after updates, and go by what depends on what.

@@ -38,6 +38,8 @@ pub struct PlanInput<'a> {
     pub rollback: Rollback,
     /// The path of the manifest, for the next command.
     pub manifest: &'a str,
+    /// The command that plans, as it is repeated for a part: `bfd apply dev.toml`.
+    pub command: &'a str,
 }
 
 /// Plans the way from what is there to what is desired.

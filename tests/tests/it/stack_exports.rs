@@ -2,6 +2,8 @@
 
 use bfd_tests::{Project, exit};
 
+use crate::history::runs;
+
 const MANIFEST: &str = r#"[environment]
 name = "exports"
 account = "123456789012"
@@ -80,4 +82,56 @@ fn an_export_goes_once_nobody_imports_it() {
     assert_eq!(steps(&project), ["update stack.app after []", "update stack.network after [0]"]);
     project.apply().run().succeeds();
     project.has_no_changes();
+}
+
+const EXPORT: &str = "    Export: {Name: !Sub '${AWS::StackName}-url'}\n";
+
+/// Without the stack that imports.
+fn alone(manifest: &str) -> String {
+    let (head, rest) = manifest.split_once("[stack.app]").expect("it is declared");
+    format!("{head}{}", &rest[rest.find("[stack.network]").expect("it is declared")..])
+}
+
+#[test]
+fn the_way_back_over_an_export_and_its_importer_is_told_and_works() {
+    let project = project();
+    project.workspace().write(project.manifest(), alone(MANIFEST));
+    project.edit("network.yaml", EXPORT, "");
+    project.apply().run().succeeds();
+    let first = runs(&project).remove(0);
+    project.workspace().write(project.manifest(), MANIFEST);
+    project.workspace().write("network.yaml", NETWORK);
+    project.apply().run().succeeds();
+
+    let back = || project.bfd("rollback").args(["--to", &first, "--yes"]);
+    let refused = back().env("COLUMNS", "300").run().exits(exit::REFUSED);
+    let advice = format!("first `bfd rollback manifest.toml --to {first} --target stack.app`");
+    refused.says("still imports it until it is deleted").says(&advice);
+    back().args(["--target", "stack.app"]).run().succeeds();
+    back().run().succeeds();
+
+    let state = project.state();
+    let left: Vec<_> = state["resources"].as_object().expect("resources").keys().collect();
+    assert_eq!(left, ["stack.network"]);
+    let template = state["resources"]["stack.network"]["inputs"]["template"].as_str();
+    assert!(!template.expect("a template").contains("Export"));
+}
+
+#[test]
+fn what_a_retained_stack_imports_does_not_go() {
+    let project = project();
+    project.change("template = \"app.yaml\"", "template = \"app.yaml\"\nretain = true");
+    project.apply().run().succeeds();
+    let manifest = project.workspace().read(project.manifest());
+    let head = manifest.split("[stack.app]").next().expect("the head");
+    project.workspace().write(project.manifest(), head);
+
+    let refused = project.plan().env("COLUMNS", "300").run().exits(exit::REFUSED);
+    refused.says("`stack.app` is only forgotten (`retain = true`) and goes on to import it");
+    project.destroy().env("COLUMNS", "300").run().exits(exit::REFUSED).says("goes on to import it");
+
+    // Forgotten beside it, nothing is taken from it.
+    project.workspace().write(project.manifest(), alone(&manifest));
+    project.apply().run().succeeds();
+    assert!(project.world().to_string().contains("/app/copy"), "it is there");
 }

@@ -164,6 +164,7 @@ pub(crate) async fn planned(desired: &[Resource], current: &Snapshot, cloud: &Fa
     let observed = cloud.observe(&wanted).await.unwrap();
     plan(&PlanInput {
         manifest: "dev.toml",
+        command: "bfd apply dev.toml",
         environment: &environment(),
         endpoint: None,
         desired: &graph,

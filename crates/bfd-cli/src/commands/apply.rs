@@ -72,7 +72,7 @@ pub(super) async fn run(args: &ApplyArgs, screen: Screen) -> Result<Exit, Comman
     let mut plan = if let Some(saved) = &reviewed {
         saved.rebased(guard.snapshot()).map_err(CommandError::Stale)?
     } else {
-        let scope = Scope { targets: &args.targets, rollback: loaded.manifest.rollback };
+        let scope = Scope { targets: &args.targets, rollback: loaded.manifest.rollback, to: None };
         let snapshot = guard.snapshot();
         planning::plan(&loaded, &loaded.graph, snapshot, Some(&connection), scope).await?
     };

@@ -52,7 +52,7 @@ pub(super) async fn run(args: &DestroyArgs, screen: Screen) -> Result<Exit, Comm
     };
     refuse_unapplied(&loaded, &guard.snapshot().state)?;
     let nothing = Graph::build(Vec::new()).expect("an empty graph has no problems");
-    let scope = Scope { targets: &[], rollback: loaded.manifest.rollback };
+    let scope = Scope { targets: &[], rollback: loaded.manifest.rollback, to: None };
     let plan =
         planning::plan(&loaded, &nothing, guard.snapshot(), Some(&connection), scope).await?;
     if plan.is_empty() {

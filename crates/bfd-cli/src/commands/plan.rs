@@ -40,7 +40,7 @@ pub(super) async fn run(args: &PlanArgs, screen: Screen) -> Result<Exit, Command
     refuse_open_run(&loaded).await?;
     let connection = if args.offline { None } else { Some(connect(&loaded).await?) };
     let snapshot = loaded.store.load().await?;
-    let scope = Scope { targets: &args.targets, rollback: loaded.manifest.rollback };
+    let scope = Scope { targets: &args.targets, rollback: loaded.manifest.rollback, to: None };
     let mut plan =
         planning::plan(&loaded, &loaded.graph, &snapshot, connection.as_ref(), scope).await?;
     if let Some(connection) = connection.as_ref().filter(|_| args.drift) {

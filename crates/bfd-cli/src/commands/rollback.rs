@@ -28,7 +28,7 @@ pub(super) async fn run(args: &RollbackArgs, screen: Screen) -> Result<Exit, Com
     if let Some(file) = &args.out {
         refuse_open_run(&loaded).await?;
         let snapshot = loaded.store.load().await?;
-        let plan = plan(&loaded, (&then, &adopted), &snapshot, &connection).await?;
+        let plan = plan(&loaded, args, (&then, &adopted), &snapshot, &connection).await?;
         apply::check_guards(&loaded, &plan)?;
         refuse_run_beside(&loaded, &snapshot).await?;
         let saved =
@@ -59,7 +59,7 @@ pub(super) async fn run(args: &RollbackArgs, screen: Screen) -> Result<Exit, Com
         Ok(locked) => locked,
         Err(exit) => return Ok(exit),
     };
-    let plan = plan(&loaded, (&then, &adopted), guard.snapshot(), &connection).await?;
+    let plan = plan(&loaded, args, (&then, &adopted), guard.snapshot(), &connection).await?;
     apply::check_guards(&loaded, &plan)?;
     screen.data(&views::plan::text(&plan, &screen.stdout_style()));
     if plan.is_empty() {
@@ -78,12 +78,14 @@ pub(super) async fn run(args: &RollbackArgs, screen: Screen) -> Result<Exit, Com
 
 async fn plan(
     loaded: &Loaded,
+    args: &RollbackArgs,
     (then, adopted): (&State, &BTreeSet<Address>),
     now: &Snapshot,
     connection: &crate::connect::Connection,
 ) -> Result<Plan, CommandError> {
     let earlier = earlier::wanted(loaded, then, &now.state)?;
-    let scope = Scope { targets: &[], rollback: loaded.manifest.rollback };
+    let scope =
+        Scope { targets: &args.targets, rollback: loaded.manifest.rollback, to: Some(&args.to) };
     let mut plan = planning::plan(loaded, &earlier.graph, now, Some(connection), scope).await?;
     plan.warnings.extend(earlier.warnings);
     let foreign: Vec<String> = plan

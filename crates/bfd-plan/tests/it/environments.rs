@@ -45,6 +45,7 @@ fn planned(manifest: &Manifest, current: &Snapshot) -> Plan {
     let graph = Graph::build(manifest.resources.clone()).unwrap();
     plan(&PlanInput {
         manifest: "dev.toml",
+        command: "bfd apply dev.toml",
         environment: &manifest.environment,
         endpoint: None,
         desired: &graph,

@@ -93,6 +93,7 @@ fn planned(
     let targets: BTreeSet<_> = targets.iter().map(|name| address(name)).collect();
     plan(&PlanInput {
         manifest: "dev.toml",
+        command: "bfd apply dev.toml",
         environment: &environment,
         endpoint: None,
         desired: &graph,

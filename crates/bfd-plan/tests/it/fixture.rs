@@ -161,6 +161,7 @@ impl Case {
         let targets = graph.closure(&targets).unwrap_or(targets);
         plan(&PlanInput {
             manifest: "dev.toml",
+            command: "bfd apply dev.toml",
             environment: &environment,
             endpoint: None,
             desired: &graph,
