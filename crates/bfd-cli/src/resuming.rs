@@ -211,6 +211,7 @@ mod tests {
                 phase: Phase::Deploy,
                 op,
                 after: BTreeSet::new(),
+                undone_after: BTreeSet::new(),
                 path_seconds: 1,
             }],
             drift: vec![],

@@ -362,6 +362,7 @@ mod tests {
             phase: Phase::Deploy,
             op,
             after: [].into(),
+            undone_after: BTreeSet::new(),
             path_seconds: 0,
         };
         // What was observed differs from what is recorded.

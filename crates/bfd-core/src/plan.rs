@@ -279,6 +279,10 @@ pub struct Step {
     pub phase: Phase,
     pub op: Op,
     pub after: BTreeSet<StepId>,
+    /// Which of those are undone before this one is, where an undo goes the other way round: this
+    /// one takes over what they hold, and shall find what they held before.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub undone_after: BTreeSet<StepId>,
     /// Estimated seconds of the longest path that starts here. When a limit
     /// holds steps back, the largest goes first.
     pub path_seconds: u64,

@@ -19,8 +19,10 @@ pub struct Run {
     dependents: Vec<Vec<StepId>>,
     /// Per step: how many of the steps before it have not succeeded.
     waiting: Vec<u32>,
-    /// Per step: how many of the steps after it an undo would still have to see to.
+    /// Per step: how many of the steps whose undos go before its own would still have to be undone.
     blockers: Vec<u32>,
+    /// Per step: those whose undo waits for its own, though they come after it.
+    undone_next: Vec<Vec<StepId>>,
     /// Steps that may start, the longest path first.
     ready: BTreeSet<(Reverse<u64>, StepId)>,
     /// Cleanup steps that wait for nothing but the pivot.
@@ -72,6 +74,7 @@ impl Run {
             dependents: vec![Vec::new(); count],
             waiting: vec![0; count],
             blockers: vec![0; count],
+            undone_next: vec![Vec::new(); count],
             ready: BTreeSet::new(),
             held: BTreeSet::new(),
             undo_ready: BTreeSet::new(),
@@ -89,6 +92,9 @@ impl Run {
             run.steps_of.entry(step.address.clone()).or_default().push(step.id);
             for before in &step.after {
                 run.dependents[before.index()].push(step.id);
+            }
+            for before in &step.undone_after {
+                run.undone_next[before.index()].push(step.id);
             }
         }
         for index in 0..count {
@@ -241,13 +247,16 @@ impl Run {
         if was == is {
             return;
         }
-        let before: Vec<StepId> = self.plan.step(step).after.iter().copied().collect();
-        for earlier in before {
+        let one = self.plan.step(step);
+        let before = one.after.difference(&one.undone_after);
+        let next = &self.undone_next[step.index()];
+        let blocked: Vec<StepId> = before.chain(next).copied().collect();
+        for other in blocked {
             if is {
-                self.blockers[earlier.index()] += 1;
+                self.blockers[other.index()] += 1;
             } else {
-                self.blockers[earlier.index()] -= 1;
-                self.offer_undo(earlier);
+                self.blockers[other.index()] -= 1;
+                self.offer_undo(other);
             }
         }
     }

@@ -1,10 +1,11 @@
 //! How long a run that fails takes at worst, and whether the deadline allows for it.
 //!
-//! A rollback undoes dependents before what they depend on, as parallel as they allow: it
-//! takes as long as the longest path over the undos. What fails may be anything, and
+//! A rollback undoes dependents before what they depend on ([`WayBack`]), as parallel as they
+//! allow: it takes as long as the longest path over the undos. What fails may be anything, and
 //! everything else may have taken effect by then, so the figure of a resource is its own
 //! detection and the longest path that its undo is on.
 
+use crate::way_back::WayBack;
 use bfd_core::{
     Address,
     plan::{
@@ -28,6 +29,7 @@ pub(crate) struct Clockwork<'a> {
     steps: &'a [Step],
     fields: BTreeMap<&'a Address, &'a [FieldChange]>,
     specs: &'a BTreeMap<&'a str, &'static KindSpec>,
+    way_back: WayBack,
     /// By step.
     clocks: Vec<Clock>,
     times: Times,
@@ -53,10 +55,11 @@ impl<'a> Clockwork<'a> {
         specs: &'a BTreeMap<&'a str, &'static KindSpec>,
     ) -> Self {
         let fields = changes.iter().map(|change| (&change.address, &change.fields[..])).collect();
-        let mut all =
-            Self { steps, fields, specs, clocks: Vec::new(), times: Times::new(steps, &[]) };
+        let way_back = WayBack::of(steps.iter());
+        let times = Times::new(&way_back, &[], steps.len());
+        let mut all = Self { steps, fields, specs, way_back, clocks: Vec::new(), times };
         all.clocks = steps.iter().map(|step| all.clock(step, &[])).collect();
-        all.times = Times::new(steps, &all.clocks);
+        all.times = Times::new(&all.way_back, &all.clocks, steps.len());
         all
     }
 
@@ -170,7 +173,7 @@ impl<'a> Clockwork<'a> {
         let mut last = at;
         loop {
             let is_next = |step: &&Step| {
-                before(self.steps, step).any(|index| index == last)
+                self.way_back.waits(last, step.id.index())
                     && times.since[last]
                         == times.undo[last].saturating_add(times.since[step.id.index()])
             };
@@ -180,7 +183,9 @@ impl<'a> Clockwork<'a> {
             path.insert(0, last);
         }
         last = at;
-        while let Some(next) = before(self.steps, &self.steps[last])
+        while let Some(next) = self
+            .way_back
+            .next(last)
             .find(|next| times.until[last] == times.undo[last].saturating_add(times.until[*next]))
         {
             path.push(next);
@@ -205,7 +210,7 @@ impl<'a> Clockwork<'a> {
             let clock = self.clock(step, settings);
             let (mut detection, mut undo) = (self.times.detection.clone(), self.times.undo.clone());
             (detection[at], undo[at]) = (total(&clock.detection), total(&clock.undo));
-            of(&Times::of(self.steps, detection, undo)) <= deadline
+            of(&Times::of(&self.way_back, detection, undo)) <= deadline
         };
         let named = |settings: &Settings<'_>| {
             let name = |(lever, value): &(&Lever, u64)| {
@@ -237,38 +242,27 @@ impl<'a> Clockwork<'a> {
     }
 }
 
-/// The deploy steps that a step waits for, whose undos wait for its own.
-fn before<'a>(steps: &'a [Step], step: &'a Step) -> impl Iterator<Item = usize> {
-    let is_deploy = |at: &usize| steps[*at].phase == Phase::Deploy;
-    step.after.iter().map(|id| id.index()).filter(is_deploy)
-}
-
 impl Times {
-    fn new(steps: &[Step], clocks: &[Clock]) -> Self {
+    fn new(way_back: &WayBack, clocks: &[Clock], steps: usize) -> Self {
         let of = |terms: fn(&Clock) -> &Vec<Term>| {
             clocks.iter().map(|clock| total(terms(clock))).collect::<Vec<_>>()
         };
         if clocks.is_empty() {
-            return Self::of(steps, vec![0; steps.len()], vec![0; steps.len()]);
+            return Self::of(way_back, vec![0; steps], vec![0; steps]);
         }
-        Self::of(steps, of(|clock| &clock.detection), of(|clock| &clock.undo))
+        Self::of(way_back, of(|clock| &clock.detection), of(|clock| &clock.undo))
     }
 
-    /// Steps are behind those they wait for, so one pass in each direction is enough.
-    fn of(steps: &[Step], detection: Vec<u64>, undo: Vec<u64>) -> Self {
+    fn of(way_back: &WayBack, detection: Vec<u64>, undo: Vec<u64>) -> Self {
         let (mut since, mut until) = (undo.clone(), undo.clone());
-        for (at, step) in steps.iter().enumerate().rev() {
-            if step.phase == Phase::Deploy {
-                for earlier in before(steps, step) {
-                    since[earlier] = since[earlier].max(undo[earlier].saturating_add(since[at]));
-                }
+        for at in way_back.order() {
+            for later in way_back.next(at) {
+                since[later] = since[later].max(undo[later].saturating_add(since[at]));
             }
         }
-        for (at, step) in steps.iter().enumerate() {
-            let longest = before(steps, step).map(|earlier| until[earlier]).max().unwrap_or(0);
-            if step.phase == Phase::Deploy {
-                until[at] = undo[at].saturating_add(longest);
-            }
+        for at in way_back.order().rev() {
+            let longest = way_back.next(at).map(|later| until[later]).max().unwrap_or(0);
+            until[at] = undo[at].saturating_add(longest);
         }
         Self { detection, undo, since, until }
     }

@@ -12,6 +12,7 @@ mod names;
 mod planner;
 mod steps;
 mod undo;
+mod way_back;
 
 pub use diff::{differences, project};
 pub use graph::Graph;

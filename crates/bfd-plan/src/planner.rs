@@ -1,3 +1,5 @@
+mod takeover;
+
 use crate::{
     Graph,
     clock::Clockwork,
@@ -105,7 +107,8 @@ impl<'a> Planner<'a> {
             return Err(self.problems);
         }
         self.changes.sort_by(|a, b| a.address.cmp(&b.address));
-        let steps = order(self.input.desired, self.drafts, &self.refreshed);
+        let steps = order(self.input.desired, std::mem::take(&mut self.drafts), &self.refreshed);
+        self.undone_in_order(&steps);
         let rollback = self.input.rollback;
         let clock = Clockwork::new(&steps, &self.changes, &self.specs);
         let estimate = clock.estimate();
@@ -412,7 +415,9 @@ impl<'a> Planner<'a> {
         self.know_updated(spec, resource, &inputs, &prior.outputs, &fields);
         self.change(spec, address, Action::Update, fields, None);
         self.within(spec, &prior.inputs, &inputs);
-        self.drafts.push(Draft::update(spec, resource, prior, inputs, depends_on));
+        let taken = self.takes_over(spec, &prior.inputs, &inputs);
+        let draft = Draft::update(spec, resource, prior, inputs, depends_on);
+        self.drafts.push(draft.taking_over(taken));
     }
 
     /// Refuses new entries of the coordinator that somebody else's parameters hold already:

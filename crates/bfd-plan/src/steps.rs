@@ -1,6 +1,9 @@
 //! Puts drafts of steps in order.
 
-use crate::Graph;
+use crate::{
+    Graph,
+    way_back::{WayBack, ancestors},
+};
 use bfd_core::{
     Address, Inputs, Resource, ResourceState, State,
     plan::{Action, Op, Phase, Step, StepId},
@@ -17,6 +20,8 @@ pub(crate) struct Draft {
     seconds: u64,
     /// Must follow the draft before it: the second half of a delete-first replacement.
     follows: bool,
+    /// Whose changes it takes over, to be undone after them.
+    takes_over: BTreeSet<Address>,
 }
 
 impl Draft {
@@ -55,7 +60,14 @@ impl Draft {
     pub(crate) fn delete(spec: &KindSpec, address: Address, prior: ResourceState) -> Self {
         let seconds = (spec.seconds)(Action::Delete, &Inputs::new());
         let op = Op::Delete { prior };
-        Self { address, phase: Phase::Cleanup, op, seconds, follows: false }
+        Self {
+            address,
+            phase: Phase::Cleanup,
+            op,
+            seconds,
+            follows: false,
+            takes_over: BTreeSet::new(),
+        }
     }
 
     /// Create and delete, in the order that the name allows.
@@ -78,9 +90,26 @@ impl Draft {
         }
     }
 
+    /// The same, undone after what it takes over.
+    pub(crate) fn taking_over(self, takes_over: BTreeSet<Address>) -> Self {
+        Self { takes_over, ..self }
+    }
+
+    /// The object that it updates.
+    pub(crate) fn updates(&self) -> Option<&Address> {
+        matches!(self.op, Op::Update { .. }).then_some(&self.address)
+    }
+
     fn deploy(resource: &Resource, op: Op, seconds: u64) -> Self {
         let address = resource.address.clone();
-        Self { address, phase: Phase::Deploy, op, seconds, follows: false }
+        Self {
+            address,
+            phase: Phase::Deploy,
+            op,
+            seconds,
+            follows: false,
+            takes_over: BTreeSet::new(),
+        }
     }
 }
 
@@ -94,6 +123,12 @@ pub(crate) fn order(desired: &Graph, drafts: Vec<Draft>, state: &State) -> Vec<S
     let mut steps = deploy_steps(desired, deploys);
     cleanup_steps(cleanups, state, &mut steps);
     longest_paths(&mut steps);
+    // Two that take over from each other's neighbours would wait in a circle.
+    if !WayBack::of(steps.iter().map(|(step, _)| step)).has_end() {
+        for (step, _) in &mut steps {
+            step.undone_after.clear();
+        }
+    }
     steps.into_iter().map(|(step, _)| step).collect()
 }
 
@@ -188,10 +223,31 @@ fn visit<'a>(
 }
 
 fn push(steps: &mut Vec<(Step, u64)>, draft: Draft, after: BTreeSet<StepId>) -> StepId {
-    let Draft { address, phase, op, seconds, .. } = draft;
+    let Draft { address, phase, op, seconds, takes_over, .. } = draft;
     let id = id(steps.len());
-    steps.push((Step { id, address, phase, op, after, path_seconds: seconds }, seconds));
+    let undone_after = undone_after(steps, &after, &takes_over);
+    let step = Step { id, address, phase, op, after, undone_after, path_seconds: seconds };
+    steps.push((step, seconds));
     id
+}
+
+/// The steps of what is taken over, unless another step comes between: that would have to be
+/// undone both before and after them.
+fn undone_after(
+    steps: &[(Step, u64)],
+    after: &BTreeSet<StepId>,
+    takes_over: &BTreeSet<Address>,
+) -> BTreeSet<StepId> {
+    let wanted: BTreeSet<StepId> = after
+        .iter()
+        .copied()
+        .filter(|id| takes_over.contains(&steps[id.index()].0.address))
+        .collect();
+    if wanted.is_empty() {
+        return wanted;
+    }
+    let behind = ancestors(steps, after.iter().copied());
+    if wanted.iter().any(|id| behind[id.index()]) { BTreeSet::new() } else { wanted }
 }
 
 /// Every step is behind those it waits for, so one pass from the end is enough.

@@ -3,7 +3,7 @@
 use bfd_tests::{AwsCli, Project, exit};
 
 use crate::history::runs;
-use crate::world::changes;
+use crate::world::{changes, list};
 
 const MANIFEST: &str = r#"[environment]
 name = "stacks"
@@ -210,6 +210,21 @@ fn reads_what_is_stored(project: &Project, value: &dyn Fn(&str) -> String, put: 
     project.bfd("rollback").args(["--to", &first, "--yes"]).run().succeeds();
     assert_eq!([value("/data/reader"), value("/data/other")], ["good morning"; 2]);
     project.apply().run().succeeds();
+    assert_eq!([value("/data/reader"), value("/data/other")], ["good evening"; 2]);
+    project.has_no_changes();
+
+    // So does the undo of a run that fails: readers go back after what they read.
+    let manifest = project.workspace().read(project.manifest());
+    project.change("value = \"evening\"", "value = \"noon\"");
+    let broken = "Resources: {A: {Type: AWS::SSM::Parameter, Properties: {Name: /data/reader, Type: String, Value: x}}}";
+    workspace.write("broken.yaml", broken);
+    let all = "\n[stack.broken]\nname = \"broken\"\ntemplate = \"broken.yaml\"\ndepends_on = [\"stack.reader\", \"stack.other\"]\n";
+    let failing = project.workspace().read(project.manifest()) + all;
+    workspace.write(project.manifest(), failing);
+    let plan = project.plan_json();
+    assert!(list(&plan["changes"]).iter().all(|change| change["undo"] == "exact"), "{plan:#}");
+    project.apply().run().exits(exit::ROLLED_BACK);
+    workspace.write(project.manifest(), manifest);
     assert_eq!([value("/data/reader"), value("/data/other")], ["good evening"; 2]);
     project.has_no_changes();
 

@@ -8,7 +8,7 @@ use bfd_core::{
 use bfd_provider::{Earlier, Provider};
 use bfd_sandbox::Fault;
 use serde_json::{Value, json};
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 const AT: &str = "service.web";
 const REGISTRY: &str = "123456789012.dkr.ecr.ap-southeast-1.amazonaws.com";
@@ -52,6 +52,7 @@ fn plan<'a>(changed: impl IntoIterator<Item = (&'a str, Value)>) -> Plan {
             depends_on: [].into(),
         },
         after: [].into(),
+        undone_after: BTreeSet::new(),
         path_seconds: 0,
     };
     Plan {

@@ -23,6 +23,7 @@ pub(super) const CONTENT: Content = Content {
     lost_with,
     undeletable,
     losses,
+    takes_over: Some(SSM_PARAMETERS),
 };
 
 /// What an update changes of the resources; nothing where a side has no template to read.

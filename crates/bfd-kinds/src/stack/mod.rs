@@ -299,7 +299,7 @@ fn undo(action: Action, fields: &[FieldChange]) -> (Undo, Option<&'static str>) 
             "AWS never takes a role from a stack"
         }
         Action::Update | Action::Adopt if fields.iter().any(|it| it.path == SSM_PARAMETERS) => {
-            "it is undone before what it reads in Parameter Store: the next apply takes that over"
+            "what it reads in Parameter Store may be another value by then: the next apply takes that over"
         }
         Action::Update | Action::Adopt if fields.iter().any(replacing) => REPLACED,
         Action::Create | Action::Update | Action::Adopt => return (Undo::Exact, None),

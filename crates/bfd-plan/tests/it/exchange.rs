@@ -2,8 +2,9 @@
 
 use bfd_core::{
     Environment, Expr, Inputs, Object, Observation, Observed, Problem, Resource, ResourceState,
-    Snapshot, Span, State, StateVersion, Value,
-    plan::{Plan, Rollback},
+    Run, Snapshot, Span, State, StateVersion, Value,
+    journal::Event,
+    plan::{Plan, Rollback, Undo},
 };
 use bfd_kinds::exchange;
 use bfd_plan::{Graph, PlanInput, plan};
@@ -182,4 +183,155 @@ fn an_export_that_is_swapped_for_another_takes_two_applies() {
     ));
 
     assert!(said.contains("this takes two applies: keep the export"), "{said}");
+}
+
+const READS: &str = "Parameters:
+  Url: {Type: 'AWS::SSM::Parameter::Value<String>'}
+  More: {Type: String, Default: x}
+Resources: {B: {Type: AWS::SNS::Topic, Properties: {TopicName: !Sub '${Url}${More}'}}}";
+
+/// Two parameters that change and two stacks, each of which reads one of them in Parameter Store.
+/// `refers`: each is given something of the other one as well.
+fn readers(refers: bool) -> Plan {
+    let environment = Environment {
+        name: "test".into(),
+        account: "123456789012".into(),
+        region: "eu-west-1".into(),
+    };
+    let version = |of: &str| {
+        Expr::Reference(bfd_core::Reference { of: of.parse().unwrap(), output: "version".into() })
+    };
+    let as_stored = |of: &str| Expr::Template(vec!["as stored".into(), " ".into(), version(of)]);
+    let parameter =
+        |name: &str, value: &str| json!({ "name": name, "type": "String", "value": value });
+    let stack = |name: &str, reads: &str, more: &Value| {
+        json!({ "name": name, "template": READS, "ssm_parameters": "as stored 1",
+            "parameters": { "Url": reads, "More": more } })
+    };
+    let before = [
+        ("parameter.p", parameter("/p", "a")),
+        ("parameter.q", parameter("/q", "a")),
+        ("stack.one", stack("one", "/p", &json!("1"))),
+        ("stack.two", stack("two", "/q", &json!("1"))),
+    ];
+    let wanted = before.iter().map(|(at, inputs)| {
+        let mut inputs: Inputs = properties(inputs.clone())
+            .into_iter()
+            .map(|(name, value)| (name, Expr::from(value)))
+            .collect();
+        let (reads, other) = if *at == "stack.one" {
+            ("parameter.p", "parameter.q")
+        } else {
+            ("parameter.q", "parameter.p")
+        };
+        if at.starts_with("stack.") {
+            inputs.insert("ssm_parameters".into(), as_stored(reads));
+            if refers && let Some(Expr::Map(given)) = inputs.get_mut("parameters") {
+                given.insert("More".into(), version(other));
+            }
+        } else {
+            inputs.insert("value".into(), "b".into());
+        }
+        Resource {
+            address: at.parse().unwrap(),
+            inputs,
+            depends_on: BTreeSet::new(),
+            adopt: false,
+            protect: false,
+            span: Span::default(),
+            spans: BTreeMap::new(),
+        }
+    });
+    let graph = Graph::build(wanted.collect()).unwrap();
+    let (mut state, mut observed) = (State::default(), Observation::default());
+    for (at, inputs) in &before {
+        let address: bfd_core::Address = at.parse().unwrap();
+        let inputs = properties(inputs.clone());
+        let outputs = properties(json!({ "version": 1 }));
+        let id = (*at).to_owned();
+        let object = Object { id: id.clone(), inputs: inputs.clone(), outputs: outputs.clone() };
+        observed.insert(address.clone(), Some(Observed { object, owner: None, notes: Vec::new() }));
+        let kind = address.kind().clone();
+        let recorded = ResourceState { kind, id, inputs, outputs, depends_on: BTreeSet::new() };
+        state.resources.insert(address, recorded);
+    }
+    let current = Snapshot {
+        version: StateVersion { lineage: "l".into(), serial: 1 },
+        environment: Some(environment.clone()),
+        state,
+    };
+    let planned = plan(&PlanInput {
+        manifest: "dev.toml",
+        command: "bfd apply dev.toml",
+        environment: &environment,
+        endpoint: None,
+        desired: &graph,
+        current: &current,
+        observed: Some(&observed),
+        kinds: bfd_kinds::all(),
+        targets: None,
+        fallback_images: true,
+        deletes: true,
+        rollback: Rollback::default(),
+    });
+    planned.unwrap_or_else(|problems| panic!("{problems:?}"))
+}
+
+#[test]
+fn who_reads_parameter_store_is_undone_after_what_it_reads() {
+    let plan = readers(false);
+
+    let at = |id: &bfd_core::plan::StepId| plan.step(*id).address.to_string();
+    let undone: BTreeMap<String, Vec<String>> = plan
+        .steps
+        .iter()
+        .map(|step| (step.address.to_string(), step.undone_after.iter().map(at).collect()))
+        .collect();
+    let after = |at: &str, of: &[&str]| {
+        (at.to_owned(), of.iter().map(ToString::to_string).collect::<Vec<String>>())
+    };
+    assert_eq!(
+        undone,
+        BTreeMap::from([
+            after("parameter.p", &[]),
+            after("parameter.q", &[]),
+            after("stack.one", &["parameter.p"]),
+            after("stack.two", &["parameter.q"])
+        ])
+    );
+    assert!(plan.changes.iter().all(|change| change.undo == Undo::Exact), "{:?}", plan.changes);
+
+    // The run goes back in that order.
+    let mut run = Run::new(plan.clone());
+    for step in plan.steps.iter().filter(|step| step.address.name() != "two") {
+        run.record(Some(step.id), &Event::Started).unwrap();
+        let result = plan.refreshed.resources.get(&step.address).cloned();
+        run.record(Some(step.id), &Event::Succeeded { result }).unwrap();
+    }
+    run.record(None, &Event::Canceled).unwrap();
+    // Both parameters: nobody who needs them is changed yet, or goes back before them.
+    let first: BTreeSet<String> = run.next_tasks(9).iter().map(|it| at(&it.step())).collect();
+    assert_eq!(first, BTreeSet::from(["parameter.p".to_owned(), "parameter.q".to_owned()]));
+    let parameters = plan.steps.iter().filter(|step| step.address.kind().as_str() == "parameter");
+    for id in parameters.map(|step| step.id) {
+        run.record(Some(id), &Event::UndoStarted).unwrap();
+        let result = plan.refreshed.resources.get(&plan.step(id).address).cloned();
+        run.record(Some(id), &Event::UndoSucceeded { result }).unwrap();
+    }
+    let next: Vec<String> = run.next_tasks(9).iter().map(|it| at(&it.step())).collect();
+    assert_eq!(next, ["stack.one"]);
+}
+
+#[test]
+fn what_would_wait_in_a_circle_is_undone_the_other_way_round() {
+    let plan = readers(true);
+
+    assert!(plan.steps.iter().all(|step| step.undone_after.is_empty()), "{:?}", plan.steps);
+    let undo = |at: &str| {
+        let change = plan.changes.iter().find(|change| change.address.to_string() == at).unwrap();
+        (change.undo, change.notes.concat())
+    };
+    let (undo, why) = undo("stack.one");
+    assert_eq!(undo, Undo::Approximate);
+    assert!(why.contains("what it reads in Parameter Store may be another value by then"), "{why}");
 }

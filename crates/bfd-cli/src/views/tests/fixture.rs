@@ -135,6 +135,7 @@ pub(crate) fn step(id: u32, address: &str, does: &Does, after: &[u32], seconds: 
             Does::Delete => Op::Delete { prior },
         },
         after: after.iter().map(|id| StepId(*id)).collect(),
+        undone_after: BTreeSet::new(),
         path_seconds: seconds,
     }
 }

@@ -90,6 +90,7 @@ fn update(before: (&str, Value), after: (&str, Value), fields: Vec<FieldChange>)
         phase: Phase::Deploy,
         op,
         after: BTreeSet::new(),
+        undone_after: BTreeSet::new(),
         path_seconds: 60,
     };
     Plan {
