@@ -2,7 +2,7 @@
 
 use crate::world::{World, address, context, properties, state};
 use aws_sdk_cloudformation::types::{ChangeSetType, Parameter};
-use bfd_core::Value;
+use bfd_core::{ResourceState, Value};
 use bfd_provider::{Context, ErrorClass, Provider, Token};
 use serde_json::json;
 
@@ -187,4 +187,45 @@ async fn a_stack_is_asked_for_its_news_and_at_the_end_for_its_state() {
     let (states, news) = (count(":DescribeStacks"), count(":DescribeStackEvents"));
     assert!(news >= 4, "{operations:?}");
     assert!(states * 2 <= news, "{states} states for {news} news: {operations:?}");
+}
+
+const GIVEN: &str = "
+Parameters:
+  Size: { Type: String, Default: small }
+  Shape: { Type: String, Default: round }
+  Word: { Type: String, NoEcho: true, Default: changeme }
+Resources:
+  One:
+    Type: AWS::SSM::Parameter
+    Properties: { Name: /states/given, Type: String, Value: !Sub '${Size} ${Shape} ${Word}' }
+";
+
+/// CloudFormation takes the default for each parameter that a request leaves out, whatever the
+/// stack has.
+#[tokio::test(start_paused = true)]
+async fn what_others_gave_to_parameters_stays() {
+    let world = World::new().await;
+    let parameter = |key: &str, value: &str| {
+        Parameter::builder().parameter_key(key).parameter_value(value).build()
+    };
+    let create = world.cloudformation().create_stack().stack_name(NAME).template_body(GIVEN);
+    let create =
+        create.parameters(parameter("Size", "large")).parameters(parameter("Word", "real"));
+    create.send().await.unwrap();
+    world.at_rest(NAME).await;
+    let inputs = |template: &str| json!({ "name": NAME, "template": template });
+    let there = state(AT, world.find(AT, &inputs(GIVEN)).await.unwrap().object);
+    let prior = ResourceState { inputs: properties(&inputs(GIVEN)), ..there };
+
+    // A default that nobody replaced follows the template; another resource is added.
+    let changed = GIVEN.replace("Default: round", "Default: square");
+    let more = format!("{changed}  Two: {{ Type: AWS::SNS::Topic }}\n");
+    let wanted = properties(&inputs(&more));
+    let updated = world.aws.update(&address(AT), &prior, &wanted, &step(1)).await.unwrap();
+    assert_eq!(world.value_of("/states/given").await.as_deref(), Some("large square real"));
+
+    let undo = Context { undo: true, ..step(2) };
+    let back = world.aws.restore(&address(AT), &state(AT, updated), &prior, &undo).await;
+    back.unwrap();
+    assert_eq!(world.value_of("/states/given").await.as_deref(), Some("large round real"));
 }

@@ -8,6 +8,7 @@
 //! | `drift` | what was changed within it, by others |
 //! | `exchange` | what it gives to other stacks, and takes from them |
 //! | `content` | what a change of a template means: whether it is one, what it hides and loses |
+//! | `given` | parameters that it has from others |
 //! | `published` | what has to be in a bucket before, and the roles to act in |
 //! | `ssm` | parameters whose values are in Parameter Store |
 
@@ -15,6 +16,7 @@ mod check;
 mod content;
 mod drift;
 mod exchange;
+mod given;
 mod published;
 mod retain;
 mod sides;
@@ -25,6 +27,7 @@ pub use ssm::{AS_STORED, SSM_PARAMETERS, follow, is_bootstrap};
 pub use check::mistakes;
 pub use content::difference;
 pub use drift::{Property, drifted};
+pub use given::given_by_others;
 pub(crate) use published::{ROLE_TYPE, as_table};
 pub use published::{has_template_asset, nested};
 pub use retain::{RETAIN, Retain, Unkept, keeping};

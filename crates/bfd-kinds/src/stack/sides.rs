@@ -6,7 +6,7 @@ use bfd_template::{Context, Template};
 use std::{collections::BTreeMap, sync::Arc};
 
 /// What CloudFormation shows in place of the value of a `NoEcho` parameter.
-const MASK: &str = "****";
+pub(super) const MASK: &str = "****";
 
 /// A template with its parameters.
 pub(super) struct Side {

@@ -47,7 +47,8 @@ impl ChangeSet<'_> {
         live: &Stack,
     ) -> Result<bool, ProviderError> {
         assets::publish(self.aws, inputs, self.context).await?;
-        let content = Content::new(self.aws, CREATE, inputs, Some(present)).await?;
+        let mut content = Content::new(self.aws, CREATE, inputs, Some(present)).await?;
+        content.keep_others(inputs, present, live);
         let request = self
             .aws
             .cloudformation

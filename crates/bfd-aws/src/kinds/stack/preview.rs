@@ -97,9 +97,12 @@ impl<'a> Question<'a> {
     async fn new(aws: &'a Aws, asked: &Asked<'a>) -> Result<Self, ProviderError> {
         let stack = inputs::required(asked.inputs, "name", CREATE)?;
         assets::publish_templates(aws, asked.inputs).await?;
-        let content = Content::new(aws, CREATE, asked.inputs, asked.prior).await?;
+        let mut content = Content::new(aws, CREATE, asked.inputs, asked.prior).await?;
         let name = name_of(asked.inputs);
         let there = read::find(aws, stack).await?;
+        if let (Some(prior), Some(there)) = (asked.prior, &there) {
+            content.keep_others(asked.inputs, prior, there);
+        }
         let has_shell = match &there {
             Some(shell) if phase(shell) == Phase::Shell => !is_only(aws, stack, &name).await?,
             _ => false,

@@ -2,8 +2,9 @@
 
 use super::template::{self, Sent};
 use crate::{Aws, error, inputs, tags};
-use aws_sdk_cloudformation::types::{Capability, Parameter, Tag};
+use aws_sdk_cloudformation::types::{Capability, Parameter, Stack, Tag};
 use bfd_core::{Properties, Secret, Value, to_text};
+use bfd_kinds::stack::given_by_others;
 use bfd_provider::{ErrorClass, ProviderError};
 use std::collections::BTreeSet;
 use zeroize::Zeroizing;
@@ -79,6 +80,18 @@ impl Content {
             capabilities: capabilities.into_iter().map(Capability::from).collect(),
             plaintexts,
         })
+    }
+
+    /// Keeps the values that others gave to parameters of which nobody here ever said anything.
+    /// CloudFormation takes the default for each that a request leaves out.
+    pub(super) fn keep_others(&mut self, inputs: &Properties, present: &Properties, live: &Stack) {
+        let given = live.parameters().iter();
+        let given = given.filter_map(|it| Some((it.parameter_key()?, it.parameter_value()?)));
+        self.parameters.extend(
+            given_by_others(inputs, present, given).into_iter().map(|key| {
+                Parameter::builder().parameter_key(key).use_previous_value(true).build()
+            }),
+        );
     }
 
     /// Removes the plaintext of secrets from what CloudFormation said.
