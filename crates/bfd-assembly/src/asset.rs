@@ -6,10 +6,10 @@ use crate::{
     image::{self, ImageAsset},
     node::Node,
     problem::ProblemKind,
-    stack::{Bootstrap, Role, read_role},
+    stack::{Bootstrap, Role, StackId, read_role},
 };
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
 };
 
@@ -19,6 +19,8 @@ pub struct AssetManifest {
     /// Relative to the directory of the assembly.
     pub path: PathBuf,
     pub bootstrap: Option<Bootstrap>,
+    /// The stacks that have to be there before: those that make its buckets and repositories.
+    pub dependencies: BTreeSet<StackId>,
     /// By their ids, which are hashes that the CDK made.
     pub files: BTreeMap<String, FileAsset>,
     pub images: BTreeMap<String, ImageAsset>,
@@ -102,6 +104,7 @@ pub(crate) fn read(path: &Path, bootstrap: Option<Bootstrap>, root: &Node<'_>) -
     let mut manifest = AssetManifest {
         path: path.to_owned(),
         bootstrap,
+        dependencies: BTreeSet::new(),
         files: BTreeMap::new(),
         images: BTreeMap::new(),
     };

@@ -111,8 +111,8 @@ fn other_environment(stack: &Stack, deployer: &Environment) -> Option<Problem> {
     let detail = format!("`{}` is for {declared}, and not for {deployer}", stack.hierarchical_id);
     let problem = at(stack, ProblemKind::OtherEnvironment, "/environment", detail);
     Some(problem.help(format!(
-        "deploy it from an environment with that {what}, leave it out with `!{}`, or run \
-         `cdk synth` for this {what}",
+        "deploy it from an environment with that {what}, leave it out with `!{}` (and with \
+         `exclusively = true`, where others depend on it), or run `cdk synth` for this {what}",
         stack.hierarchical_id
     )))
 }

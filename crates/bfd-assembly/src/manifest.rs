@@ -2,12 +2,12 @@
 
 use crate::{
     asset::AssetManifest,
-    files::join,
+    files::{join, shown},
     metadata,
     node::Node,
     problem::{Problem, ProblemKind, Warning},
     read::Reader,
-    stack::{self, Place, Stack},
+    stack::{self, Place, SYNTHESISE_AGAIN, Stack},
     words::nearest,
 };
 use serde_json::{Map, Value};
@@ -138,7 +138,16 @@ fn read_body(reader: &Reader<'_>, place: Place<'_>, id: &str, node: &Node<'_>) -
 /// Adds what the constructs of a stack say against deploying it.
 fn read_metadata(reader: &Reader<'_>, place: Place<'_>, node: &Node<'_>, stack: &mut Stack) {
     let file = node.text_of("additionalMetadataFile").map(|name| join(place.directory, &name));
-    let outside = file.as_ref().and_then(|path| reader.metadata(path));
+    // The errors that constructs report are there and nowhere else: without it nothing can be said
+    // to be free of them.
+    let outside = file.as_ref().and_then(|path| match reader.metadata(path) {
+        Ok(value) => Some(value),
+        Err(error) => {
+            let detail = format!("cannot read the metadata `{}`: {error}", shown(path));
+            node.problem_with_help(ProblemKind::Unreadable, detail, SYNTHESISE_AGAIN);
+            None
+        }
+    });
     let here = node.value().get("metadata");
     let file = file.as_deref().unwrap_or(place.manifest);
     let here = here.map(|value| (place.manifest, format!("{}/metadata", node.pointer()), value));
@@ -189,7 +198,7 @@ pub(crate) fn check_dependencies(reader: &Reader<'_>) {
                 let Some((at, found)) = reader.resolve(directory, id) else {
                     let known = manifest.artifacts.keys().map(String::as_str);
                     let help = nearest(id, known).map_or_else(
-                        || stack::SYNTHESISE_AGAIN.to_owned(),
+                        || SYNTHESISE_AGAIN.to_owned(),
                         |name| format!("did you mean `{name}`?"),
                     );
                     let detail = format!("there is no artifact `{id}`");

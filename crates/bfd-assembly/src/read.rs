@@ -175,10 +175,10 @@ impl<'f> Reader<'f> {
         Some(asset::read(&path, crate::stack::read_bootstrap(properties), &root))
     }
 
-    /// A file of metadata, as far as there is one.
-    pub(crate) fn metadata(&self, path: &Path) -> Option<Value> {
-        let bytes = self.files.read(&self.root.join(path)).ok()?;
-        serde_json::from_slice(&bytes).ok()
+    /// A file of metadata.
+    pub(crate) fn metadata(&self, path: &Path) -> io::Result<Value> {
+        let bytes = self.files.read(&self.root.join(path))?;
+        serde_json::from_slice(&bytes).map_err(io::Error::other)
     }
 
     /// The artifact that an id in a manifest means: of the same manifest, else of one around it.
@@ -210,7 +210,12 @@ impl<'f> Reader<'f> {
                     }
                     let mut stack = stack.as_ref().clone();
                     stack.dependencies = reached.stacks;
-                    stack.asset_manifests = reached.assets.into_values().collect();
+                    let assets = reached.assets.into_values().map(|(key, manifest)| {
+                        let mut before = Reached::default();
+                        self.reach(key, &mut before);
+                        AssetManifest { dependencies: before.stacks, ..manifest.clone() }
+                    });
+                    stack.asset_manifests = assets.collect();
                     stacks.push(stack);
                 }
             }
@@ -233,7 +238,7 @@ impl<'f> Reader<'f> {
                         reached.stacks.insert(stack.id.clone());
                     }
                     Body::Assets(manifest) => {
-                        reached.assets.insert(&manifest.path, manifest.as_ref().clone());
+                        reached.assets.insert(&manifest.path, (key, manifest.as_ref()));
                         open.push(key);
                     }
                     Body::Nested(directory) => self.stacks_within(directory, &mut reached.stacks),
@@ -270,7 +275,7 @@ impl<'f> Reader<'f> {
 struct Reached<'r> {
     seen: BTreeSet<ArtifactKey<'r>>,
     stacks: BTreeSet<StackId>,
-    assets: BTreeMap<&'r Path, AssetManifest>,
+    assets: BTreeMap<&'r Path, (ArtifactKey<'r>, &'r AssetManifest)>,
 }
 
 /// An assembly that is still to be read, and the artifact that names it.

@@ -16,7 +16,7 @@ use crate::{
 };
 use bfd_assembly::{
     Assembly, BuildOption, BuildSecret, Environment, FileSource, ImageBuild, ImageDestination,
-    ImageSource, Packaging, Reach, Role, Stack,
+    ImageSource, Packaging, Reach, Role, Stack, StackId,
 };
 use bfd_core::{Expr, Inputs, Problem, Span};
 use std::{
@@ -208,6 +208,11 @@ fn told(problem: &bfd_assembly::Problem, seen: &Path, at: &Span) -> Problem {
     }
 }
 
+/// The selected stacks, by their ids.
+type Names<'a> = BTreeMap<&'a StackId, String>;
+/// Where an image is put: its hash, the region, the repository and the tag.
+type Place = (String, String, String, String);
+
 /// Makes tables of what an assembly has.
 struct Making<'a> {
     name: &'a str,
@@ -224,29 +229,22 @@ struct Making<'a> {
 
 impl Making<'_> {
     fn tables(&self, assembly: &Assembly, selected: &[&Stack]) -> Table {
-        let names: BTreeMap<_, _> =
+        let names: Names<'_> =
             selected.iter().map(|stack| (&stack.id, stack.resolved(self.deployer).name)).collect();
+        let places = self.places(selected);
         let mut stacks = BTreeMap::new();
         let mut images = BTreeMap::new();
         for stack in selected {
             let resolved = stack.resolved(self.deployer);
-            let mut waits: BTreeSet<String> = stack
-                .dependencies
-                .iter()
-                .filter_map(|id| assembly.stack(id))
-                .filter_map(|before| {
-                    Some(format!("stack.{}/{}", self.name, names.get(&before.id)?))
-                })
-                .collect();
+            let mut waits = self.waits(assembly, &stack.dependencies, &names);
             for manifest in &resolved.asset_manifests {
+                let before = self.waits(assembly, &manifest.dependencies, &names);
                 for (id, image) in &manifest.images {
                     let ImageSource::Build(build) = &image.source else { continue };
-                    for (place, destination) in image.destinations.values().enumerate() {
-                        let short: String = id.chars().take(SHORT).collect();
-                        let suffix = if place == 0 { String::new() } else { format!("-{place}") };
-                        let name = format!("{}/{short}{suffix}", self.name);
+                    for destination in image.destinations.values() {
+                        let name = &places[&self.place(id, destination)];
                         waits.insert(format!("image.{name}"));
-                        images.insert(name, self.image(build, destination));
+                        images.insert(name.clone(), self.image(build, destination, &before));
                     }
                 }
             }
@@ -261,6 +259,57 @@ impl Making<'_> {
                 .map(|(kind, all)| (kind.to_owned(), self.table(all))),
         )
         .into_table()
+    }
+
+    /// The addresses of selected stacks; of one that is not, those that it would wait for itself.
+    fn waits(
+        &self,
+        assembly: &Assembly,
+        dependencies: &BTreeSet<StackId>,
+        names: &Names<'_>,
+    ) -> BTreeSet<String> {
+        let mut waits = BTreeSet::new();
+        let mut seen: BTreeSet<&StackId> = BTreeSet::new();
+        let mut open: Vec<&StackId> = dependencies.iter().collect();
+        while let Some(id) = open.pop() {
+            if !seen.insert(id) {
+                continue;
+            }
+            if let Some(name) = names.get(id) {
+                waits.insert(format!("stack.{}/{name}", self.name));
+            } else {
+                open.extend(assembly.stack(id).into_iter().flat_map(|stack| &stack.dependencies));
+            }
+        }
+        waits
+    }
+
+    /// One image goes to each place once, whichever stacks publish it there; the first of its
+    /// places in their order has its hash alone for a name.
+    fn places(&self, selected: &[&Stack]) -> BTreeMap<Place, String> {
+        let all: BTreeSet<Place> = selected
+            .iter()
+            .flat_map(|stack| stack.resolved(self.deployer).asset_manifests)
+            .flat_map(|manifest| manifest.images)
+            .flat_map(|(id, image)| {
+                let destinations = image.destinations.into_values();
+                destinations.map(|it| self.place(&id, &it)).collect::<Vec<_>>()
+            })
+            .collect();
+        let mut count: BTreeMap<String, usize> = BTreeMap::new();
+        let named = all.into_iter().map(|place| {
+            let short: String = place.0.chars().take(SHORT).collect();
+            let number = count.entry(short.clone()).or_default();
+            let suffix = if *number == 0 { String::new() } else { format!("-{number}") };
+            *number += 1;
+            (place, format!("{}/{short}{suffix}", self.name))
+        });
+        named.collect()
+    }
+
+    fn place(&self, id: &str, to: &ImageDestination) -> Place {
+        let region = to.region.clone().unwrap_or_else(|| self.deployer.region.clone());
+        (id.to_owned(), region, to.repository.clone(), to.tag.clone())
     }
 
     fn stack(&self, stack: &Stack, waits: &BTreeSet<String>) -> Made {
@@ -339,7 +388,7 @@ impl Making<'_> {
         assets
     }
 
-    fn image(&self, build: &ImageBuild, to: &ImageDestination) -> Made {
+    fn image(&self, build: &ImageBuild, to: &ImageDestination, waits: &BTreeSet<String>) -> Made {
         let region = to.region.clone().unwrap_or_else(|| self.deployer.region.clone());
         let registry = bfd_kinds::image::registry(&bfd_core::Environment {
             name: String::new(),
@@ -355,6 +404,9 @@ impl Making<'_> {
             ("tag", Made::text(&to.tag)),
             ("existing_tag", Made::text("use")),
         ];
+        if !waits.is_empty() {
+            fields.push(("depends_on", self.list(waits)));
+        }
         if let Some(dockerfile) = &build.dockerfile {
             fields.push(("dockerfile", Made::text(&dockerfile.display().to_string())));
         }

@@ -39,6 +39,18 @@ fn files_that_are_not_there() {
     assert_snapshot!(files.problems());
 }
 
+/// What constructs report as errors is there and nowhere else.
+#[test]
+fn metadata_that_cannot_be_read_hides_errors() {
+    let artifact = with(stack("A", &[]), "/additionalMetadataFile", json!("A.metadata.json"));
+    let files = Memory::default().artifacts(json!({ "A": artifact })).templates(&["A"]);
+
+    let said = files.problems();
+    assert!(said.contains("cannot read the metadata `A.metadata.json`"), "{said}");
+    let garbled = files.with("A.metadata.json", "{");
+    assert!(garbled.problems().contains("cannot read the metadata"), "{}", garbled.problems());
+}
+
 #[test]
 fn every_value_of_another_shape() {
     let file = json!({ "source": { "path": "a", "packaging": "tar" }, "destinations": {} });

@@ -3,6 +3,7 @@
 use crate::world::{World, input, resource};
 use bfd_core::{Address, Expr, Reference};
 use bfd_manifest::Manifest;
+use serde_json::json;
 
 const FIXTURE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/fixtures/cdk/cdk.out");
 
@@ -220,4 +221,81 @@ fn mistakes_are_told_where_the_assembly_is_named() {
     );
     let unnamed = World::with("[assembly]\npath = \"cdk.out\"\n").bad();
     assert!(unnamed.contains("write `[assembly.path]`"), "{unnamed}");
+}
+
+/// An application of stacks by their ids: what each depends on, and what its assets do, with the
+/// repositories that one and the same image goes to.
+fn made(stacks: &[(&str, &[&str], &[&str], &str)], more: &str) -> World {
+    let mut artifacts = serde_json::Map::new();
+    let at = "aws://123456789012/ap-southeast-1";
+    let mut world = World::with(&format!("[assembly.app]\npath = \"out\"\n{more}"));
+    for (id, dependencies, before_assets, repository) in stacks {
+        let mut waits: Vec<String> = dependencies.iter().map(ToString::to_string).collect();
+        if !repository.is_empty() {
+            waits.push(format!("{id}.assets"));
+            artifacts.insert(
+                format!("{id}.assets"),
+                json!({ "type": "cdk:asset-manifest", "dependencies": before_assets,
+                    "properties": { "file": format!("{id}.assets.json") } }),
+            );
+            let images = json!({ "version": "50.0.0", "dockerImages": { "cafecafecafe0": {
+                "source": { "directory": "image" },
+                "destinations": { "here": { "repositoryName": repository, "imageTag": "cafe" } } } } });
+            world = world
+                .file(&format!("environments/out/{id}.assets.json"), &images.to_string())
+                .file("environments/out/image/Dockerfile", "FROM scratch\n");
+        }
+        artifacts.insert(
+            (*id).to_owned(),
+            json!({ "type": "aws:cloudformation:stack", "environment": at, "dependencies": waits,
+                "properties": { "templateFile": "t.json" } }),
+        );
+    }
+    let manifest = json!({ "version": "50.0.0", "artifacts": artifacts });
+    world.file("environments/out/manifest.json", &manifest.to_string()).file(
+        "environments/out/t.json",
+        "{\"Resources\": {\"A\": {\"Type\": \"AWS::SNS::Topic\"}}}",
+    )
+}
+
+#[test]
+fn one_image_goes_to_each_of_its_repositories_after_the_stack_that_makes_it() {
+    let manifest = made(
+        &[
+            ("Staging", &[], &[], ""),
+            ("One", &[], &["Staging"], "staged/worker"),
+            ("Two", &[], &[], "other/worker"),
+            ("Three", &[], &[], "other/worker"),
+        ],
+        "",
+    )
+    .good();
+
+    let repositories: Vec<(String, Expr)> = addresses(&manifest)
+        .into_iter()
+        .filter(|at| at.starts_with("image."))
+        .map(|at| (at.clone(), input(&manifest, &at, "repository").clone()))
+        .collect();
+    assert_eq!(
+        repositories,
+        [
+            ("image.app/cafecafecafe".to_owned(), "other/worker".into()),
+            ("image.app/cafecafecafe-1".to_owned(), "staged/worker".into())
+        ]
+    );
+    assert_eq!(waits(&manifest, "image.app/cafecafecafe-1"), ["stack.app/Staging"]);
+    assert_eq!(
+        waits(&manifest, "stack.app/One"),
+        ["image.app/cafecafecafe-1", "stack.app/Staging"]
+    );
+    assert_eq!(waits(&manifest, "stack.app/Three"), ["image.app/cafecafecafe"]);
+}
+
+#[test]
+fn order_goes_through_a_stack_that_is_left_out() {
+    let stacks: &[(&str, &[&str], &[&str], &str)] =
+        &[("A", &["B"], &[], ""), ("B", &["C"], &[], ""), ("C", &[], &[], "")];
+    let alone = "stacks = [\"A\", \"C\"]\nexclusively = true\n";
+
+    assert_eq!(waits(&made(stacks, alone).good(), "stack.app/A"), ["stack.app/C"]);
 }

@@ -105,6 +105,9 @@ impl Files for World {
         match self.files.get(path.to_str().expect("paths in tests are text")) {
             Some(text) => Ok(Entry::File { size: text.len() as u64 }),
             None if is_outside(path) => Disk.entry(path),
+            None if self.files.keys().any(|file| Path::new(file).starts_with(path)) => {
+                Ok(Entry::Directory)
+            }
             None => Err(io::ErrorKind::NotFound.into()),
         }
     }
