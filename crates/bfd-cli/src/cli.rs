@@ -53,7 +53,7 @@ pub enum Command {
     Show(ShowArgs),
     /// Draw what depends on what.
     Graph(GraphArgs),
-    /// Show services as they run: tasks, rollout, last stop reasons.
+    /// Show services and stacks as they are now, and what went wrong.
     Status(ManifestArgs),
     /// Look at and mend the recorded state.
     #[command(subcommand)]
