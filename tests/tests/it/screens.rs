@@ -117,6 +117,23 @@ fn a_record_and_its_graph_can_be_looked_at() {
     );
 }
 
+#[test]
+fn lists_are_broken_for_terminals_and_not_in_a_pipe() {
+    let project = shop::on_sandbox();
+    project.apply().run().succeeds();
+    let list = |command: &str, narrow: bool| {
+        let command = project.bfd(command);
+        let command =
+            if narrow { command.env("COLUMNS", "40") } else { command.env_remove("COLUMNS") };
+        command.run().succeeds().stdout
+    };
+
+    assert_eq!(list("history", false).lines().count(), 1);
+    assert!(list("history", true).lines().count() > 1);
+    let recorded = project.state()["resources"].as_object().map(serde_json::Map::len);
+    assert_eq!(Some(list("state list", false).lines().count()), recorded);
+}
+
 /// Two stacks, of which one is called otherwise, and nothing else.
 const STACKS: &str = r#"[environment]
 name = "stacks"
