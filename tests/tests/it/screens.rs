@@ -102,6 +102,7 @@ fn help_fits_a_terminal() {
 
     insta::assert_snapshot!("help", help(&["--help"]));
     insta::assert_snapshot!("help_apply", help(&["apply", "--help"]));
+    insta::assert_snapshot!("help_bootstrap", help(&["bootstrap", "--help"]));
     insta::assert_snapshot!("help_plan", help(&["plan", "--help"]));
 }
 
