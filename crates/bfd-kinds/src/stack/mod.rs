@@ -23,7 +23,7 @@ mod ssm;
 pub use ssm::{AS_STORED, SSM_PARAMETERS, follow, is_bootstrap};
 
 pub use check::mistakes;
-pub use content::difference;
+pub use content::{difference, grave_of_new};
 pub use drift::{Property, drifted};
 pub(crate) use published::{ROLE_TYPE, as_table};
 pub use published::{has_template_asset, nested};
