@@ -209,7 +209,7 @@ impl View<'_> {
         };
         self.page.line(2, hang, &line);
         if let Some(grave) = resources::grave_of_new(self.plan, change) {
-            tree::write_resources(&mut self.page, &self.plan.environment, 6, &grave);
+            tree::write_new_resources(&mut self.page, &self.plan.environment, 6, &grave);
         }
         self.preview(change);
         self.undo(change);
