@@ -48,19 +48,23 @@ pub(super) async fn run(args: &ManifestArgs, screen: Screen) -> Result<Exit, Com
         }
     )?;
     let style = screen.stdout_style();
-    let mut tables = Vec::new();
+    let mut parts = Vec::new();
     if !running.is_empty() {
         let rows: Vec<_> = running.into_iter().map(row).collect();
-        tables.push(views::status::status(&rows, &style));
+        parts.push(views::status::status(&rows, &style));
+    }
+    let all = snapshot.state.resources.iter();
+    let instead: String = all.filter_map(|(address, image)| instead_of(address, image)).collect();
+    // What runs in place of an image is told where its services are.
+    match parts.last_mut() {
+        Some(table) => table.push_str(&instead),
+        None => parts.extend((!instead.is_empty()).then_some(instead)),
     }
     if !deployed.is_empty() {
         let rows: Vec<_> = deployed.into_iter().map(stack_row).collect();
-        tables.push(views::stack_status::stack_status(&rows, &style));
+        parts.push(views::stack_status::stack_status(&rows, &style));
     }
-    screen.data(&tables.join("\n"));
-    for (address, image) in &snapshot.state.resources {
-        screen.data(&instead_of(address, image).unwrap_or_default());
-    }
+    screen.data(&parts.join("\n"));
     Ok(Exit::Done)
 }
 
