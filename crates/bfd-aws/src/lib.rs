@@ -47,7 +47,7 @@ pub use kinds::{
         Content as ImageContent, ContentError, builder as image_builder, content as image_content,
     },
     service::ServiceStatus,
-    stack::{Answer, Asked, TemplateBucket, asset_digest},
+    stack::{Answer, Asked, StackCondition, StackStatus, TemplateBucket, asset_digest},
 };
 pub use objects::{Bucket, S3Objects};
 pub use provider::AwsProvider;

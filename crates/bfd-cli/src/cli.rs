@@ -36,6 +36,10 @@ pub enum Command {
     /// Check a manifest: every mistake at once, without a network.
     Validate(ManifestArgs),
     /// Make what an environment needs before its first apply.
+    ///
+    /// That is the bucket of its state, where `[state]` names one, and what the CDK applications
+    /// of its manifest need of their account and region. Whatever is missing is shown as a plan
+    /// and made when you say yes; what is there is left as it is.
     Bootstrap(BootstrapArgs),
     /// Show what apply would do.
     Plan(PlanArgs),
@@ -53,7 +57,7 @@ pub enum Command {
     Show(ShowArgs),
     /// Draw what depends on what.
     Graph(GraphArgs),
-    /// Show services as they run: tasks, rollout, last stop reasons.
+    /// Show services and stacks as they are now, and what went wrong.
     Status(ManifestArgs),
     /// Look at and mend the recorded state.
     #[command(subcommand)]
@@ -138,19 +142,17 @@ pub struct LockArgs {
     pub lock_timeout: Duration,
 }
 
-/// The bucket of the state, and the resources that the CDK's applications need, as a plan like
-/// any other. What is there already is left as it is.
 #[derive(Debug, Args)]
 pub struct BootstrapArgs {
     #[command(flatten)]
     pub manifest: ManifestArgs,
-    /// Do not ask.
-    #[arg(long, conflicts_with = "plan")]
-    pub yes: bool,
-    /// Show what would be made, and make nothing.
+    /// Show what is missing, and make nothing.
     #[arg(long)]
     pub plan: bool,
-    /// With `--plan`, exit with 2 when there are changes.
+    /// Make it without asking; required where there is no terminal.
+    #[arg(long, conflicts_with = "plan")]
+    pub yes: bool,
+    /// With `--plan`: exit with 2 when something is missing.
     #[arg(long, requires = "plan")]
     pub detailed_exitcode: bool,
 }

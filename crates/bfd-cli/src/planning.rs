@@ -75,6 +75,7 @@ pub async fn plan(
     check_environment(loaded, snapshot)?;
     let targets = targets(loaded, graph, snapshot, scope.targets)?;
     let path = loaded.called.clone();
+    let assemblies = manifest.assemblies.iter().map(|assembly| assembly.name.clone()).collect();
     let command = match scope.to {
         Some(run) => format!("bfd rollback {path} --to {run}"),
         None => format!("bfd apply {path}"),
@@ -89,6 +90,7 @@ pub async fn plan(
             kinds: bfd_kinds::all(),
             targets: targets.as_ref(),
             fallback_images: manifest.guard.fallback_images,
+            assemblies: &assemblies,
             deletes: manifest.guard.deletes != Deletes::Forbid,
             rollback: scope.rollback,
             manifest: &path,

@@ -14,6 +14,9 @@ pub struct Screen {
 /// Columns when nothing tells: wide enough for a diff, narrow enough for a log.
 const DEFAULT_WIDTH: usize = 100;
 
+/// Wider than any line.
+const UNBROKEN: usize = u16::MAX as usize;
+
 impl Screen {
     pub fn new(color: Color) -> Self {
         let locale = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().find_map(host::variable);
@@ -39,6 +42,16 @@ impl Screen {
     pub fn stdout_style(&self) -> Style {
         let color = self.choice(&io::stdout());
         Style { width: width(), color, unicode: self.unicode }
+    }
+
+    /// For what is one line each: where nobody looks at a terminal, such as in a pipe, no line is
+    /// broken, so that whatever reads them finds one thing in each. `COLUMNS` asks for it.
+    pub fn list_style(&self) -> Style {
+        let style = self.stdout_style();
+        if io::stdout().is_terminal() || columns().is_some() {
+            return style;
+        }
+        Style { width: UNBROKEN, ..style }
     }
 
     pub fn stderr_style(&self) -> Style {
@@ -99,7 +112,11 @@ pub fn size() -> (u16, u16) {
 }
 
 fn width() -> usize {
-    let columns = host::variable("COLUMNS").and_then(|columns| columns.parse().ok());
     let terminal = || terminal_size::terminal_size().map(|(width, _)| usize::from(width.0));
-    columns.or_else(terminal).unwrap_or(DEFAULT_WIDTH).clamp(40, 200)
+    columns().or_else(terminal).unwrap_or(DEFAULT_WIDTH).clamp(40, 200)
+}
+
+/// What somebody asked for.
+fn columns() -> Option<usize> {
+    host::variable("COLUMNS")?.parse().ok()
 }

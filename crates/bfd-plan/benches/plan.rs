@@ -9,7 +9,13 @@
 use bfd_core::{Address, Environment, SecretSource, Snapshot, plan::Rollback};
 use bfd_plan::{Graph, PlanInput, plan};
 use std::{
-    collections::BTreeMap, env, fmt::Write as _, fs, io, path::Path, process, time::Instant,
+    collections::{BTreeMap, BTreeSet},
+    env,
+    fmt::Write as _,
+    fs, io,
+    path::Path,
+    process,
+    time::Instant,
 };
 
 const SIZES: [usize; 3] = [1_000, 10_000, 100_000];
@@ -85,6 +91,7 @@ fn once(text: &str, size: usize) -> [f64; 3] {
         kinds: bfd_kinds::all(),
         targets: None,
         fallback_images: true,
+        assemblies: &BTreeSet::new(),
         deletes: true,
         rollback: Rollback::default(),
     })

@@ -3,10 +3,12 @@
 //! [`Graph`] holds what is wanted and what each waits for, `diff` compares
 //! desired with observed in the kinds' canonical form, [`plan`] makes the changes
 //! and `steps` puts them in order; `clock` tells how long a
-//! rollback takes at worst, `undo` what an undo rests on; `exchange` what stacks no longer export; `names` sees to it that two addresses never mean one object.
+//! rollback takes at worst, `undo` what an undo rests on; `exchange` what stacks no longer export; `existing` refuses what others
+//! made; `names` sees to it that two addresses never mean one object.
 mod clock;
 mod diff;
 mod exchange;
+mod existing;
 mod graph;
 mod names;
 mod planner;

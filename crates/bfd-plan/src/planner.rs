@@ -5,11 +5,12 @@ use crate::{
     clock::Clockwork,
     diff::{differences, project},
     exchange,
+    existing::{self, Existing},
     names::Names,
     steps::{Draft, order},
 };
 use bfd_core::{
-    Address, Environment, Expr, Inputs, Kind, Observation, Observed, Owner, Problem, Properties,
+    Address, Environment, Expr, Inputs, Kind, Observation, Observed, Problem, Properties,
     Reference, Resource, ResourceState, Snapshot, State, Value, lookup_path,
     plan::{
         Action, Change, Drift, Effect, FORMAT_VERSION, FieldChange, Plan, Rollback, RollbackPlan,
@@ -35,6 +36,8 @@ pub struct PlanInput<'a> {
     /// Only these and what they depend on; `None` is everything.
     pub targets: Option<&'a BTreeSet<Address>>,
     pub fallback_images: bool,
+    /// The names of the CDK applications that stacks come from.
+    pub assemblies: &'a BTreeSet<String>,
     /// Whether the plan may delete or replace anything.
     pub deletes: bool,
     pub rollback: Rollback,
@@ -70,6 +73,8 @@ struct Planner<'a> {
     drift: Vec<Drift>,
     warnings: Vec<Warning>,
     problems: Vec<Problem>,
+    /// What is there and not recorded, and not to be adopted.
+    existing: Vec<Existing>,
     unchanged: usize,
 }
 
@@ -87,6 +92,7 @@ impl<'a> Planner<'a> {
             drift: Vec::new(),
             warnings: Vec::new(),
             problems: Vec::new(),
+            existing: Vec::new(),
             unchanged: 0,
         }
     }
@@ -101,6 +107,7 @@ impl<'a> Planner<'a> {
                 self.keep_outputs(resource);
             }
         }
+        self.problems.extend(existing::problems(std::mem::take(&mut self.existing)));
         self.forgotten();
         self.guard_deletes();
         if !self.problems.is_empty() {
@@ -236,7 +243,9 @@ impl<'a> Planner<'a> {
             (None, Some(there)) if resource.adopt => {
                 self.adopt(spec, resource, there, inputs, depends_on);
             }
-            (None, Some(_)) => self.refuse_to_adopt(resource, observed),
+            (None, Some(_)) => {
+                self.existing.push(Existing::new(resource, observed, self.input.assemblies));
+            }
             (Some(recorded), Some(there)) => {
                 self.compare(spec, resource, recorded, there, inputs, depends_on);
             }
@@ -328,34 +337,6 @@ impl<'a> Planner<'a> {
         self.drafts.push(Draft::adopt(spec, resource, prior, inputs, depends_on));
     }
 
-    fn refuse_to_adopt(&mut self, resource: &Resource, observed: Option<&Observed>) {
-        let owner = observed.and_then(|observed| observed.owner.as_ref());
-        let (whose, way) = match owner {
-            Some(Owner::Stack(stack)) => (
-                format!("it belongs to the CloudFormation stack `{stack}`"),
-                format!(
-                    "rename it here, or remove it from `{stack}` (keeping the object with \
-                     `DeletionPolicy: Retain`) and then set `adopt = true`"
-                ),
-            ),
-            Some(Owner::Tags(tags)) => (
-                format!("its tags say `{}`", tags.join("`, `")),
-                "set `adopt = true` to take it over without recreating it, or rename it".to_owned(),
-            ),
-            Some(Owner::Unknown) | None => (
-                "nothing tells who made it".to_owned(),
-                "set `adopt = true` to take it over without recreating it, or rename it".to_owned(),
-            ),
-        };
-        let id = observed.map_or("", |observed| observed.object.id.as_str());
-        let label = format!("`{id}` is there already; {whose}");
-        self.problems.push(
-            Problem::error("plan::exists", "an object exists but is not in the state")
-                .at(resource.span.clone(), label)
-                .help(way),
-        );
-    }
-
     fn compare(
         &mut self,
         spec: &'static KindSpec,
@@ -439,16 +420,16 @@ impl<'a> Planner<'a> {
                 && entry
                     .is_some_and(|entry| config.is_none_or(|config| config.get(entry).is_none()))
         });
-        let before = self.problems.len();
-        for field in foreign {
-            let label = "a parameter of this name is there already; nothing tells who made it";
-            self.problems.push(
-                Problem::error("plan::exists", "an object exists but is not in the state")
-                    .at(resource.span_of(&field.path), label)
-                    .help("choose another key, or set `adopt = true` to take it over"),
-            );
+        let label = "a parameter of this name is there already; nothing tells who made it";
+        let problem = Problem::error("plan::exists", "an object exists but is not in the state");
+        let problem = foreign
+            .fold(problem, |problem, field| problem.at(resource.span_of(&field.path), label));
+        if problem.labels.is_empty() {
+            return false;
         }
-        self.problems.len() > before
+        let help = "choose another key, or set `adopt = true` to take over what there is";
+        self.problems.push(problem.help(help));
+        true
     }
 
     /// After an update the cloud keeps the outputs it calls stable.
@@ -618,19 +599,23 @@ impl<'a> Planner<'a> {
         if self.input.deletes {
             return;
         }
-        for change in &self.changes {
-            if !matches!(change.action, Action::Delete | Action::Replace) {
-                continue;
-            }
-            let headline = "the manifest forbids deletes, and the plan has one";
-            let mut problem = Problem::error("plan::deletes_forbidden", headline);
-            if let Some(resource) = self.input.desired.get(&change.address) {
-                problem = problem.at(resource.span.clone(), "would be replaced");
-            }
-            self.problems.push(problem.help(format!(
-                "`{}` would be deleted: keep it, or set `guard.deletes` to `confirm`",
-                change.address
-            )));
+        let is_delete =
+            |change: &&Change| matches!(change.action, Action::Delete | Action::Replace);
+        let removed: Vec<&Address> =
+            self.changes.iter().filter(is_delete).map(|change| &change.address).collect();
+        let (headline, would) = match removed.as_slice() {
+            [] => return,
+            [_] => ("the manifest forbids deletes, and the plan has one", "keep it"),
+            _ => ("the manifest forbids deletes, and the plan has some", "keep them"),
+        };
+        let mut problem = Problem::error("plan::deletes_forbidden", headline);
+        for resource in removed.iter().filter_map(|address| self.input.desired.get(address)) {
+            problem = problem.at(resource.span.clone(), "would be replaced");
         }
+        let named: Vec<String> = removed.iter().map(|address| format!("`{address}`")).collect();
+        self.problems.push(problem.help(format!(
+            "{} would be deleted: {would}, or set `guard.deletes` to `confirm`",
+            named.join(", ")
+        )));
     }
 }

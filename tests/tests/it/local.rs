@@ -15,7 +15,8 @@ fn an_environment_goes_up_is_changed_and_goes_down_again() {
 
     project.apply().run().succeeds();
     let status = project.bfd("status").run().succeeds();
-    assert_eq!(status.stdout.matches("✓").count(), 2, "{status}");
+    assert_eq!(status.stdout.matches("✓ completed").count(), 2, "{status}");
+    assert_eq!(status.stdout.matches("✓ CREATE_COMPLETE").count(), 2, "{status}");
     project.has_no_changes();
 
     change_one_variable_and_one_parameter(&project);

@@ -102,6 +102,7 @@ fn help_fits_a_terminal() {
 
     insta::assert_snapshot!("help", help(&["--help"]));
     insta::assert_snapshot!("help_apply", help(&["apply", "--help"]));
+    insta::assert_snapshot!("help_bootstrap", help(&["bootstrap", "--help"]));
     insta::assert_snapshot!("help_plan", help(&["plan", "--help"]));
 }
 
@@ -115,4 +116,87 @@ fn a_record_and_its_graph_can_be_looked_at() {
         "graph",
         project.bfd("graph").args(["--format", "mermaid"]).run().succeeds().stdout
     );
+}
+
+#[test]
+fn lists_are_broken_for_terminals_and_not_in_a_pipe() {
+    let project = shop::on_sandbox();
+    project.apply().run().succeeds();
+    let list = |command: &str, narrow: bool| {
+        let command = project.bfd(command);
+        let command =
+            if narrow { command.env("COLUMNS", "40") } else { command.env_remove("COLUMNS") };
+        command.run().succeeds().stdout
+    };
+
+    assert_eq!(list("history", false).lines().count(), 1);
+    assert!(list("history", true).lines().count() > 1);
+    let recorded = project.state()["resources"].as_object().map(serde_json::Map::len);
+    assert_eq!(Some(list("state list", false).lines().count()), recorded);
+}
+
+/// Two stacks, of which one is called otherwise, and nothing else.
+const STACKS: &str = r#"[environment]
+name = "stacks"
+account = "123456789012"
+region = "ap-southeast-1"
+
+[provider]
+kind = "sandbox"
+
+[stack.queue]
+name = "queue"
+template = "queue.yaml"
+
+[stack.data]
+name = "stacks-data"
+template = "data.yaml"
+parameters = { Value = "one" }
+"#;
+const QUEUE: &str = "Resources: { Queue: { Type: AWS::SQS::Queue } }\n";
+const DATA: &str = "
+Parameters: { Value: { Type: String } }
+Resources:
+  Setting:
+    Type: AWS::SSM::Parameter
+    Properties: { Name: /data/setting, Type: String, Value: !Ref Value }
+";
+
+#[test]
+fn the_status_of_an_environment_of_stacks() {
+    let project = Project::new("stacks", STACKS);
+    project.workspace().write("queue.yaml", QUEUE);
+    project.workspace().write("data.yaml", DATA);
+    let status = || project.bfd("status").run().succeeds().stdout;
+    assert_eq!(status(), "no service and no stack of stacks is recorded\n");
+    project.apply().run().succeeds();
+    let rows = |text: &str| -> Vec<String> {
+        // When they were made is a matter of the machine.
+        let words = text.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+        words.map(|words| words[..words.len().min(3)].join(" ")).collect()
+    };
+    let good = rows(&status());
+    let well = "✓ CREATE_COMPLETE";
+    let data = format!("stack.data {well}");
+    let queue = format!("stack.queue {well}");
+    assert_eq!(good, ["stack status since", &data, "stacks-data", &queue]);
+
+    let server = project.serve();
+    let aws = bfd_tests::AwsCli::new(server.url());
+    aws.call(["cloudformation", "delete-stack", "--stack-name", "queue"]);
+    aws.call(["cloudformation", "wait", "stack-delete-complete", "--stack-name", "queue"]);
+    let update = ["cloudformation", "update-stack", "--stack-name", "stacks-data"];
+    let empty = ["--use-previous-template", "--parameters", "ParameterKey=Value,ParameterValue="];
+    aws.call(update.into_iter().chain(empty));
+    let wait = ["cloudformation", "wait", "stack-rollback-complete", "--stack-name", "stacks-data"];
+    aws.call(wait);
+
+    let text = status();
+
+    assert!(text.contains("✗ UPDATE_ROLLBACK_COMPLETE"), "{text}");
+    assert!(text.contains("stack.queue  ✗ missing"), "{text}");
+    let why = "stack.data  what went wrong\n  Setting (AWS::SSM::Parameter) UPDATE_FAILED: ";
+    assert!(text.contains(why), "{text}");
+    let ascii = project.bfd("status").env("LC_ALL", "C").run().succeeds().stdout;
+    assert!(ascii.is_ascii() && ascii.contains("UPDATE_ROLLBACK_COMPLETE"), "{ascii}");
 }

@@ -259,11 +259,36 @@ fn stacks_take_over_what_changes_in_parameter_store() {
 }
 
 #[test]
+fn all_that_stands_in_the_way_of_a_destroy_is_told_at_once() {
+    let project = applied();
+    let protected = "termination_protection = true";
+    project.change("template = \"data.yaml\"", &format!("template = \"data.yaml\"\n{protected}"));
+    project.apply().run().succeeds();
+    let before = project.world();
+    project.change(protected, &format!("{protected}\nprotect = true\nretain = [\"Setting\"]"));
+    project.change(
+        "[provider]",
+        "[guard]\napproval = \"saved_plan\"\ndeletes = \"forbid\"\n\n[provider]",
+    );
+
+    let refused = project.bfd("destroy").arg("--yes").run().exits(exit::REFUSED);
+
+    insta::assert_snapshot!("obstacles_of_a_destroy", refused.stderr);
+    // Without those of the manifest alone, what the record says is told at once as well.
+    project.change("approval = \"saved_plan\"\ndeletes = \"forbid\"", "");
+    project.change("protect = true\n", "");
+    let refused = project.bfd("destroy").arg("--yes").run().exits(exit::REFUSED);
+    let refused = refused.says("`retain` is not applied yet").says("is protected against deletion");
+    refused.says("found 2 problems");
+    assert_eq!(project.world(), before);
+}
+
+#[test]
 fn what_is_retained_is_told_and_kept() {
     let project = applied();
     project.change("template = \"data.yaml\"", "template = \"data.yaml\"\nretain = [\"Setting\"]");
     let refused = project.destroy().run().exits(exit::REFUSED);
-    refused.says("`retain` is not applied yet: `stack.data`");
+    refused.says("`retain` is not applied yet").says("of `stack.data`");
     project.apply().run().succeeds();
     project.has_no_changes();
 

@@ -173,6 +173,7 @@ pub(crate) async fn planned(desired: &[Resource], current: &Snapshot, cloud: &Fa
         kinds: &[&THING],
         targets: None,
         fallback_images: true,
+        assemblies: &BTreeSet::new(),
         deletes: true,
         rollback: Rollback::default(),
     })

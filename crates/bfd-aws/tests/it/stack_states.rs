@@ -2,6 +2,7 @@
 
 use crate::world::{World, address, context, properties, state};
 use aws_sdk_cloudformation::types::{ChangeSetType, Parameter};
+use bfd_aws::{StackCondition, StackStatus};
 use bfd_core::{ResourceState, Value};
 use bfd_provider::{Context, ErrorClass, Provider, Token};
 use serde_json::json;
@@ -228,4 +229,72 @@ async fn what_others_gave_to_parameters_stays() {
     let back = world.aws.restore(&address(AT), &state(AT, updated), &prior, &undo).await;
     back.unwrap();
     assert_eq!(world.value_of("/states/given").await.as_deref(), Some("large round real"));
+}
+
+/// How stacks are, as `bfd status` asks.
+async fn statuses(world: &World, stacks: &[&bfd_core::ResourceState]) -> Vec<StackStatus> {
+    let addresses: Vec<_> =
+        stacks.iter().map(|stack| address(&format!("stack.{}", stack.id))).collect();
+    let asked: Vec<_> = addresses.iter().zip(stacks.iter().copied()).collect();
+    world.aws.stack_status(&asked).await.unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_status_says_how_stacks_are_and_why() {
+    let world = World::new().await;
+    let made = world.create(AT, &stack("a")).await.unwrap();
+    let good = &statuses(&world, &[&made]).await[0];
+    assert_eq!((good.status.as_str(), good.condition), ("CREATE_COMPLETE", StackCondition::Good));
+    assert_eq!(good.reasons, Vec::<String>::new());
+    tokio::time::sleep(std::time::Duration::from_hours(2)).await;
+    let (later, operations) = world.counting(statuses(&world, &[&made])).await;
+    let waited = later[0].since.unwrap() - good.since.unwrap();
+    assert_eq!(waited, 7200);
+    assert_eq!(operations, ["cloudformation:DescribeStacks"], "what is well takes one request");
+
+    let request = world.cloudformation().update_stack().stack_name(NAME).template_body(TEMPLATE);
+    request.parameters(given("b")).send().await.unwrap();
+    let busy = &statuses(&world, &[&made]).await[0];
+    assert_eq!(busy.condition, StackCondition::UnderWay);
+    assert_eq!(busy.status, "UPDATE_IN_PROGRESS");
+    world.at_rest(NAME).await;
+
+    world.sandbox.fail_resource(NAME, "Second", "no capacity");
+    let request = world.cloudformation().update_stack().stack_name(NAME).template_body(TEMPLATE);
+    request.parameters(given("c")).send().await.unwrap();
+    world.at_rest(NAME).await;
+    let bad = &statuses(&world, &[&made]).await[0];
+    assert_eq!(bad.condition, StackCondition::Bad);
+    assert_eq!(bad.status, "UPDATE_ROLLBACK_COMPLETE");
+    assert_eq!(bad.reasons.len(), 1, "{bad:?}");
+    let reason = &bad.reasons[0];
+    assert!(reason.starts_with("Second (AWS::SSM::Parameter)"), "{reason}");
+    assert!(reason.ends_with("no capacity"), "{reason}");
+
+    // What came right is not told any more.
+    world.sandbox.fail_resource(NAME, "Second", "");
+    let request = world.cloudformation().update_stack().stack_name(NAME).template_body(TEMPLATE);
+    request.parameters(given("d")).send().await.unwrap();
+    world.at_rest(NAME).await;
+    assert_eq!(statuses(&world, &[&made]).await[0].reasons, Vec::<String>::new());
+
+    world.delete(AT, &made).await.unwrap();
+    let gone = &statuses(&world, &[&made]).await[0];
+    assert_eq!((gone.condition, gone.since), (StackCondition::Missing, None));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_status_of_many_stacks_is_one_request() {
+    let world = World::new().await;
+    let made = world.create(AT, &stack("a")).await.unwrap();
+    let others =
+        ["d", "b", "a"].map(|name| bfd_core::ResourceState { id: name.to_owned(), ..made.clone() });
+    let all: Vec<_> = others.iter().chain([&made]).collect();
+
+    let (told, operations) = world.counting(statuses(&world, &all)).await;
+
+    assert_eq!(operations, ["cloudformation:DescribeStacks"]);
+    let told: Vec<_> = told.iter().map(|status| (status.name.as_str(), status.condition)).collect();
+    let missing = |name| (name, StackCondition::Missing);
+    assert_eq!(told, [missing("a"), missing("b"), (NAME, StackCondition::Good), missing("d")]);
 }

@@ -2,38 +2,23 @@ use crate::{
     cli::DestroyArgs,
     connect::connect,
     exit::{CommandError, Exit},
-    load::{Loaded, SecretUse, load},
+    load::{SecretUse, in_manifest, load},
     planning::{self, Scope},
     resuming::{self, Leftover},
     running::{self, Options, Stop},
     screen::Screen,
     views,
 };
-use bfd_core::{Expr, Resource, State};
-use bfd_kinds::stack::RETAIN;
-use bfd_manifest::Approval;
 use bfd_plan::Graph;
+
+mod obstacles;
 
 /// Deletes everything that is recorded, dependents first.
 pub(super) async fn run(args: &DestroyArgs, screen: Screen) -> Result<Exit, CommandError> {
     let loaded = load(&args.manifest, SecretUse::Known)?;
-    let protected: Vec<String> = loaded
-        .graph
-        .resources()
-        .filter(|resource| resource.protect)
-        .map(|resource| format!("`{}`", resource.address))
-        .collect();
-    if !protected.is_empty() {
-        return Err(CommandError::refused_with(
-            format!("protected: {}", protected.join(", ")),
-            "remove `protect` from them first",
-        ));
-    }
-    if args.yes && loaded.manifest.guard.approval == Approval::SavedPlan {
-        return Err(CommandError::refused_with(
-            "this environment is not destroyed without a person",
-            "it applies saved plans only: leave out `--yes` and confirm at a terminal",
-        ));
+    let obstacles = obstacles::before(&loaded, args.yes, screen).await?;
+    if !obstacles.is_empty() {
+        return Err(in_manifest(&loaded.manifest, obstacles));
     }
     let connection = connect(&loaded).await?;
     let options = Options {
@@ -50,11 +35,12 @@ pub(super) async fn run(args: &DestroyArgs, screen: Screen) -> Result<Exit, Comm
         Ok(locked) => locked,
         Err(exit) => return Ok(exit),
     };
-    refuse_unapplied(&loaded, &guard.snapshot().state)?;
-    let nothing = Graph::build(Vec::new()).expect("an empty graph has no problems");
+    // Another run may have ended meanwhile.
+    let unapplied = obstacles::unapplied(&loaded, &guard.snapshot().state);
     let scope = Scope { targets: &[], rollback: loaded.manifest.rollback, to: None };
     let plan =
-        planning::plan(&loaded, &nothing, guard.snapshot(), Some(&connection), scope).await?;
+        planning::plan(&loaded, &nothing(), guard.snapshot(), Some(&connection), scope).await;
+    let plan = obstacles::none_of(&loaded, unapplied, plan)?;
     if plan.is_empty() {
         screen.data(&format!("{} is empty already\n", loaded.manifest.environment.name));
         return Ok(Exit::Done);
@@ -78,26 +64,7 @@ pub(super) async fn run(args: &DestroyArgs, screen: Screen) -> Result<Exit, Comm
     running::run(&mut *guard, plan, &loaded, &connection, options, &stop, screen).await
 }
 
-/// What shall stay has to be recorded: a delete goes by nothing else.
-fn refuse_unapplied(loaded: &Loaded, state: &State) -> Result<(), CommandError> {
-    let is_unapplied = |resource: &&Resource| {
-        let wanted = resource.inputs.get(RETAIN);
-        let recorded = state.resources.get(&resource.address);
-        recorded.is_some_and(|recorded| {
-            recorded.inputs.get(RETAIN).cloned().map(Expr::from).as_ref() != wanted
-        })
-    };
-    let unapplied: Vec<String> = loaded
-        .graph
-        .resources()
-        .filter(is_unapplied)
-        .map(|resource| format!("`{}`", resource.address))
-        .collect();
-    if unapplied.is_empty() {
-        return Ok(());
-    }
-    Err(CommandError::refused_with(
-        format!("`retain` is not applied yet: {}", unapplied.join(", ")),
-        format!("`bfd apply {}` first, so that what shall stay is recorded", loaded.called),
-    ))
+/// What is wanted of an environment that is to go.
+fn nothing() -> Graph {
+    Graph::build(Vec::new()).expect("an empty graph has no problems")
 }

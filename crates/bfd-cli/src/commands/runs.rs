@@ -49,7 +49,7 @@ pub(super) async fn list(
         }
     }
     screen.data(&match format {
-        ShowFormat::Text => run::list(&rows, &screen.stdout_style()),
+        ShowFormat::Text => run::list(&rows, &screen.list_style()),
         ShowFormat::Json => run::list_json(&rows),
     });
     Ok(Exit::Done)

@@ -35,7 +35,7 @@ async fn list(manifest: &ManifestArgs, screen: Screen) -> Result<Exit, CommandEr
     if let Some(open) = open {
         screen.say(&format!("{}\n", about(&loaded, &open).await?));
     }
-    screen.data(&views::show::list(&snapshot.state, &screen.stdout_style()));
+    screen.data(&views::show::list(&snapshot.state, &screen.list_style()));
     Ok(Exit::Done)
 }
 

@@ -6,12 +6,14 @@ use crate::{
     screen::Screen,
     views::{
         self,
+        stack_status::{Condition, StackStatus},
         status::{Rollout, ServiceStatus},
     },
 };
+use bfd_aws::StackCondition;
 use bfd_core::{Address, ResourceState, Value};
 
-/// Shows services as they run now.
+/// Shows services as they run now, and stacks as they are.
 pub(super) async fn run(args: &ManifestArgs, screen: Screen) -> Result<Exit, CommandError> {
     let loaded = load(args, SecretUse::Known)?;
     let connection = connect(&loaded).await?;
@@ -19,24 +21,50 @@ pub(super) async fn run(args: &ManifestArgs, screen: Screen) -> Result<Exit, Com
     if let Some(open) = &open {
         screen.say(&format!("{}\n", about(&loaded, open).await?));
     }
-    let services: Vec<_> = snapshot
-        .state
-        .resources
-        .iter()
-        .filter(|(address, _)| address.kind().as_str() == "service")
-        .collect();
-    if services.is_empty() {
+    let of_kind = |kind: &str| -> Vec<(&Address, &ResourceState)> {
+        let all = snapshot.state.resources.iter();
+        all.filter(|(address, _)| address.kind().as_str() == kind).collect()
+    };
+    let (services, stacks) = (of_kind("service"), of_kind("stack"));
+    if services.is_empty() && stacks.is_empty() {
         let yet = if open.is_some() { " yet" } else { "" };
         let name = &loaded.manifest.environment.name;
-        screen.data(&format!("no service of {name} is recorded{yet}\n"));
+        screen.data(&format!("no service and no stack of {name} is recorded{yet}\n"));
         return Ok(Exit::Done);
     }
-    let found = connection.provider.service_status(&services).await?;
-    let rows: Vec<_> = found.into_iter().map(row).collect();
-    screen.data(&views::status::status(&rows, &screen.stdout_style()));
-    for (address, image) in &snapshot.state.resources {
-        screen.data(&instead_of(address, image).unwrap_or_default());
+    let provider = &connection.provider;
+    let (running, deployed) = tokio::try_join!(
+        async {
+            match services.as_slice() {
+                [] => Ok(Vec::new()),
+                some => provider.service_status(some).await,
+            }
+        },
+        async {
+            match stacks.as_slice() {
+                [] => Ok(Vec::new()),
+                some => provider.stack_status(some).await,
+            }
+        }
+    )?;
+    let style = screen.stdout_style();
+    let mut parts = Vec::new();
+    if !running.is_empty() {
+        let rows: Vec<_> = running.into_iter().map(row).collect();
+        parts.push(views::status::status(&rows, &style));
     }
+    let all = snapshot.state.resources.iter();
+    let instead: String = all.filter_map(|(address, image)| instead_of(address, image)).collect();
+    // What runs in place of an image is told where its services are.
+    match parts.last_mut() {
+        Some(table) => table.push_str(&instead),
+        None => parts.extend((!instead.is_empty()).then_some(instead)),
+    }
+    if !deployed.is_empty() {
+        let rows: Vec<_> = deployed.into_iter().map(stack_row).collect();
+        parts.push(views::stack_status::stack_status(&rows, &style));
+    }
+    screen.data(&parts.join("\n"));
     Ok(Exit::Done)
 }
 
@@ -75,5 +103,21 @@ fn row(found: bfd_aws::ServiceStatus) -> ServiceStatus {
         since: found.since,
         images: found.images.into_values().collect(),
         stopped: found.stopped,
+    }
+}
+
+fn stack_row(found: bfd_aws::StackStatus) -> StackStatus {
+    let condition = match found.condition {
+        StackCondition::Good => Condition::Good(found.status),
+        StackCondition::UnderWay => Condition::UnderWay(found.status),
+        StackCondition::Bad => Condition::Bad(found.status),
+        StackCondition::Missing => Condition::Missing,
+    };
+    StackStatus {
+        address: found.address,
+        name: found.name,
+        condition,
+        since: found.since,
+        reasons: found.reasons,
     }
 }

@@ -13,7 +13,7 @@
 //! | [`outcome`] | how a run ended and what to do next |
 //! | [`run`] | one run from its beginning, and the list of runs |
 //! | [`show`] | what state records |
-//! | [`status`] | services as they run now |
+//! | [`status`], [`stack_status`] | services as they run now, and stacks as they are |
 //! | [`graph`] | what waits for what |
 pub mod events;
 pub mod failure;
@@ -28,6 +28,7 @@ pub mod progress;
 mod reasons;
 pub mod run;
 pub mod show;
+pub mod stack_status;
 pub mod status;
 mod style;
 #[cfg(test)]

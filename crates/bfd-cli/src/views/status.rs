@@ -38,10 +38,10 @@ pub enum Rollout {
     Missing,
 }
 
-/// Reasons that are told of one service.
+/// Reasons that are told of one service, or one stack.
 const REASONS: usize = 3;
 /// Columns between two columns.
-const GAP: usize = 2;
+pub(super) const GAP: usize = 2;
 
 /// A table of services; below it, why tasks stopped of those that are not proven.
 pub fn status(services: &[ServiceStatus], style: &Style) -> String {
@@ -71,7 +71,11 @@ fn stopped(page: &mut Page, service: &ServiceStatus) {
     page.blank();
     let address = styled(palette::ADDRESS, service.address.to_string());
     page.line(0, 2, &[address, faint("  tasks that stopped lately")]);
-    let reasons = counted(service.stopped.iter().map(String::as_str));
+    told_below(page, &counted(service.stopped.iter().map(String::as_str)));
+}
+
+/// The first few reasons, and how many there are besides.
+pub(super) fn told_below(page: &mut Page, reasons: &[String]) {
     for reason in reasons.iter().take(REASONS) {
         page.line(2, 4, &[plain(visible_line(reason))]);
     }

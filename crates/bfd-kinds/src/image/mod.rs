@@ -20,7 +20,7 @@ use crate::{
     spec::{KindSpec, Lower, Output, OutputSource},
 };
 use bfd_core::{
-    Expr, Inputs,
+    Expr, Inputs, Value,
     plan::{Action, Effect, FieldChange, Undo},
 };
 
@@ -79,6 +79,12 @@ fn undo(action: Action, fields: &[FieldChange]) -> (Undo, Option<&'static str>) 
         return (Undo::None, Some("the image itself stays in its repository"));
     }
     if fields.iter().any(|field| field.path == "existing_tag") {
+        let is_there =
+            |field: &FieldChange| field.path == WAS_THERE && field.after == Some(Value::Bool(true));
+        if fields.iter().any(is_there) {
+            // Nothing is pushed, so there is nothing to take away.
+            return (Undo::Exact, None);
+        }
         return (Undo::Approximate, Some("an image whose tag is made of its content stays"));
     }
     let is_elsewhere =
@@ -90,8 +96,14 @@ fn undo(action: Action, fields: &[FieldChange]) -> (Undo, Option<&'static str>) 
     }
 }
 
+/// Whether the image was in its repository when it was planned.
+const WAS_THERE: &str = "was_there";
+
 /// Rough figures: looking up is nothing, a build takes minutes.
 fn seconds(action: Action, inputs: &Inputs) -> u64 {
+    if inputs.get(WAS_THERE).and_then(Expr::as_bool) == Some(true) {
+        return 0;
+    }
     let origin = inputs.get("origin").and_then(Expr::as_str).and_then(Origin::parse);
     match (action, origin) {
         (Action::Delete, _) | (_, None) => 0,

@@ -124,7 +124,7 @@ fn made(settle: &mut Settle<'_>, origin: Origin) {
     // before, as well.
     let there = output("content_digest");
     if there.is_some() {
-        settle.inputs.insert("was_there".to_owned(), Expr::Literal(true.into()));
+        settle.inputs.insert(super::WAS_THERE.to_owned(), Expr::Literal(true.into()));
     }
     let digest = match origin {
         Origin::Archive | Origin::Copy => Some(content),

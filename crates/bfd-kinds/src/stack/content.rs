@@ -11,7 +11,7 @@ use bfd_core::{
     Expr, Inputs, Properties, Secret, Value,
     plan::{Action, Undo},
 };
-use bfd_template::{Difference, ResourceDiff, Template, TemplateDiff, Weight};
+use bfd_template::{Context, Difference, ResourceDiff, Template, TemplateDiff, Weight};
 use std::collections::{BTreeMap, BTreeSet};
 
 pub(super) const CONTENT: Content = Content {
@@ -31,6 +31,18 @@ pub fn difference(prior: &Properties, inputs: &Inputs) -> Option<TemplateDiff> {
     let (mut before, mut after) = (Side::present(prior)?, Side::desired(inputs)?);
     Side::share(&mut before, &mut after);
     Some(Difference::of(before.as_pair(), after.as_pair()))
+}
+
+/// What of a stack that is made says who may do or reach what; nothing where its template cannot
+/// be read.
+pub fn grave_of_new(inputs: &Inputs) -> Option<TemplateDiff> {
+    let after = Side::desired(inputs)?;
+    let nothing = Template::parse("Resources: {}").ok()?;
+    // Nested stacks are opened by what either side knows of them.
+    let before = Context { nested: after.context.nested.clone(), ..Context::default() };
+    let mut resources = Difference::of((&nothing, &before), after.as_pair()).resources;
+    resources.retain(|resource| matches!(resource.weight, Weight::Iam | Weight::Network));
+    Some(TemplateDiff { resources, ..TemplateDiff::default() })
 }
 
 /// To what CloudFormation answers "No updates are to be performed", it takes neither the text

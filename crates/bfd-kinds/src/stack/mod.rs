@@ -25,7 +25,7 @@ mod ssm;
 pub use ssm::{AS_STORED, SSM_PARAMETERS, follow, is_bootstrap};
 
 pub use check::mistakes;
-pub use content::difference;
+pub use content::{difference, grave_of_new};
 pub use drift::{Property, drifted};
 pub use given::given_by_others;
 pub(crate) use published::{ROLE_TYPE, as_table};

@@ -54,6 +54,7 @@ fn planned(manifest: &Manifest, current: &Snapshot) -> Plan {
         kinds: bfd_kinds::all(),
         targets: None,
         fallback_images: true,
+        assemblies: &BTreeSet::new(),
         deletes: true,
         rollback: manifest.rollback,
     })

@@ -103,6 +103,7 @@ fn planned(
         kinds: bfd_kinds::all(),
         targets: (!targets.is_empty()).then_some(&targets),
         fallback_images: true,
+        assemblies: &BTreeSet::new(),
         deletes: true,
         rollback: Rollback::default(),
     })

@@ -170,6 +170,7 @@ impl Case {
             kinds: &[&THING],
             targets: (!self.targets.is_empty()).then_some(&targets),
             fallback_images: true,
+            assemblies: &BTreeSet::new(),
             deletes: !self.forbid_deletes,
             rollback: self.rollback,
         })

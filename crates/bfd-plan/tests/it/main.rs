@@ -7,7 +7,7 @@ mod fixture;
 mod undo;
 
 use bfd_core::{
-    Owner,
+    Owner, SourceId, Span,
     plan::{Action, Op, Phase},
 };
 use fixture::{Case, address, fields, reference, resource, steps};
@@ -265,6 +265,36 @@ fn an_existing_object_is_refused_with_its_owner() {
 }
 
 #[test]
+fn what_exists_of_several_resources_is_refused_once() {
+    let mut case = Case::default();
+    for name in ["a", "b", "c", "d", "e"] {
+        let mut wanted = resource(name, json!({ "name": name }), &[]);
+        let line = usize::from(name == "e");
+        wanted.span = Span::new(SourceId(1), 10 * line..10 * line + 5);
+        case = case.wants(wanted).sees(name, json!({ "name": name }), None);
+    }
+    let problems = case.plan().unwrap_err();
+    let [problem] = problems.as_slice() else { panic!("not one problem: {problems:?}") };
+    let labels: Vec<&str> = problem.labels.iter().map(|label| label.text.as_str()).collect();
+    assert_eq!(
+        labels,
+        [
+            "4 are there already: `a`, `b`, `c` and 1 more; nothing tells who made them",
+            "`e` is there already; nothing tells who made it"
+        ]
+    );
+    assert!(problem.help.as_ref().unwrap().starts_with("set `adopt = true` in each"));
+    // What belongs to a stack has another way out.
+    let owner = Some(Owner::Stack("net".into()));
+    let case = case.wants(resource("f", json!({ "name": "f" }), &[])).sees(
+        "f",
+        json!({ "name": "f" }),
+        owner,
+    );
+    assert_eq!(case.plan().unwrap_err().len(), 2);
+}
+
+#[test]
 fn an_adopted_object_is_only_changed_where_it_differs() {
     let mut a = resource("a", json!({ "name": "a", "image": "new" }), &[]);
     a.adopt = true;
@@ -295,7 +325,14 @@ fn protected_resources_are_not_replaced() {
 fn forbidden_deletes_are_refused() {
     let mut case = Case::default().has("a", json!({}), &[]);
     case.forbid_deletes = true;
-    assert_eq!(case.plan().unwrap_err()[0].code, "plan::deletes_forbidden");
+    let problems = case.plan().unwrap_err();
+    assert_eq!(problems[0].code, "plan::deletes_forbidden");
+    // All of them at once, and the way out once.
+    let mut case = case.has("b", json!({}), &[]);
+    case.forbid_deletes = true;
+    let problems = case.plan().unwrap_err();
+    assert_eq!(problems.len(), 1, "{problems:?}");
+    assert!(problems[0].help.as_ref().unwrap().starts_with("`thing.a`, `thing.b` would be"));
 }
 
 #[test]

@@ -13,7 +13,9 @@ fn stacks_that_the_cdk_deployed_are_adopted() {
     let [before, changed_before] = [app.seen(), last_changes(&app)];
     // Nothing is taken over unasked.
     let refused = app.project.plan().run().exits(exit::REFUSED);
-    assert!(said(&refused).contains("`adopt = true` to take it over"), "{refused}");
+    let told = said(&refused);
+    let help = "set `adopt = true` in `[assembly.app]` to take over all of them";
+    assert!(told.contains(help) && told.contains("found 1 problem"), "{refused}");
 
     app.manifest_goes_on("adopt = true\n");
 

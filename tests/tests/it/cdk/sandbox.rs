@@ -32,8 +32,11 @@ fn a_cdk_application_lives_in_the_sandbox_from_nothing_to_nothing() {
     project.bfd("bootstrap").arg("--yes").run().succeeds().prints("No changes");
 
     assert_eq!(changes(&project.plan_json()).len(), STACKS.len() + 1, "the stacks and an image");
+    let built = project.plan().run().exits(exit::CHANGES);
+    assert!(built.stdout.contains("built from"), "{built}");
     project.apply().run().succeeds();
     project.has_no_changes();
+    an_image_that_is_there_is_used(&project);
 
     place(SECOND);
     project.plan().run().exits(exit::CHANGES).prints("+ stack.app/bellyfed-cdk-audit");
@@ -50,4 +53,21 @@ fn a_cdk_application_lives_in_the_sandbox_from_nothing_to_nothing() {
     let server = project.serve();
     let query = ["cloudformation", "describe-stacks", "--query", "Stacks[].StackName"];
     assert_eq!(AwsCli::new(server.url()).call(query), json!([cdk::BOOTSTRAP]));
+}
+
+/// Whoever takes over an application finds its images pushed, and nothing to build.
+#[track_caller]
+fn an_image_that_is_there_is_used(project: &Project) {
+    let address = "image.app/771156780c3f";
+    project.bfd("state rm").arg(address).run().succeeds();
+
+    let plan = project.plan().run().exits(exit::CHANGES);
+    assert!(plan.stdout.contains("used as it is there"), "{plan}");
+    assert!(!plan.stdout.contains("built from"), "{plan}");
+    let plan = project.plan_json();
+    assert_eq!(changes(&plan), [format!("create {address}")]);
+    assert_eq!(plan["changes"][0]["undo"], "exact", "nothing is pushed: {plan}");
+    let applied = project.apply().run().succeeds();
+    assert!(!applied.stderr.contains("STEP"), "nothing was built: {applied}");
+    project.has_no_changes();
 }

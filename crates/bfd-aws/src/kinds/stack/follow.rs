@@ -230,13 +230,13 @@ fn said(events: &[StackEvent]) -> Option<Phase> {
 }
 
 /// Whether it is about the stack itself, and not about something in it.
-fn is_of_stack(event: &StackEvent) -> bool {
+pub(super) fn is_of_stack(event: &StackEvent) -> bool {
     event.physical_resource_id.is_some() && event.physical_resource_id == event.stack_id
 }
 
 /// The event as a failure, if it is one of its own: what was merely stopped along with another
 /// one is not, and the stack only repeats what its resources said.
-fn failure(event: &StackEvent) -> Option<String> {
+pub(super) fn failure(event: &StackEvent) -> Option<String> {
     let status = event.resource_status.as_ref()?.as_str();
     let reason = event.resource_status_reason.as_deref().unwrap_or("no reason given");
     let followed = reason.to_ascii_lowercase();

@@ -6,6 +6,7 @@
 //! | `create`, `update`, `delete` | one operation each; a restore is an update |
 //! | `change_set` | whether an update would change anything, and the update |
 //! | `request` | what a stack is made of, with secrets revealed |
+//! | `status` | how stacks are doing now |
 //! | `drift` | what was changed within stacks, as CloudFormation finds |
 //! | `retain` | what stays when a stack is deleted |
 //! | `preview` | what CloudFormation itself says that a change would do |
@@ -28,6 +29,7 @@ mod preview;
 pub(crate) mod read;
 mod request;
 mod retain;
+mod status;
 mod stored;
 mod template;
 mod update;
@@ -35,6 +37,7 @@ mod update;
 pub(crate) use assets::Published;
 pub use assets::asset_digest;
 pub use preview::{Answer, Asked};
+pub use status::{StackCondition, StackStatus};
 pub use template::TemplateBucket;
 pub(crate) use template::Templates;
 

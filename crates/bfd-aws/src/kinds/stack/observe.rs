@@ -22,17 +22,15 @@ use bfd_kinds::{
 use bfd_provider::{ProviderError, Wanted};
 use futures_util::future::try_join_all;
 use serde_json::{Map, json};
-use std::collections::BTreeMap;
-
-/// Up to this many stacks are read by name; for more, the listing takes fewer requests.
-const BY_NAME: usize = 3;
 
 pub(super) async fn observe(
     reading: &Reading<'_>,
     wanted: &[Wanted<'_>],
 ) -> Result<Observation, ProviderError> {
     let aws = reading.aws;
-    let found = stacks(aws, wanted).await?;
+    let names: Vec<String> =
+        wanted.iter().filter_map(|wanted| inputs::name(wanted, "name")).collect();
+    let found = read::named(aws, &names).await?;
     let listed = |wanted: &Wanted<'_>| found.get(&inputs::name(wanted, "name")?);
     for wanted in wanted {
         aws.remarks.put(wanted.address, listed(wanted).and_then(remark));
@@ -51,22 +49,6 @@ pub(super) async fn observe(
         Ok((wanted.address.clone(), observed))
     });
     Ok(try_join_all(reads).await?.into_iter().collect())
-}
-
-async fn stacks(
-    aws: &Aws,
-    wanted: &[Wanted<'_>],
-) -> Result<BTreeMap<String, Stack>, ProviderError> {
-    let names: Vec<String> =
-        wanted.iter().filter_map(|wanted| inputs::name(wanted, "name")).collect();
-    let all = if names.len() <= BY_NAME {
-        let reads = names.iter().map(|name| read::find(aws, name));
-        try_join_all(reads).await?.into_iter().flatten().collect()
-    } else {
-        read::list(aws).await?
-    };
-    let by_name = all.into_iter().filter_map(|stack| Some((stack.stack_name.clone()?, stack)));
-    Ok(by_name.collect())
 }
 
 /// What has to be said of a stack that does not exist, and whose name is taken all the same.

@@ -3,6 +3,8 @@
 use crate::Aws;
 use aws_sdk_cloudformation::types::{Stack, StackEvent, TemplateStage};
 use bfd_provider::{ErrorClass, ProviderError};
+use futures_util::future::try_join_all;
+use std::collections::BTreeMap;
 
 use super::phase::Phase;
 
@@ -28,6 +30,24 @@ pub(super) async fn find(aws: &Aws, name: &str) -> Result<Option<Stack>, Provide
         Err(missing) if missing.class == ErrorClass::NotFound => Ok(None),
         Err(refused) => Err(refused),
     }
+}
+
+/// Up to this many stacks are read by name; for more, the listing takes fewer requests.
+const BY_NAME: usize = 3;
+
+/// Reads stacks by their names; those that are not there are left out. There may be others.
+pub(super) async fn named<N: AsRef<str>>(
+    aws: &Aws,
+    names: &[N],
+) -> Result<BTreeMap<String, Stack>, ProviderError> {
+    let all = if names.len() <= BY_NAME {
+        let reads = names.iter().map(|name| find(aws, name.as_ref()));
+        try_join_all(reads).await?.into_iter().flatten().collect()
+    } else {
+        list(aws).await?
+    };
+    let by_name = all.into_iter().filter_map(|stack| Some((stack.stack_name.clone()?, stack)));
+    Ok(by_name.collect())
 }
 
 /// Reads one stack that exists; a shell does not.
@@ -109,15 +129,15 @@ pub(super) async fn tokens(aws: &Aws, name: &str) -> Result<Vec<String>, Provide
 
 /// The id of the latest event, as the mark from which an operation's own events are told.
 pub(super) async fn latest_event(aws: &Aws, name: &str) -> Result<Option<String>, ProviderError> {
+    Ok(latest_events(aws, name).await?.into_iter().next().and_then(|event| event.event_id))
+}
+
+/// The latest events, a hundred of them at most, the latest first.
+pub(super) async fn latest_events(aws: &Aws, name: &str) -> Result<Vec<StackEvent>, ProviderError> {
     let request = aws.cloudformation.describe_stack_events().stack_name(name);
     match aws.call("cloudformation:DescribeStackEvents", request.send()).await {
-        Ok(page) => Ok(page
-            .stack_events
-            .unwrap_or_default()
-            .into_iter()
-            .next()
-            .and_then(|event| event.event_id)),
-        Err(missing) if missing.class == ErrorClass::NotFound => Ok(None),
+        Ok(page) => Ok(page.stack_events.unwrap_or_default()),
+        Err(missing) if missing.class == ErrorClass::NotFound => Ok(Vec::new()),
         Err(refused) => Err(refused),
     }
 }

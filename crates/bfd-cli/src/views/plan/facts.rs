@@ -1,6 +1,9 @@
 //! The two to four things that tell a new or vanishing resource from its neighbours.
 
-use super::fields::{Side, leaves};
+use super::{
+    fields::{Side, leaves},
+    resources::{grave_of_new, graves},
+};
 use crate::views::{
     value::{SECRET, bare, image, visible},
     words::count,
@@ -22,6 +25,7 @@ pub(crate) fn facts(plan: &Plan, change: &Change) -> Vec<String> {
     let gone = change.action == Action::Delete;
     let object = Object {
         environment: &plan.environment,
+        graves: grave_of_new(plan, change).as_ref().map(graves),
         sides: leaves(&fields)
             .into_iter()
             .map(|(path, _, leaf)| {
@@ -65,6 +69,8 @@ fn fields_of_step(plan: &Plan, change: &Change) -> Vec<FieldChange> {
 
 struct Object<'a> {
     environment: &'a Environment,
+    /// What of a new stack has to be looked at.
+    graves: Option<String>,
     sides: BTreeMap<String, Side>,
 }
 
@@ -121,7 +127,13 @@ impl Object<'_> {
         if self.flag("fallback_active", "").is_some() {
             return None;
         }
-        match self.text("origin")? {
+        let origin = self.text("origin")?;
+        if matches!(origin, "context" | "files")
+            && let Some(used) = self.flag("was_there", "used as it is there")
+        {
+            return Some(used);
+        }
+        match origin {
             "context" => self.short("make.context").map(|context| format!("built from {context}")),
             "archive" => self.short("make.archive").map(|archive| format!("from {archive}")),
             "files" => {
@@ -236,7 +248,13 @@ impl Object<'_> {
     fn resources(&self) -> Option<String> {
         let text = self.text("template")?;
         Some(match Template::parse(text) {
-            Ok(template) => count(template.resources().count(), "resource"),
+            Ok(template) => {
+                let all = count(template.resources().count(), "resource");
+                match &self.graves {
+                    Some(graves) => format!("{all} ({graves})"),
+                    None => all,
+                }
+            }
             Err(_) => format!("template of {}", count(text.lines().count(), "line")),
         })
     }

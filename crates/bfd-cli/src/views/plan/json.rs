@@ -1,4 +1,8 @@
-use super::{order::restarts_tasks, preview, resources::within};
+use super::{
+    order::restarts_tasks,
+    preview,
+    resources::{grave_of_new, within},
+};
 use crate::views::value::{SECRET, is_absent, redacted};
 use bfd_core::{
     Value,
@@ -42,7 +46,7 @@ fn change(plan: &Plan, change: &Change) -> Value {
         "undo": change.undo,
         "notes": change.notes,
     });
-    if let Some(within) = within(plan, change) {
+    if let Some(within) = within(plan, change).or_else(|| grave_of_new(plan, change)) {
         told["resources"] = within.resources.iter().map(resource).collect();
         told["sections"] = within.sections.iter().map(section).collect();
     }

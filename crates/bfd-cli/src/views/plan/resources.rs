@@ -1,10 +1,11 @@
-//! What an update of a stack changes within it, resource by resource.
+//! What an update of a stack changes within it, resource by resource, and what of a new one has
+//! to be looked at.
 
 use super::block::{Block, Line, compare, words};
 use crate::views::value::{comparable, visible};
 use bfd_core::{
     Inputs, Value,
-    plan::{Change, FieldChange, Op, Plan},
+    plan::{Action, Change, FieldChange, Op, Plan},
 };
 use bfd_template::{
     Effect, HIDDEN, PropertyDiff, Replaces, ResourceDiff, SectionDiff, TemplateDiff, Through,
@@ -30,6 +31,30 @@ pub(crate) fn within(plan: &Plan, change: &Change) -> Option<TemplateDiff> {
     let (prior, inputs): (_, &Inputs) = step?;
     let difference = bfd_kinds::stack::difference(&prior.inputs, inputs)?;
     (!difference.is_empty()).then_some(difference)
+}
+
+/// What of a new stack says who may do or reach what; nothing where none of it does.
+pub(crate) fn grave_of_new(plan: &Plan, change: &Change) -> Option<TemplateDiff> {
+    if change.kind.as_str() != "stack" || change.action != Action::Create {
+        return None;
+    }
+    let inputs = plan.steps.iter().find_map(|step| match &step.op {
+        Op::Create { inputs, .. } if step.address == change.address => Some(inputs),
+        _ => None,
+    });
+    let difference = bfd_kinds::stack::grave_of_new(inputs?)?;
+    (!difference.is_empty()).then_some(difference)
+}
+
+/// How much of that there is: `2 with permissions, 1 with network access`.
+pub(crate) fn graves(difference: &TemplateDiff) -> String {
+    let of = |weight: Weight, what: &str| {
+        let all = difference.resources.iter();
+        let number = all.filter(|resource| resource.weight == weight).count();
+        (number > 0).then(|| format!("{number} with {what}"))
+    };
+    let parts = [of(Weight::Iam, "permissions"), of(Weight::Network, "network access")];
+    parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
 /// The fields beside a template whose resources are shown.

@@ -205,7 +205,7 @@ fn definitions() -> Value {
                     "description": "How well a rollback restores the object."
                 },
                 "resources": {
-                    "description": "Of an update of a stack: the resources that change within it, the gravest first.",
+                    "description": "Of an update of a stack: the resources that change within it, the gravest first. Of a new stack: those of permissions and network access.",
                     "type": "array",
                     "items": { "$ref": "#/definitions/resource" }
                 },

@@ -208,6 +208,9 @@ impl View<'_> {
             6
         };
         self.page.line(2, hang, &line);
+        if let Some(grave) = resources::grave_of_new(self.plan, change) {
+            tree::write_new_resources(&mut self.page, &self.plan.environment, 6, &grave);
+        }
         self.preview(change);
         self.undo(change);
     }

@@ -30,7 +30,7 @@ pub(crate) fn write(
     nodes: &[Node],
     told: Option<Effect>,
 ) {
-    Tree { page, environment }.nodes(indent, nodes, told);
+    Tree { page, environment, length: Length::Whole }.nodes(indent, nodes, told);
 }
 
 /// Writes what changes within a stack.
@@ -40,12 +40,33 @@ pub(crate) fn write_resources(
     indent: usize,
     difference: &TemplateDiff,
 ) {
-    Tree { page, environment }.resources(indent, difference);
+    Tree { page, environment, length: Length::Whole }.resources(indent, difference);
+}
+
+/// Writes what is made with a new stack. There may be many of those, and none of it is compared
+/// with anything: each value is one paragraph.
+pub(crate) fn write_new_resources(
+    page: &mut Page,
+    environment: &Environment,
+    indent: usize,
+    made: &TemplateDiff,
+) {
+    Tree { page, environment, length: Length::Brief }.resources(indent, made);
+}
+
+/// How much room a value takes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Length {
+    /// What does not fit on its line is written line by line.
+    Whole,
+    /// It goes on where the line ends.
+    Brief,
 }
 
 struct Tree<'a> {
     page: &'a mut Page,
     environment: &'a Environment,
+    length: Length,
 }
 
 impl Tree<'_> {
@@ -65,6 +86,11 @@ impl Tree<'_> {
             }
             self.page.line(indent, indent + 4, &line);
             for changed in &resource.properties {
+                // They say nothing of who may do or reach what.
+                let is_tags = changed.path.keys().eq(["Properties", "Tags"]);
+                if is_tags && self.length == Length::Brief {
+                    continue;
+                }
                 self.part(indent + 4, &resources::property(changed, becomes));
             }
         }
@@ -118,8 +144,8 @@ impl Tree<'_> {
             [plain("  ")].into_iter().chain(before).chain(between).chain(after).collect();
         let line: Vec<Piece> =
             head.iter().cloned().chain(sides).chain(says.iter().cloned()).collect();
-        if self.page.fits(indent, &line) {
-            self.page.line(indent, indent + 6, &line);
+        if self.page.fits(indent, &line) || self.length == Length::Brief {
+            self.page.line(indent, indent + 4, &line);
             return;
         }
         let line: Vec<Piece> = head.into_iter().chain(says).collect();

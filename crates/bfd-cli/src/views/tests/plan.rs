@@ -1,6 +1,13 @@
-use super::{fixture, legible, markdown, styles};
+use super::{
+    fixture::{self, change, field},
+    legible, markdown, styles,
+};
 use crate::views::{Style, plan, value};
-use bfd_core::plan::{Action, Plan, Undo};
+use bfd_core::{
+    Value,
+    plan::{Action, Plan, Undo},
+};
+use serde_json::json;
 use std::path::Path;
 
 fn check(name: &str, plan: &Plan) {
@@ -94,4 +101,23 @@ fn reviewers_read_a_long_warning_to_its_end() {
     plan.warnings[0].message =
         format!("{}and this is the end", "40 s here: the checks; ".repeat(30));
     assert!(markdown(&plan).contains("and this is the end"));
+}
+
+#[test]
+fn an_image_that_is_there_already_is_not_said_to_be_built() {
+    let made = |there: bool| {
+        let mut fields = vec![
+            field("origin", Value::Null, json!("context")),
+            field("make.context", Value::Null, json!("app")),
+            field("repository", Value::Null, json!("assets")),
+            field("tag", Value::Null, json!("a1b2")),
+        ];
+        if there {
+            fields.push(field("was_there", Value::Null, json!(true)));
+        }
+        let changes = vec![change("image.app/a1b2", Action::Create, fields)];
+        plan::text(&Plan { changes, ..fixture::empty() }, &Style::PLAIN)
+    };
+    assert!(made(false).contains("assets:a1b2, built from app\n"), "{}", made(false));
+    assert!(made(true).contains("assets:a1b2, used as it is there\n"), "{}", made(true));
 }

@@ -9,6 +9,7 @@ use crate::views::{
     graph::{self, Dependencies},
     outcome::{Ending, outcome},
     show,
+    stack_status::{Condition, StackStatus, stack_status},
     status::{Rollout, ServiceStatus, status},
     verdict::Verdict,
 };
@@ -301,6 +302,58 @@ fn no_name_of_a_service_is_ever_cut() {
     }
     let service = one_service(Rollout::Failed(why.into()), name, &[]);
     insta::assert_snapshot!("status_long", status(&[service], &Style::PLAIN));
+}
+
+fn one_stack(address: &str, name: &str, condition: Condition) -> StackStatus {
+    StackStatus {
+        address: at(address),
+        name: name.into(),
+        condition,
+        since: Some(7200),
+        reasons: Vec::new(),
+    }
+}
+
+#[test]
+fn stacks_fit_a_table() {
+    let why = "Orders (AWS::DynamoDB::Table) UPDATE_FAILED: CloudFormation cannot update a stack \
+               when a custom-named resource requires replacing. Rename orders and update again.";
+    let stacks = [
+        one_stack("stack.network", "network", Condition::Good("UPDATE_COMPLETE".into())),
+        one_stack("stack.queue", "bellyfed-dev-queue", Condition::Good("CREATE_COMPLETE".into())),
+        one_stack(
+            "stack.infra/bellyfed-dev-data",
+            "bellyfed-dev-data",
+            Condition::UnderWay("UPDATE_IN_PROGRESS".into()),
+        ),
+        StackStatus {
+            reasons: [why, "second", "third", "fourth"].map(str::to_owned).to_vec(),
+            ..one_stack(
+                "stack.infra/bellyfed-dev-authentication-and-everything-else",
+                "bellyfed-dev-authentication-and-everything-else",
+                Condition::Bad("UPDATE_ROLLBACK_COMPLETE".into()),
+            )
+        },
+        StackStatus { since: None, ..one_stack("stack.gone", "gone", Condition::Missing) },
+    ];
+    for (how, style) in styles() {
+        let text = legible(&stack_status(&stacks, &style));
+        insta::assert_snapshot!(format!("stack_status_{how}"), text);
+    }
+}
+
+#[test]
+fn no_status_and_no_address_of_a_stack_is_ever_cut() {
+    let address = "stack.infra/bellyfed-production-authentication-and-everything-else";
+    let says = "UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS";
+    for width in [40, 60, 80, 120, 200] {
+        let stack = one_stack(address, "x", Condition::UnderWay(says.into()));
+        let text = stack_status(&[stack], &Style { width, ..Style::PLAIN });
+        assert!(text.contains(address) && text.contains(says), "{text}");
+        if width >= 80 {
+            assert!(text.lines().all(|line| line.width() <= width), "{text}");
+        }
+    }
 }
 
 #[test]

@@ -181,6 +181,52 @@ fn no_view_shows_a_secret_of_a_stack() {
     assert!(views.iter().all(|view| !view.contains("hunter2")), "{views:?}");
 }
 
+/// A plan that makes a stack.
+fn create(template: &str) -> Plan {
+    let mut plan = update(("", json!({})), (template, json!({ "Password": secret("d1") })), vec![]);
+    plan.changes[0].action = Action::Create;
+    let Op::Update { inputs, depends_on, .. } = plan.steps[0].op.clone() else {
+        unreachable!("it is an update")
+    };
+    plan.steps[0].op = Op::Create { inputs, depends_on };
+    plan
+}
+
+#[test]
+fn a_new_stack_shows_who_may_do_and_reach_what() {
+    let new = create(OLD);
+    for (how, style) in styles() {
+        insta::assert_snapshot!(format!("stack_new_{how}"), legible(&plan::text(&new, &style)));
+    }
+    insta::assert_snapshot!("stack_new_markdown", markdown(&new));
+    let json = plan::json(&new);
+    super::promises::check_schema(&plan::schema(), &json);
+    let named: Vec<&str> = json["changes"][0]["resources"]
+        .as_array()
+        .expect("resources")
+        .iter()
+        .filter_map(|resource| resource["logical_id"].as_str())
+        .collect();
+    assert_eq!(named, ["Role", "Group"], "the gravest first, and nothing else");
+    // What has nothing of it stays one line.
+    let new = create("Resources: {Topic: {Type: AWS::SNS::Topic}}");
+    assert!(plan::text(&new, &Style::PLAIN).contains("data, 1 resource, 1 parameter\n"));
+    assert_eq!(plan::json(&new)["changes"][0].get("resources"), None);
+}
+
+#[test]
+fn the_secret_of_a_new_stack_is_not_in_what_is_shown_of_it() {
+    let policy = "{Statement: [{Resource: !Ref Password, Sid: !Sub \"x${Password}\"}]}";
+    let role = format!(
+        "Parameters: {{Password: {{Type: String, NoEcho: true, Default: hunter2}}}}\nResources:\n  \
+         Policy:\n    Type: AWS::IAM::ManagedPolicy\n    Properties: {{PolicyDocument: {policy}}}\n"
+    );
+    let new = create(&role);
+    let views = [plan::text(&new, &Style::PLAIN), markdown(&new)];
+    assert!(views.iter().all(|view| view.contains("PolicyDocument")), "{views:?}");
+    assert!(views.iter().all(|view| !view.contains("hunter2")), "{views:?}");
+}
+
 #[test]
 fn a_template_that_cannot_be_read_is_compared_as_text() {
     let fields = vec![field("template", json!("no: template: at all"), json!(OLD))];

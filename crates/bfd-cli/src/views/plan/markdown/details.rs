@@ -8,7 +8,7 @@ use crate::views::{
         fields::{Direction, Leaf, Node, Side, tree},
         order::{heading, undo},
         preview,
-        resources::{self, Part, other_fields, within},
+        resources::{self, Part, grave_of_new, graves, other_fields, within},
         stack_drift,
         values::{pair, side_text},
     },
@@ -26,9 +26,15 @@ use std::fmt::Write as _;
 /// fit.
 pub(super) fn of_change(plan: &Plan, change: &Change, room: usize) -> Option<String> {
     if matches!(change.action, Action::Create | Action::Delete) {
-        let Some(preview) = preview::of(plan, change) else { return Some(String::new()) };
-        let summary = summary(change);
-        return folded(&summary, false, &preview_lines(plan, preview), &[], room.min(DETAIL));
+        let grave = grave_of_new(plan, change);
+        let mut lines: Vec<String> = grave.iter().flat_map(resource_lines).collect();
+        lines.extend(preview::of(plan, change).into_iter().flat_map(|it| preview_lines(plan, it)));
+        if lines.is_empty() {
+            return Some(String::new());
+        }
+        let says = grave.map(|grave| format!(" {}", graves(&grave))).unwrap_or_default();
+        let summary = format!("{}{says}", summary(change));
+        return folded(&summary, false, &lines, &[], room.min(DETAIL));
     }
     let within = within(plan, change);
     let nodes = tree(&other_fields(change, within.as_ref()));

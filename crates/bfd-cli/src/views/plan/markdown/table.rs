@@ -6,7 +6,7 @@ use crate::views::plan::{
     facts::facts,
     fields::{Node, tree},
     order::{ACTIONS, changes, deletes_first, heading, may_restart_tasks, restarts_tasks, undo},
-    resources::{self, other_fields, within},
+    resources::{self, grave_of_new, graves, other_fields, within},
 };
 use bfd_core::plan::{Action, Change, Plan};
 use bfd_template::TemplateDiff;
@@ -129,6 +129,7 @@ fn dangers(plan: &Plan, change: &Change, within: Option<&TemplateDiff>) -> Vec<S
     if let Some(within) = within.filter(|it| it.resources.iter().any(resources::is_grave)) {
         what.push(prose(&limited(&resources::counts(within), CELL)));
     }
+    what.extend(grave_of_new(plan, change).as_ref().map(graves));
     // What is deleted comes back in no other way either.
     if change.action != Action::Delete {
         what.extend(undo(change).map(str::to_owned));
