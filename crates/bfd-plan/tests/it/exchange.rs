@@ -264,6 +264,7 @@ fn readers(refers: bool) -> Plan {
     let planned = plan(&PlanInput {
         manifest: "dev.toml",
         command: "bfd apply dev.toml",
+        assemblies: &BTreeSet::new(),
         environment: &environment,
         endpoint: None,
         desired: &graph,
