@@ -201,6 +201,10 @@ fn reads_what_is_stored(project: &Project, value: &dyn Fn(&str) -> String, put: 
     let plan = project.plan_json();
     let changed = ["update parameter.echo", "update stack.other", "update stack.reader"];
     assert_eq!(changes(&plan), changed);
+    let text = project.plan().run().exits(exit::CHANGES);
+    text.prints("reads /data/echo (parameter.echo) again");
+    let markdown = project.plan().args(["--format", "markdown"]).run().exits(exit::CHANGES);
+    markdown.prints("! reads /data/echo (parameter.echo) again");
     project.apply().run().succeeds();
     assert_eq!([value("/data/reader"), value("/data/other")], ["good evening"; 2]);
     project.has_no_changes();
@@ -230,7 +234,9 @@ fn reads_what_is_stored(project: &Project, value: &dyn Fn(&str) -> String, put: 
 
     // Changed by somebody else, and put back: both are older meanwhile.
     put("night");
-    project.plan().run().exits(exit::CHANGES).prints("older than /data/echo");
+    let text = project.plan().run().exits(exit::CHANGES);
+    text.prints("has an older value of /data/echo (parameter.echo)")
+        .prints("reads /data/echo (parameter.echo) again, which changed since");
     let plan = project.plan_json();
     assert_eq!(changes(&plan), changed);
     project.change("value = \"evening\"", "value = \"night\"");

@@ -4,7 +4,7 @@ use super::{
     AS_STORED, REPLACED, SSM_PARAMETERS, published,
     retain::{Retain, kept},
     sides::Side,
-    undo,
+    ssm, undo,
 };
 use crate::spec::{Content, Update};
 use bfd_core::{
@@ -23,7 +23,7 @@ pub(super) const CONTENT: Content = Content {
     lost_with,
     undeletable,
     losses,
-    takes_over: Some(SSM_PARAMETERS),
+    takes_over: ssm::takes_over,
 };
 
 /// What an update changes of the resources; nothing where a side has no template to read.

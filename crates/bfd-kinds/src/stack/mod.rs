@@ -22,7 +22,7 @@ mod retain;
 mod sides;
 mod ssm;
 
-pub use ssm::{AS_STORED, SSM_PARAMETERS, follow, is_bootstrap};
+pub use ssm::{AS_STORED, OLDER, SSM_PARAMETERS, follow, is_bootstrap, reads};
 
 pub use check::mistakes;
 pub use content::{difference, grave_of_new};
@@ -255,7 +255,8 @@ fn clock(work: &Work<'_>) -> Clock {
         Op::Update { prior, inputs, .. } | Op::Adopt { prior, inputs, .. } => {
             // Without a difference in what is in it, only its own settings are set.
             let changes = work.fields.iter().any(|field| {
-                field.path == "template" || field.path.split('.').next() == Some("parameters")
+                let first = field.path.split('.').next();
+                matches!(first, Some("template" | "parameters" | SSM_PARAMETERS))
             });
             if changes { desired(inputs).max(recorded(prior)) } else { 0 }
         }

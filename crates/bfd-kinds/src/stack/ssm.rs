@@ -1,13 +1,16 @@
 //! Parameters whose values are in Parameter Store: CloudFormation takes them over when a stack
 //! is made or updated, and not when they change.
 
-use bfd_core::{Address, Expr, Inputs, Reference};
+use bfd_core::{Address, Expr, Inputs, Properties, Reference, Value};
 use bfd_template::Template;
+use std::collections::BTreeSet;
 
 /// The canonical field that says whether a stack has what is stored.
 pub const SSM_PARAMETERS: &str = "ssm_parameters";
 /// What it says when nothing else of the manifest decides.
 pub const AS_STORED: &str = "as stored";
+/// What it begins with when parameters have changed since; their names follow.
+pub const OLDER: &str = "older than ";
 
 /// What a stack of this template shall have. Where it reads a parameter of the manifest, the
 /// version of that is part of it: the stack is updated after it.
@@ -54,6 +57,21 @@ pub fn follow(inputs: &mut Inputs, to: &Address) {
         parts.push(reference);
         inputs.insert(SSM_PARAMETERS.to_owned(), Expr::Template(parts));
     }
+}
+
+/// Who makes what a stack reads from Parameter Store, as far as it is of the manifest.
+pub fn reads(inputs: &Inputs) -> BTreeSet<Address> {
+    let mut references = BTreeSet::new();
+    if let Some(stored) = inputs.get(SSM_PARAMETERS) {
+        stored.references(&mut references);
+    }
+    references.into_iter().map(|reference| reference.of).collect()
+}
+
+/// The field, unless a stack has values that are stored nowhere any more.
+pub(super) fn takes_over(prior: &Properties) -> Option<&'static str> {
+    let had = prior.get(SSM_PARAMETERS).and_then(Value::as_str)?;
+    had.starts_with(AS_STORED).then_some(SSM_PARAMETERS)
 }
 
 /// The version of its bootstrap stack, which every template of the CDK asks for and marks with

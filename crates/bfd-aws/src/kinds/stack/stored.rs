@@ -8,7 +8,7 @@ use crate::Aws;
 use aws_sdk_cloudformation::types::Stack;
 use aws_sdk_ssm::operation::get_parameters::GetParametersOutput;
 use bfd_core::Value;
-use bfd_kinds::stack::{AS_STORED, is_bootstrap};
+use bfd_kinds::stack::{AS_STORED, OLDER, is_bootstrap};
 use bfd_provider::{ErrorClass, ProviderError, Wanted};
 use futures_util::future::try_join_all;
 use std::collections::{BTreeMap, BTreeSet};
@@ -74,6 +74,6 @@ impl Stored {
             return recorded.or_else(nothing_else);
         }
         let changed: Vec<&str> = changed.into_iter().collect();
-        Some(format!("older than {}", changed.join(", ")).into())
+        Some(format!("{OLDER}{}", changed.join(", ")).into())
     }
 }

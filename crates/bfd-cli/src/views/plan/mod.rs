@@ -7,6 +7,7 @@ mod json;
 mod markdown;
 mod order;
 mod preview;
+mod readings;
 mod resources;
 mod schema;
 mod stack_drift;

@@ -1,7 +1,10 @@
 //! What an update of a stack changes within it, resource by resource, and what of a new one has
 //! to be looked at.
 
-use super::block::{Block, Line, compare, words};
+use super::{
+    block::{Block, Line, compare, words},
+    readings::{self, is_reading},
+};
 use crate::views::value::{comparable, visible};
 use bfd_core::{
     Inputs, Value,
@@ -57,16 +60,23 @@ pub(crate) fn graves(difference: &TemplateDiff) -> String {
     parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
-/// The fields beside a template whose resources are shown.
+/// The fields beside a template whose resources are shown, and beside what is read from
+/// Parameter Store.
 pub(crate) fn other_fields<'a>(
     change: &'a Change,
     within: Option<&TemplateDiff>,
 ) -> Cow<'a, [FieldChange]> {
     if within.is_none() {
+        if change.fields.iter().any(is_reading) {
+            return Cow::Owned(readings::others(&change.fields));
+        }
         return Cow::Borrowed(&change.fields);
     }
     let is_listed = |field: &FieldChange| {
-        is_template(field) || is_asset(field) || field.path.starts_with("nested.")
+        is_template(field)
+            || is_asset(field)
+            || is_reading(field)
+            || field.path.starts_with("nested.")
     };
     let others = change.fields.iter().filter(|field| !is_listed(field));
     Cow::Owned(others.cloned().chain(published(change)).collect())

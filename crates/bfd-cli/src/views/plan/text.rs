@@ -4,7 +4,7 @@ use super::{
     facts::facts,
     fields::{Node, tree, uniform},
     order::{ACTIONS, changes, deletes_first, heading, may_restart_tasks, restarts_tasks, undo},
-    preview,
+    preview, readings,
     resources::{self, other_fields, within},
     stack_drift,
     summary::{is_late, kept_images, rollback, summary},
@@ -103,7 +103,8 @@ impl View<'_> {
         }
         let symbol = styled(palette::CHANGED, format!("{} ", symbols.update));
         self.page.line(2, 6, &[symbol, address]);
-        self.fields(&tree(&drift.fields), None);
+        self.fields(&tree(&readings::others(&drift.fields)), None);
+        self.reading(readings::of_drift(self.plan, drift));
     }
 
     /// What CloudFormation found within stacks, and what to do about it.
@@ -223,6 +224,7 @@ impl View<'_> {
         ];
         let within = within(self.plan, change);
         let nodes = tree(&other_fields(change, within.as_ref()));
+        let reading = readings::of_change(self.plan, change);
         let mut says: Vec<Piece> = Vec::new();
         match change.action {
             Action::Replace if deletes_first(self.plan, change) => says
@@ -230,7 +232,7 @@ impl View<'_> {
             Action::Replace => {
                 says.push(plain("the new one is created before the old one is deleted"));
             }
-            Action::Adopt if nodes.is_empty() && within.is_none() => {
+            Action::Adopt if nodes.is_empty() && within.is_none() && reading.is_none() => {
                 says.push(plain("is there already and as declared"));
             }
             Action::Adopt => says.push(plain("is there already")),
@@ -250,11 +252,19 @@ impl View<'_> {
         let told = uniform(nodes.iter().map(Node::uniform_effect))
             .filter(|effect| *effect == Effect::RestartsTasks);
         self.fields(&nodes, told);
+        self.reading(reading);
         if let Some(within) = &within {
             tree::write_resources(&mut self.page, &self.plan.environment, 6, within);
         }
         self.preview(change);
         self.undo(change);
+    }
+
+    fn reading(&mut self, reading: Option<String>) {
+        let Some(reading) = reading else { return };
+        let symbol = self.page.style().symbols().update;
+        let sign = styled(palette::CHANGED, format!("{symbol} "));
+        self.page.line(6, 10, &[sign, plain(reading)]);
     }
 
     /// What CloudFormation itself says of it.

@@ -169,6 +169,54 @@ fn what_is_known_after_apply_may_replace() {
 }
 
 #[test]
+fn what_is_read_from_parameter_store_is_told_in_words() {
+    let template = "Parameters:
+  Url: {Type: 'AWS::SSM::Parameter::Value<String>', Default: /shop/url}
+  Key: {Type: 'AWS::SSM::Parameter::Value<String>', Default: /shop/key}
+Resources: {Queue: {Type: AWS::SQS::Queue}}
+";
+    let told = |before: Value, after: Option<Value>| {
+        let known = after.is_some();
+        let after = after.unwrap_or_default();
+        let reading = FieldChange { known, ..field("ssm_parameters", before, after) };
+        let mut plan = update((template, json!({})), (template, json!({})), vec![reading]);
+        let of = bfd_core::Reference { of: at("parameter.url"), output: "version".into() };
+        if let Op::Update { inputs, .. } = &mut plan.steps[0].op
+            && !known
+        {
+            let parts = vec!["as stored".into(), " ".into(), Expr::Reference(of)];
+            inputs.insert("ssm_parameters".to_owned(), Expr::Template(parts));
+        }
+        let url = ResourceState {
+            kind: at("parameter.url").kind().clone(),
+            id: "/shop/url".to_owned(),
+            inputs: Properties::from([("name".to_owned(), json!("/shop/url"))]),
+            outputs: Properties::new(),
+            depends_on: BTreeSet::new(),
+        };
+        plan.refreshed.resources.insert(at("parameter.url"), url);
+        let (text, markdown) = (plan::text(&plan, &Style::PLAIN), markdown(&plan));
+        assert!(!text.contains("as stored") && !markdown.contains("as stored"), "{text}{markdown}");
+        let line = markdown.lines().find_map(|line| line.strip_prefix("! ")).expect("it is told");
+        let words: Vec<&str> = text.split_whitespace().collect();
+        assert!(words.join(" ").contains(&format!("~ {line}")), "{text}");
+        line.to_owned()
+    };
+    let stored = || json!("as stored 3");
+    assert_eq!(told(stored(), None), "reads /shop/url (parameter.url) again");
+    assert_eq!(told(Value::Null, None), "reads /shop/key and /shop/url (parameter.url)");
+    assert_eq!(
+        told(json!("older than /shop/key"), None),
+        "reads /shop/key and /shop/url (parameter.url) again; /shop/key changed since"
+    );
+    assert_eq!(
+        told(json!("older than /shop/url"), Some(stored())),
+        "reads /shop/url (parameter.url) again, which changed since"
+    );
+    assert_eq!(told(stored(), Some(Value::Null)), "reads nothing from Parameter Store any more");
+}
+
+#[test]
 fn no_view_shows_a_secret_of_a_stack() {
     let with = |password: &str| json!({ "Retention": "7", "Password": password });
     let hidden = FieldChange {

@@ -7,7 +7,7 @@ use crate::views::{
         escape::{fence, limited, message},
         fields::{Direction, Leaf, Node, Side, tree},
         order::{heading, undo},
-        preview,
+        preview, readings,
         resources::{self, Part, grave_of_new, graves, other_fields, within},
         stack_drift,
         values::{pair, side_text},
@@ -38,7 +38,8 @@ pub(super) fn of_change(plan: &Plan, change: &Change, room: usize) -> Option<Str
     }
     let within = within(plan, change);
     let nodes = tree(&other_fields(change, within.as_ref()));
-    if nodes.is_empty() && within.is_none() {
+    let reading = readings::of_change(plan, change);
+    if nodes.is_empty() && within.is_none() && reading.is_none() {
         return Some(String::new());
     }
     let summary = summary(change);
@@ -46,6 +47,7 @@ pub(super) fn of_change(plan: &Plan, change: &Change, room: usize) -> Option<Str
     let told: &[String] = if undo(change).is_some() { &[] } else { &change.notes };
     let said: Vec<String> = told.iter().map(|note| message(&limited(note, CELL))).collect();
     let mut lines = lines(&nodes, &plan.environment);
+    lines.extend(reading.map(|reading| limited(&format!("! {reading}"), LINE)));
     lines.extend(within.iter().flat_map(resource_lines));
     lines.extend(preview::of(plan, change).into_iter().flat_map(|it| preview_lines(plan, it)));
     let is_open = change.action == Action::Replace
@@ -67,7 +69,10 @@ pub(super) fn of_drift(plan: &Plan, room: usize) -> Option<String> {
             all.push(format!("- {address} is no longer there"));
         } else {
             all.push(format!("  {address}"));
-            all.extend(lines(&tree(&drift.fields), &plan.environment));
+            let others = readings::others(&drift.fields);
+            all.extend(lines(&tree(&others), &plan.environment));
+            let reading = readings::of_drift(plan, drift);
+            all.extend(reading.map(|reading| limited(&format!("! {reading}"), LINE)));
         }
     }
     let resources = count(plan.drift.len(), "resource");

@@ -6,6 +6,7 @@ use crate::views::plan::{
     facts::facts,
     fields::{Node, tree},
     order::{ACTIONS, changes, deletes_first, heading, may_restart_tasks, restarts_tasks, undo},
+    readings,
     resources::{self, grave_of_new, graves, other_fields, within},
 };
 use bfd_core::plan::{Action, Change, Plan};
@@ -164,6 +165,8 @@ fn story(plan: &Plan, change: &Change, within: Option<&TemplateDiff>) -> Vec<Str
             let counts = within.map(resources::counts).unwrap_or_default();
             what.push(prose(&limited(&counts, CELL)));
             what.push(prose(&limited(&labels, CELL)));
+            let reading = readings::of_change(plan, change);
+            what.extend(reading.map(|reading| prose(&limited(&reading, CELL))));
         }
     }
     let undo = match change.action {
