@@ -121,7 +121,8 @@ fn a_record_and_its_graph_can_be_looked_at() {
 #[test]
 fn lists_are_broken_for_terminals_and_not_in_a_pipe() {
     let project = shop::on_sandbox();
-    project.apply().run().succeeds();
+    // Whoever has a long name makes a long line.
+    project.apply().env("USER", "somebody-".repeat(12)).run().succeeds();
     let list = |command: &str, narrow: bool| {
         let command = project.bfd(command);
         let command =
