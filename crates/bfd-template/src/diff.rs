@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::compare::{Change, canonical_text, compare};
 use crate::create_only;
-use crate::effects::{Effect, Replaces, replaces};
+use crate::effects::{Effect, Replaces, is_taken_back, replaces};
 use crate::mask::Mask;
 use crate::nested;
 use crate::path::Path;
@@ -66,7 +66,11 @@ impl ResourceDiff {
                     nested::STACK => self.is_opened,
                     name => create_only::of(name).is_some(),
                 };
-                is_known && self.properties.iter().all(|it| it.replaces == Replaces::No)
+                let is_back = |it: &PropertyDiff| {
+                    it.replaces == Replaces::No
+                        && (it.same_value || is_taken_back(&self.type_name, &it.path))
+                };
+                is_known && self.properties.iter().all(is_back)
             }
             Effect::Create | Effect::MayReplace | Effect::Replacement | Effect::Delete => false,
         }

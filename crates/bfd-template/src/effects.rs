@@ -59,6 +59,40 @@ pub(crate) fn replaces(type_name: &str, path: &Path) -> Replaces {
     }
 }
 
+/// What AWS changes in place and in one direction only: versions go up, storage grows. From the
+/// pages of the types in its [resource reference](https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/aws-template-resource-type-ref.html)
+/// and the guides on upgrading behind them.
+const ONE_WAY: &[(&str, &[&str])] = &[
+    ("AWS::AmazonMQ::Broker", &["EngineVersion"]),
+    ("AWS::DocDB::DBCluster", &["EngineVersion"]),
+    ("AWS::EC2::Volume", &["Size"]),
+    ("AWS::EKS::Addon", &["AddonVersion"]),
+    ("AWS::EKS::Cluster", &["Version"]),
+    ("AWS::EKS::Nodegroup", &["ReleaseVersion", "Version"]),
+    ("AWS::ElastiCache::CacheCluster", &["EngineVersion"]),
+    ("AWS::ElastiCache::ReplicationGroup", &["EngineVersion"]),
+    ("AWS::Elasticsearch::Domain", &["ElasticsearchVersion"]),
+    ("AWS::FSx::FileSystem", &["StorageCapacity"]),
+    ("AWS::MSK::Cluster", &["BrokerNodeGroupInfo", "KafkaVersion"]),
+    ("AWS::MemoryDB::Cluster", &["EngineVersion"]),
+    ("AWS::Neptune::DBCluster", &["EngineVersion"]),
+    ("AWS::OpenSearchService::Domain", &["EngineVersion"]),
+    ("AWS::RDS::DBCluster", &["AllocatedStorage", "EngineVersion"]),
+    ("AWS::RDS::DBInstance", &["AllocatedStorage", "EngineVersion"]),
+    ("AWS::RDS::GlobalCluster", &["EngineVersion"]),
+];
+
+/// Whether a change of this can be taken back: custom resources do what they like, and some
+/// properties go one way.
+pub(crate) fn is_taken_back(type_name: &str, path: &Path) -> bool {
+    if type_name == "AWS::CloudFormation::CustomResource" {
+        return false;
+    }
+    let one_way = ONE_WAY.iter().find(|(name, _)| *name == type_name);
+    let property = path.keys().nth(1).unwrap_or_default();
+    !one_way.is_some_and(|(_, properties)| properties.contains(&property))
+}
+
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 enum Overlap {
     Apart,

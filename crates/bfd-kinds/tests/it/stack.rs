@@ -202,6 +202,20 @@ fn what_changes_in_place_is_undone_exactly() {
     assert_eq!(undo(&name("/a"), &name("/b")), Undo::Approximate);
     let unknown = |value: &str| template("Vendor::Own::Thing", "Value", value);
     assert_eq!(undo(&unknown("a"), &unknown("b")), Undo::Approximate);
+    // Versions go up, and storage grows.
+    let database = |property: &str, value: &str| template("AWS::RDS::DBInstance", property, value);
+    for (property, before, after) in
+        [("EngineVersion", "14", "15"), ("AllocatedStorage", "20", "40")]
+    {
+        let taken_back = undo(&database(property, before), &database(property, after));
+        assert_eq!(taken_back, Undo::Approximate, "{property}");
+    }
+    assert_eq!(
+        undo(&database("MonitoringInterval", "0"), &database("MonitoringInterval", "5")),
+        Undo::Exact
+    );
+    let custom = |value: &str| template("AWS::CloudFormation::CustomResource", "Value", value);
+    assert_eq!(undo(&custom("a"), &custom("b")), Undo::Approximate);
     let nested = |value: &str| template("AWS::CloudFormation::Stack", "TemplateURL", value);
     assert_eq!(undo(&nested("a"), &nested("b")), Undo::Approximate);
 }

@@ -181,10 +181,9 @@ async fn write(
     asset: &Asset<'_>,
     body: ByteStream,
 ) -> Result<(), ProviderError> {
-    let owner = asset.role.as_ref().map_or(aws.account(), Role::account);
     let request = client.put_object().bucket(asset.bucket).key(asset.key).body(body);
     // Names of buckets can be guessed: what is in another account is nobody's business.
-    let request = request.expected_bucket_owner(owner);
+    let request = request.expected_bucket_owner(owner(aws, asset));
     let request = request.content_type(match (asset.packaging, asset.key) {
         (Packaging::Zip, _) => "application/zip",
         (Packaging::File, key) if has_end(key, ".json") => "application/json",
@@ -198,6 +197,11 @@ fn has_end(key: &str, end: &str) -> bool {
     key.to_ascii_lowercase().ends_with(end)
 }
 
+/// Whose the bucket has to be: names of buckets can be guessed, and so can what is in them.
+fn owner<'a>(aws: &'a Aws, asset: &'a Asset<'_>) -> &'a str {
+    asset.role.as_ref().map_or(aws.account(), Role::account)
+}
+
 /// Whether the key is there. Who may not see that is told nothing: then it is written.
 async fn is_there(
     aws: &Aws,
@@ -205,6 +209,7 @@ async fn is_there(
     asset: &Asset<'_>,
 ) -> Result<bool, ProviderError> {
     let request = client.head_object().bucket(asset.bucket).key(asset.key);
+    let request = request.expected_bucket_owner(owner(aws, asset));
     match aws.call(HEAD, request.send()).await {
         Ok(_) => Ok(true),
         Err(denied) if denied.class == ErrorClass::AccessDenied => Ok(false),

@@ -2,7 +2,7 @@
 
 use super::{
     change_set::ChangeSet,
-    create::{self, is_of, is_ours, protect},
+    create::{self, is_ours, protect},
     follow::{Cancel, Ended, Follow, OTHERS, failed, settled},
     object,
     phase::Phase,
@@ -120,12 +120,13 @@ impl Change<'_> {
 
     async fn make(&self, stack: &Stack, is_other: bool) -> Result<Object, ProviderError> {
         let name = stack.stack_name.as_deref().unwrap_or_default();
-        match phase(stack) {
+        let mut stack = stack.clone();
+        match phase(&stack) {
             // To delete what is left of it was not planned, and may be forbidden.
-            Phase::Husk | Phase::Broken | Phase::HalfDeleted => return Err(takes_none(stack)),
-            Phase::RollbackFailed if self.is_undo => self.continue_rollback(name).await?,
+            Phase::Husk | Phase::Broken | Phase::HalfDeleted => return Err(takes_none(&stack)),
+            Phase::RollbackFailed if self.is_undo => stack = self.continue_rollback(name).await?,
             Phase::RollbackFailed => {
-                let why = format!("the stack is {}", status(stack));
+                let why = format!("the stack is {}", status(&stack));
                 return Err(explained(ProviderError::new(
                     OPERATION,
                     ErrorClass::ResourceConflict,
@@ -136,7 +137,7 @@ impl Change<'_> {
         }
         let apart = self.send_apart(name).await?;
         let made = async {
-            if is_other && let Some(updated) = self.send_content(stack, name).await? {
+            if is_other && let Some(updated) = self.send_content(&stack, name).await? {
                 return Ok(updated);
             }
             // Nothing differed, or nothing but what was sent apart.
@@ -147,7 +148,7 @@ impl Change<'_> {
         match made.await {
             Ok(updated) => Ok(object(self.inputs, &updated)),
             Err(error) if apart && error.left.is_none() => {
-                Err(error.leaving(object(self.inputs, stack)))
+                Err(error.leaving(object(self.inputs, &stack)))
             }
             Err(error) => Err(error),
         }
@@ -183,7 +184,7 @@ impl Change<'_> {
     ) -> Result<Option<Stack>, ProviderError> {
         let earlier =
             if self.context.repeated { read::tokens(self.aws, name).await? } else { Vec::new() };
-        let has_ended = earlier.last().is_some_and(|latest| is_of(latest, self.context));
+        let has_ended = earlier.last().is_some_and(|latest| is_attempt(latest, self.context));
         let is_undone = phase(stack) == Phase::RolledBack;
         if has_ended && !(self.is_undo && is_undone) {
             // A process that died began it, and it has come to its end since.
@@ -196,7 +197,7 @@ impl Change<'_> {
         } else {
             self.before
         };
-        let attempt = earlier.iter().filter(|token| is_of(token, self.context)).count();
+        let attempt = earlier.iter().filter(|token| is_attempt(token, self.context)).count();
         let change_set = ChangeSet { aws: self.aws, context: self.context, stack: name, attempt };
         if !change_set.make(self.inputs, present, stack).await? {
             return Ok(None);
@@ -234,7 +235,7 @@ impl Change<'_> {
         }
     }
 
-    async fn continue_rollback(&self, name: &str) -> Result<(), ProviderError> {
+    async fn continue_rollback(&self, name: &str) -> Result<Stack, ProviderError> {
         const CONTINUE: &str = "cloudformation:ContinueUpdateRollback";
         let mark = latest_event(self.aws, name).await?;
         let request = self
@@ -253,11 +254,20 @@ impl Change<'_> {
             cancel: Cancel::Never,
         };
         let ended = follow.until(Phase::is_settled).await?;
-        match ended.stack.as_ref().map(phase) {
-            Some(Phase::RolledBack | Phase::Ready) => Ok(()),
-            _ => Err(explained(failed(CONTINUE, &ended))),
+        match ended.stack {
+            Some(stack) if matches!(phase(&stack), Phase::RolledBack | Phase::Ready) => Ok(stack),
+            stack => Err(explained(failed(CONTINUE, &Ended { stack, ..ended }))),
         }
     }
+}
+
+/// Whether a token is of one of this call's own updates, and not of what it did beside them.
+fn is_attempt(token: &str, context: &Context) -> bool {
+    let rest = token.strip_prefix(&context.token.0);
+    rest.is_some_and(|rest| {
+        let number = rest.strip_prefix('-').unwrap_or(rest);
+        number.bytes().all(|digit| digit.is_ascii_digit()) && rest != "-"
+    })
 }
 
 /// Whether an update has come to its end. What it cleans up afterwards decides nothing.
