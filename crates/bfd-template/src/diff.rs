@@ -55,6 +55,16 @@ pub struct ResourceDiff {
 }
 
 impl ResourceDiff {
+    /// Whether AWS changes the object in place and never back: its version, or how much it stores.
+    pub fn goes_one_way(&self) -> bool {
+        let one_way = |it: &PropertyDiff| {
+            it.replaces == Replaces::No
+                && !it.same_value
+                && !is_taken_back(&self.type_name, &it.path)
+        };
+        self.effect == Effect::Update && self.properties.iter().any(one_way)
+    }
+
     /// Whether the way back leaves the very object that was there, with what is in it. Of types
     /// that are not in the table, and of stacks within that could not be opened, that is not known.
     pub fn is_undone_in_place(&self) -> bool {

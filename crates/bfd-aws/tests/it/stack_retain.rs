@@ -112,3 +112,75 @@ async fn to_retain_something_else_calls_nothing() {
     assert_eq!(restored.unwrap().inputs["retain"], json!(["Kept"]));
     assert_eq!(operations, Vec::<String>::new());
 }
+
+/// A parameter that outlives its stack, by the template, as the CDK has buckets and tables.
+const OUTLIVING: &str = "Resources:
+  Stays: {Type: AWS::SSM::Parameter, DeletionPolicy: Retain, Properties: {Name: /data/stays, Type: String, Value: a}}
+";
+/// Beside it a name that is taken.
+const FAILING: &str = "  Taken: {Type: AWS::SSM::Parameter, DependsOn: Stays, Properties: {Name: /data/taken, Type: String, Value: a}}\n";
+
+fn of(template: &str) -> Value {
+    json!({ "name": NAME, "template": template })
+}
+
+async fn create_again(world: &World) -> ResourceState {
+    let context = Context { token: Token("run-2d".to_owned()), ..context() };
+    let made = world.aws.create(&address(AT), &properties(&of(OUTLIVING)), &context).await;
+    state(AT, made.expect("nothing is in the way"))
+}
+
+async fn take(world: &World) {
+    let put = world.ssm().put_parameter().name("/data/taken").value("x");
+    put.r#type(aws_sdk_ssm::types::ParameterType::String).send().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_run_made_goes_with_it_whatever_its_template_keeps() {
+    // A creation that is undone.
+    let world = world().await;
+    let made = world.create(AT, &of(OUTLIVING)).await.unwrap();
+    delete(&world, &made, true).await.unwrap();
+    assert_eq!(world.value_of("/data/stays").await, None);
+    let made = create_again(&world).await;
+    // One that is deleted as planned leaves what it says.
+    delete(&world, &made, false).await.unwrap();
+    assert_eq!(world.value_of("/data/stays").await.as_deref(), Some("a"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_creation_that_fails_leaves_nothing_that_its_template_keeps() {
+    let world = world().await;
+    take(&world).await;
+
+    let failure = world.create(AT, &of(&format!("{OUTLIVING}{FAILING}"))).await.unwrap_err();
+
+    assert!(failure.left.is_none(), "{failure:?}");
+    assert_eq!(world.value_of("/data/stays").await, None);
+    create_again(&world).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_update_that_is_undone_takes_along_what_it_added() {
+    let world = world().await;
+    let before = "Resources:\n  Topic: {Type: AWS::SNS::Topic}\n";
+    let more = format!("{OUTLIVING}  Topic: {{Type: AWS::SNS::Topic}}\n");
+    let made = world.create(AT, &of(before)).await.unwrap();
+    let (at, undo) =
+        (address(AT), Context { token: Token("run-3u".into()), undo: true, ..context() });
+
+    let step = Context { token: Token("run-3d".into()), ..context() };
+    let updated = world.aws.update(&at, &made, &properties(&of(&more)), &step).await.unwrap();
+    assert_eq!(world.value_of("/data/stays").await.as_deref(), Some("a"));
+    world.aws.restore(&at, &state(AT, updated), &made, &undo).await.unwrap();
+    world.at_rest(NAME).await;
+    assert_eq!(world.value_of("/data/stays").await, None);
+
+    // And one that fails by itself.
+    take(&world).await;
+    let step = Context { token: Token("run-4d".into()), ..context() };
+    let failing = properties(&of(&format!("{more}{FAILING}")));
+    world.aws.update(&at, &made, &failing, &step).await.unwrap_err();
+    world.at_rest(NAME).await;
+    assert_eq!(world.value_of("/data/stays").await, None);
+}

@@ -134,10 +134,20 @@ fn undo_of_update(update: &Update<'_>) -> (Undo, Option<String>) {
         }
         _ => {}
     }
+    let one_way: Vec<String> = resources
+        .iter()
+        .flatten()
+        .filter(|resource| resource.goes_one_way())
+        .map(|resource| format!("`{}` ({})", resource.logical, resource.type_name))
+        .collect();
     let lost: Vec<String> = lost(resources)
         .iter()
         .map(|resource| format!("`{}` ({})", resource.logical, resource.type_name))
         .collect();
+    if lost.is_empty() && !one_way.is_empty() && why == Some(REPLACED) {
+        let why = format!("AWS may not take back what changes of {}", one_way.join(", "));
+        return (Undo::Approximate, Some(why));
+    }
     if lost.is_empty() {
         return (undo, why.map(str::to_owned));
     }

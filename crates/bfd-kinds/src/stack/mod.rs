@@ -30,7 +30,7 @@ pub use drift::{Property, drifted};
 pub use given::given_by_others;
 pub(crate) use published::{ROLE_TYPE, as_table};
 pub use published::{has_template_asset, nested};
-pub use retain::{RETAIN, Retain, Unkept, keeping};
+pub use retain::{RETAIN, Retain, Unkept, keeping, outlives, releasing};
 
 use crate::{
     clock::{Clock, Term, Work},
@@ -268,7 +268,15 @@ fn clock(work: &Work<'_>) -> Clock {
         let term = Term::of("the resources of the template, roughly", seconds);
         terms.push(Term { field: Some("template".to_owned()), ..term });
     }
-    Clock { detection: terms.clone(), undo: terms }
+    let mut undo = terms.clone();
+    let made_of = match work.op {
+        Op::Create { inputs, .. } | Op::Update { inputs, .. } => inputs.get("template"),
+        Op::Adopt { .. } | Op::Delete { .. } => None,
+    };
+    if count > 0 && made_of.and_then(Expr::as_str).is_some_and(retain::outlives) {
+        undo.push(Term::of("taking off what lets resources outlive it", STACK));
+    }
+    Clock { detection: terms, undo }
 }
 
 /// How many resources a template declares; none where it cannot be read.

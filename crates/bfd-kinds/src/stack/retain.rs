@@ -95,3 +95,22 @@ pub fn keeping(template: &str, wanted: &BTreeSet<String>) -> Result<Option<Strin
     let are_kept = wanted.iter().all(|name| template.is_retained(name));
     Ok((!are_kept).then(|| template.retaining(wanted)))
 }
+
+/// Whether anything of a stack outlives it by its own template.
+pub fn outlives(template: &str) -> bool {
+    Template::parse(template).is_ok_and(|template| !template.outliving().is_empty())
+}
+
+/// The template with which a stack takes along what it made and an earlier template of it did not
+/// have; nothing where that goes with the one that is there. `earlier` is none for a stack that
+/// goes as a whole.
+pub fn releasing(template: &str, earlier: Option<&str>) -> Option<String> {
+    let template = Template::parse(template).ok()?;
+    let earlier = earlier.map(Template::parse);
+    let mut made = template.outliving();
+    if let Some(earlier) = earlier {
+        let earlier = earlier.ok()?;
+        made.retain(|logical| earlier.resource(logical).is_none());
+    }
+    (!made.is_empty()).then(|| template.releasing(&made))
+}

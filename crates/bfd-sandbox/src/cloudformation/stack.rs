@@ -42,6 +42,9 @@ pub(super) struct Stack {
     pub(super) deleted: Option<f64>,
     pub(super) settings: Settings,
     pub(super) disable_rollback: bool,
+    /// Whether a rollback deletes what the operation made, whatever its policy.
+    #[serde(default)]
+    pub(super) retain_except_on_create: bool,
     pub(super) on_failure: OnFailure,
     pub(super) timeout_minutes: Option<u32>,
     pub(super) termination_protection: bool,
@@ -152,6 +155,7 @@ impl Stack {
             deleted: None,
             settings: Settings::default(),
             disable_rollback: false,
+            retain_except_on_create: false,
             on_failure: OnFailure::default(),
             timeout_minutes: None,
             termination_protection: false,

@@ -262,7 +262,7 @@ fn retained(stack: &Stack, resource: &Resource, replaced: bool) -> bool {
     let policy = if replaced { resource.replace_policy } else { resource.deletion_policy };
     resource.exists()
         && match policy {
-            Policy::Retain => !(undoing && replaced),
+            Policy::Retain => !(undoing && (replaced || stack.retain_except_on_create)),
             Policy::RetainExceptOnCreate => !undoing,
             Policy::Delete | Policy::Snapshot => false,
         }

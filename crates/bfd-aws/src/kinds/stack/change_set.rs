@@ -125,6 +125,7 @@ impl ChangeSet<'_> {
             .execute_change_set()
             .stack_name(self.stack)
             .change_set_name(self.name())
+            .retain_except_on_create(true)
             .client_request_token(self.token());
         let Err(refused) = self.aws.call(EXECUTE, request.send()).await else { return Ok(()) };
         let is_unclear = is_passing(refused.class)

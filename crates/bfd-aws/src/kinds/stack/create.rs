@@ -9,6 +9,7 @@ use super::{
 use crate::{Aws, inputs};
 use aws_sdk_cloudformation::types::{OnFailure, Stack};
 use bfd_core::{Object, Properties};
+use bfd_kinds::stack::outlives;
 use bfd_provider::{Context, ErrorClass, ProviderError};
 
 const OPERATION: &str = "cloudformation:CreateStack";
@@ -64,6 +65,16 @@ pub(super) async fn create(
         // It deletes itself when its creation fails.
         None => Err(failed(OPERATION, &ended)),
         Some(stack) if phase(stack) == Phase::Deleted => Err(failed(OPERATION, &ended)),
+        Some(stack) if phase(stack) == Phase::Husk => {
+            let gone = async {
+                delete::send(aws, &arn, None, context).await?;
+                delete::wait(aws, &arn, context).await
+            };
+            match gone.await {
+                Ok(()) => Err(failed(OPERATION, &ended)),
+                Err(_) => Err(failed(OPERATION, &ended).leaving(object(inputs, stack))),
+            }
+        }
         Some(stack) => Err(failed(OPERATION, &ended).leaving(object(inputs, stack))),
     }
 }
@@ -75,6 +86,8 @@ async fn send(
     made_of: &Content,
     context: &Context,
 ) -> Result<String, ProviderError> {
+    // What is rolled back takes along what would outlive the stack; what is deleted does not.
+    let leaves_something = inputs::text(inputs, "template").is_some_and(outlives);
     let request = aws
         .cloudformation
         .create_stack()
@@ -87,7 +100,8 @@ async fn send(
         .set_role_arn(inputs::text(inputs, "role_arn").map(str::to_owned))
         .set_notification_arns(Some(made_of.topics.clone()))
         .set_stack_policy_body(inputs::text(inputs, "stack_policy").map(str::to_owned))
-        .on_failure(OnFailure::Delete)
+        .on_failure(if leaves_something { OnFailure::Rollback } else { OnFailure::Delete })
+        .retain_except_on_create(true)
         .client_request_token(&context.token.0);
     let answer =
         aws.call(OPERATION, request.send()).await.map_err(|refused| made_of.redact(refused))?;

@@ -43,6 +43,9 @@ pub(super) async fn delete(
     if let Some(stack) = found.as_ref().filter(|_| retain != Retain::Nothing) {
         retain::prepare(aws, stack, prior, context).await?;
     }
+    if let Some(stack) = found.as_ref().filter(|_| context.undo) {
+        retain::release(aws, stack, prior, None, context).await?;
+    }
     // One that is not found may have been made a moment ago: a deletion asks nothing of it.
     let arn = found.as_ref().and_then(|stack| stack.stack_id.as_deref()).unwrap_or(asked);
     let stack = found.clone().unwrap_or_else(|| Stack::builder().stack_name(name).build());

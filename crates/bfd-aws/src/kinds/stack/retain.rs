@@ -14,7 +14,7 @@ use super::{
 use crate::{Aws, tags};
 use aws_sdk_cloudformation::types::{Capability, Stack};
 use bfd_core::{Properties, ResourceState, Value};
-use bfd_kinds::stack::{ASSETS, Retain, Unkept, keeping};
+use bfd_kinds::stack::{ASSETS, Retain, Unkept, keeping, releasing};
 use bfd_provider::{Context, ErrorClass, ProviderError, Token};
 use std::collections::BTreeSet;
 
@@ -70,6 +70,40 @@ pub(super) async fn prepare(
     let token = Token(format!("{}-keep", context.token.0));
     let context = Context { token, ..context.clone() };
     update::set_content(aws, &stack, &as_it_is, &keeping, &context).await
+}
+
+/// Lets a stack take along what this run made of it, and what would outlive it by its template: a
+/// run that is taken back leaves nothing. `earlier` is the template to go back to, if there is one.
+pub(super) async fn release(
+    aws: &Aws,
+    stack: &Stack,
+    made: &ResourceState,
+    earlier: Option<&str>,
+    context: &Context,
+) -> Result<(), ProviderError> {
+    let recorded = made.inputs.get("template").and_then(Value::as_str).unwrap_or_default();
+    // Most templates keep nothing, and are not asked for.
+    if releasing(recorded, earlier).is_none() {
+        return Ok(());
+    }
+    let arn = stack.stack_id.as_deref().unwrap_or_default();
+    let found = if phase(stack).is_settled() {
+        Some(stack.clone())
+    } else {
+        settled(aws, context, OPERATION, arn, OTHERS).await?
+    };
+    let Some(stack) = found.filter(|it| matches!(phase(it), Phase::Ready | Phase::HalfUpdated))
+    else {
+        return Ok(());
+    };
+    let text = read::template(aws, arn).await?.unwrap_or_default();
+    let Some(released) = releasing(&text, earlier) else { return Ok(()) };
+    let as_it_is = content(made, &stack, &text);
+    let mut releasing = as_it_is.clone();
+    releasing.insert("template".to_owned(), Value::from(released));
+    let token = Token(format!("{}-release", context.token.0));
+    let context = Context { token, ..context.clone() };
+    update::set_content(aws, &stack, &as_it_is, &releasing, &context).await
 }
 
 /// What the stack has, whatever is recorded of it: nothing but the template shall change.

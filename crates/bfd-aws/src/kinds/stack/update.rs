@@ -7,6 +7,7 @@ use super::{
     object,
     phase::Phase,
     read::{self, latest_event, phase, status},
+    retain,
 };
 use crate::{Aws, inputs};
 use aws_sdk_cloudformation::types::Stack;
@@ -61,7 +62,15 @@ pub(super) async fn restore(
         Change { aws, context, before: &current.inputs, inputs: &prior.inputs, is_undo: true };
     let name = inputs::required(&prior.inputs, "name", OPERATION)?;
     match change.find(name).await? {
-        Some(stack) => change.make(&stack, true).await,
+        Some(mut stack) => {
+            let earlier = inputs::text(&prior.inputs, "template");
+            if phase(&stack) == Phase::Ready {
+                retain::release(aws, &stack, current, earlier, context).await?;
+                // It may still clean up, and takes no update meanwhile.
+                stack = change.find(name).await?.unwrap_or(stack);
+            }
+            change.make(&stack, true).await
+        }
         None => create::create(aws, &prior.inputs, context).await,
     }
 }

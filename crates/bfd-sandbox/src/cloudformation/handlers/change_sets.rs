@@ -318,6 +318,7 @@ pub(super) fn execute(
     change_set::obsolete(&mut stack);
     stack.change_set_id = Some(set.id.clone());
     apply_on_failure(&mut stack, set.on_failure, request.flag("DisableRollback"));
+    stack.retain_except_on_create = request.flag("RetainExceptOnCreate");
     if set.creates {
         stack.settings = set.settings;
         stack.updated = Some(now);

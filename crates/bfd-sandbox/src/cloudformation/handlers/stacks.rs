@@ -50,6 +50,7 @@ pub(super) fn create(
     stack.settings = settings;
     stack.on_failure = on_failure.unwrap_or_default();
     stack.disable_rollback = request.flag("DisableRollback");
+    stack.retain_except_on_create = request.flag("RetainExceptOnCreate");
     stack.timeout_minutes = request.get("TimeoutInMinutes").and_then(|text| text.parse().ok());
     stack.termination_protection = request.flag("EnableTerminationProtection");
     stack.policy = request.get("StackPolicyBody").map(str::to_owned);
@@ -100,6 +101,7 @@ pub(super) fn update(
         stack.policy = Some(policy.to_owned());
     }
     stack.disable_rollback = request.flag("DisableRollback");
+    stack.retain_except_on_create = request.flag("RetainExceptOnCreate");
     change_set::obsolete(&mut stack);
     start_update(world, &mut stack, settings, now, request.get("ClientRequestToken"));
     world.stacks.all.insert(id.clone(), stack);
