@@ -23,7 +23,7 @@ pub(crate) fn of_change(plan: &Plan, change: &Change) -> Option<String> {
         return Some("reads nothing from Parameter Store any more".to_owned());
     }
     let inputs = plan.steps.iter().filter(|step| step.address == change.address);
-    let inputs = inputs.filter_map(|step| inputs_of(&step.op)).last();
+    let inputs = inputs.filter_map(|step| inputs_of(&step.op)).next_back();
     let makers = makers(plan);
     let outdated = older(field.before.as_ref());
     let mut names: BTreeSet<String> = outdated.iter().cloned().collect();
