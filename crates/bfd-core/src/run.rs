@@ -165,12 +165,11 @@ impl Run {
             });
         };
         let after = before.next(step, event)?;
-        let was = before.unsettled();
-        let is = after.unsettled();
+        let was = before.clone();
         self.statuses[step.index()] = after;
         if !matches!(event, Event::Progress { .. }) {
             self.refold(step);
-            self.count_blockers(step, was, is);
+            self.count_blockers(step, &was);
             self.react(step);
         }
         Ok(())
@@ -243,20 +242,25 @@ impl Run {
         }
     }
 
-    fn count_blockers(&mut self, step: StepId, was: bool, is: bool) {
-        if was == is {
-            return;
-        }
+    /// An undo waits for every step whose undo goes before it. Of those that are undone after it
+    /// though they come later it waits only while they are under way: nothing changes below a call.
+    fn count_blockers(&mut self, step: StepId, was: &Status) {
+        let is = &self.statuses[step.index()];
+        let unsettled = (was.unsettled(), is.unsettled());
+        let under_way = (*was == Status::Started, *is == Status::Started);
         let one = self.plan.step(step);
-        let before = one.after.difference(&one.undone_after);
-        let next = &self.undone_next[step.index()];
-        let blocked: Vec<StepId> = before.chain(next).copied().collect();
-        for other in blocked {
-            if is {
-                self.blockers[other.index()] += 1;
-            } else {
-                self.blockers[other.index()] -= 1;
-                self.offer_undo(other);
+        let before = one.after.difference(&one.undone_after).map(|id| (*id, unsettled));
+        let below = one.undone_after.iter().map(|id| (*id, under_way));
+        let next = self.undone_next[step.index()].iter().map(|id| (*id, unsettled));
+        let blocked: Vec<(StepId, (bool, bool))> = before.chain(below).chain(next).collect();
+        for (other, change) in blocked {
+            match change {
+                (false, true) => self.blockers[other.index()] += 1,
+                (true, false) => {
+                    self.blockers[other.index()] -= 1;
+                    self.offer_undo(other);
+                }
+                (false, false) | (true, true) => {}
             }
         }
     }

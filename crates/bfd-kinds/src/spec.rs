@@ -80,10 +80,10 @@ pub struct Content {
     pub undeletable: fn(inputs: &Properties) -> Option<(&'static str, &'static str)>,
     /// What an update takes away for good, each as a message and what to do about it.
     pub losses: fn(&Update<'_>) -> Vec<(String, String)>,
-    /// The field by which an update takes over what others of the run change, where what the
-    /// object took over before can be had again; its references name them. An undo takes over what
+    /// The field by which an update takes over what others of the run change, where the
+    /// object took it over before as well; its references name them. An undo takes over what
     /// they held before, once they hold it again.
-    pub takes_over: fn(prior: &Properties) -> Option<&'static str>,
+    pub takes_over: Option<&'static str>,
 }
 
 /// Both sides of an update.

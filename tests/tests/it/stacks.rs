@@ -264,6 +264,48 @@ fn stacks_take_over_what_changes_in_parameter_store() {
     reads_what_is_stored(&project, &value, &put);
 }
 
+/// A reader, what it reads, and a stack that fails after both.
+#[test]
+fn a_run_that_goes_back_leaves_what_was_read_before() {
+    let head = MANIFEST.split("[stack.data]").next().expect("the head");
+    let project = Project::new("stacks", &format!("{head}{READER}"));
+    let workspace = project.workspace();
+    workspace.write("reader.yaml", reader("reader", ""));
+    workspace.write("other.yaml", reader("other", "    Default: /data/echo\n"));
+    project.apply().run().succeeds();
+    let before = project.state()["resources"].clone();
+    let value = |name: &str| {
+        let server = project.serve();
+        let read = AwsCli::new(server.url()).call(["ssm", "get-parameter", "--name", name]);
+        read["Parameter"]["Value"].as_str().expect("a value").to_owned()
+    };
+    let manifest = workspace.read(project.manifest()).replace("morning", "evening");
+    // The name is taken, which CloudFormation finds out when all else is done.
+    let last = "\n[stack.last]\nname = \"last\"\ntemplate = \"last.yaml\"\n\
+                depends_on = [\"stack.reader\", \"stack.other\"]\n";
+    let taken = "Resources:\n  Taken: {Type: AWS::SSM::Parameter, Properties: \
+                 {Name: /data/reader, Type: String, Value: mine}}\n";
+    workspace.write("last.yaml", taken);
+    workspace.write(project.manifest(), format!("{manifest}{last}"));
+    let plan = project.plan_json();
+    let undo = |plan: &serde_json::Value, at: &str| {
+        let changes = plan["changes"].as_array().expect("changes").iter();
+        changes.filter(|it| it["address"] == at).map(|it| it["undo"].clone()).next()
+    };
+    assert_eq!(undo(&plan, "stack.reader"), Some("exact".into()));
+
+    let failed = project.apply().run().exits(exit::ROLLED_BACK);
+
+    failed.says("stack.reader put back").says("is as it was before");
+    assert_eq!(value("/data/echo"), "morning");
+    assert_eq!([value("/data/reader"), value("/data/other")], ["good morning"; 2]);
+    for at in ["stack.reader", "stack.other", "parameter.echo"] {
+        assert_eq!(project.state()["resources"][at]["inputs"], before[at]["inputs"], "{at}");
+    }
+    workspace.write(project.manifest(), manifest.replace("evening", "morning"));
+    project.has_no_changes();
+}
+
 #[test]
 fn all_that_stands_in_the_way_of_a_destroy_is_told_at_once() {
     let project = applied();

@@ -4,7 +4,8 @@ use super::{
     AS_STORED, REPLACED, SSM_PARAMETERS, published,
     retain::{Retain, kept},
     sides::Side,
-    ssm, undo,
+    ssm::{is_bootstrap, is_outdated, takes_over},
+    undo,
 };
 use crate::spec::{Content, Update};
 use bfd_core::{
@@ -23,7 +24,7 @@ pub(super) const CONTENT: Content = Content {
     lost_with,
     undeletable,
     losses,
-    takes_over: ssm::takes_over,
+    takes_over: Some(SSM_PARAMETERS),
 };
 
 /// What an update changes of the resources; nothing where a side has no template to read.
@@ -119,9 +120,23 @@ fn open_outputs(inputs: &Inputs) -> Option<BTreeSet<String>> {
 /// Why an undo is not exact where nothing but new resources stand in its way.
 const ADDED: &str = "what was added goes in CloudFormation's own time, once the rest is back";
 
+/// Why an undo is not exact that takes over what is stored in place of what was before.
+const OUTDATED: &str = "what it took from Parameter Store is stored there no longer";
+
 fn undo_of_update(update: &Update<'_>) -> (Undo, Option<String>) {
-    let (undo, why) = undo(Action::Update, update.fields);
-    let resources = difference(update.prior, update.inputs).map(|it| it.resources);
+    let (undo, why) = match undo(Action::Update, update.fields) {
+        (Undo::Exact, _) if is_outdated(update.prior) => (Undo::Approximate, Some(OUTDATED)),
+        // What a value reaches that is known after apply may be replaced.
+        (Undo::Exact, _) if takes_over(update.prior, update.inputs) => {
+            (Undo::Approximate, Some(REPLACED))
+        }
+        other => other,
+    };
+    let resources = if takes_over(update.prior, update.inputs) {
+        difference_as_stored(update.prior, update.inputs)
+    } else {
+        difference(update.prior, update.inputs).map(|it| it.resources)
+    };
     let in_place = |all: &Vec<ResourceDiff>| all.iter().all(ResourceDiff::is_undone_in_place);
     let at_most_added = |all: &Vec<ResourceDiff>| {
         let is_added = |it: &ResourceDiff| it.effect == bfd_template::Effect::Create;
@@ -154,6 +169,18 @@ fn undo_of_update(update: &Update<'_>) -> (Undo, Option<String>) {
     let lost = format!("CloudFormation cannot restore what is stored in {}", lost.join(", "));
     let others = why.filter(|why| *why != REPLACED).map(|why| format!("; {why}"));
     (Undo::Approximate, Some(lost + &others.unwrap_or_default()))
+}
+
+/// What changes where values in Parameter Store may be others than those that a stack took.
+fn difference_as_stored(prior: &Properties, inputs: &Inputs) -> Option<Vec<ResourceDiff>> {
+    let (mut before, mut after) = (Side::present(prior)?, Side::desired(inputs)?);
+    Side::share(&mut before, &mut after);
+    for side in [&mut before, &mut after] {
+        let parameters = side.template.parameters().into_values();
+        let read = parameters.filter(|it| it.reads_ssm() && !is_bootstrap(it.default.as_deref()));
+        side.context.unknown.extend(read.map(|it| it.name));
+    }
+    Some(Difference::of(before.as_pair(), after.as_pair()).resources)
 }
 
 /// What holds data and is deleted or replaced.

@@ -68,10 +68,16 @@ pub fn reads(inputs: &Inputs) -> BTreeSet<Address> {
     references.into_iter().map(|reference| reference.of).collect()
 }
 
-/// The field, unless a stack has values that are stored nowhere any more.
-pub(super) fn takes_over(prior: &Properties) -> Option<&'static str> {
-    let had = prior.get(SSM_PARAMETERS).and_then(Value::as_str)?;
-    had.starts_with(AS_STORED).then_some(SSM_PARAMETERS)
+/// Whether an update takes over what others of the run change.
+pub(super) fn takes_over(prior: &Properties, inputs: &Inputs) -> bool {
+    prior.contains_key(SSM_PARAMETERS)
+        && inputs.get(SSM_PARAMETERS).is_some_and(|stored| !stored.is_known())
+}
+
+/// Whether a stack has what is stored nowhere any more.
+pub(super) fn is_outdated(prior: &Properties) -> bool {
+    let stored = prior.get(SSM_PARAMETERS).and_then(Value::as_str);
+    stored.is_some_and(|stored| stored.starts_with(OLDER))
 }
 
 /// The version of its bootstrap stack, which every template of the CDK asks for and marks with

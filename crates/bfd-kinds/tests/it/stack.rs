@@ -221,6 +221,32 @@ fn what_changes_in_place_is_undone_exactly() {
 }
 
 #[test]
+fn what_is_read_from_parameter_store_is_undone_as_well_as_what_it_reaches() {
+    let template = |property: &str| {
+        format!(
+            "Parameters: {{Url: {{Type: 'AWS::SSM::Parameter::Value<String>', Default: /url}}}}
+Resources:
+  A: {{Type: AWS::SSM::Parameter, Properties: {{{property}: !Ref Url}}}}
+  B: {{Type: AWS::SNS::Topic, Properties: {{TopicName: b}}}}
+"
+        )
+    };
+    let version =
+        bfd_core::Reference { of: "parameter.url".parse().unwrap(), output: "version".to_owned() };
+    let later = Expr::Template(vec!["as stored ".into(), Expr::Reference(version)]);
+    let undo = |template: &str, took: &str| {
+        let (mut prior, mut inputs) = (present(template, json!({})), desired(template, &json!({})));
+        prior.insert("ssm_parameters".to_owned(), json!(took));
+        inputs.insert("ssm_parameters".to_owned(), later.clone());
+        (content().undo)(&Update { prior: &prior, inputs: &inputs, fields: &[] }).0
+    };
+    assert_eq!(undo(&template("Value"), "as stored 1"), Undo::Exact);
+    // Another name is another object.
+    assert_eq!(undo(&template("Name"), "as stored 1"), Undo::Approximate);
+    assert_eq!(undo(&template("Value"), "older than /url"), Undo::Approximate);
+}
+
+#[test]
 fn what_aws_never_gives_back_is_no_change() {
     let mut present = present(TEMPLATE, json!({ "Size": "a" }));
     present.insert("role_arn".to_owned(), json!("arn:aws:iam::123456789012:role/cfn"));

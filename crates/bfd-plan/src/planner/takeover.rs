@@ -18,7 +18,7 @@ impl Planner<'_> {
         prior: &Properties,
         inputs: &Inputs,
     ) -> BTreeSet<Address> {
-        let field = spec.content.and_then(|content| (content.takes_over)(prior));
+        let field = spec.content.and_then(|content| content.takes_over);
         let (Some(field), Some(exchange)) = (field, spec.exchange) else { return BTreeSet::new() };
         let referred = |wanted: &dyn Fn(&str) -> bool| -> BTreeSet<Address> {
             let mut found = BTreeSet::new();
@@ -43,7 +43,11 @@ impl Planner<'_> {
         let is_alone = |maker: &Address| {
             updated.contains(maker) && !others.contains(maker) && !gives_more(maker)
         };
-        if makers.iter().all(is_alone) { makers } else { BTreeSet::new() }
+        if prior.contains_key(field) && makers.iter().all(is_alone) {
+            makers
+        } else {
+            BTreeSet::new()
+        }
     }
 
     /// Says of the undo of what takes over from others, and is undone after all of them, that
@@ -56,8 +60,7 @@ impl Planner<'_> {
             };
             let change = self.changes.iter_mut().find(|change| change.address == step.address);
             let Some(change) = change else { continue };
-            let taken = (content.takes_over)(&prior.inputs);
-            let is_other = |field: &&FieldChange| Some(field.path.as_str()) != taken;
+            let is_other = |field: &&FieldChange| Some(field.path.as_str()) != content.takes_over;
             let fields: Vec<FieldChange> = change.fields.iter().filter(is_other).cloned().collect();
             let update = Update { prior: &prior.inputs, inputs, fields: &fields };
             let (undo, reason) = (content.undo)(&update);

@@ -189,7 +189,7 @@ fn an_export_that_is_swapped_for_another_takes_two_applies() {
 const READS: &str = "Parameters:
   Url: {Type: 'AWS::SSM::Parameter::Value<String>'}
   More: {Type: String, Default: x}
-Resources: {B: {Type: AWS::SNS::Topic, Properties: {TopicName: !Sub '${Url}${More}'}}}";
+Resources: {B: {Type: AWS::SSM::Parameter, Properties: {Value: !Sub '${Url}${More}'}}}";
 
 /// Two parameters that change and two stacks, each of which reads one of them in Parameter Store.
 /// `refers`: each is given something of the other one as well.
@@ -336,4 +336,25 @@ fn what_would_wait_in_a_circle_is_undone_the_other_way_round() {
     let (undo, why) = undo("stack.one");
     assert_eq!(undo, Undo::Approximate);
     assert!(why.contains("what it reads in Parameter Store may be another value by then"), "{why}");
+}
+
+#[test]
+fn nothing_goes_back_under_a_reader_that_is_still_being_updated() {
+    let plan = readers(false);
+    let step = |at: &str| {
+        let found = plan.steps.iter().find(|step| step.address.to_string() == at);
+        (found.unwrap().id, plan.refreshed.resources[&at.parse().unwrap()].clone())
+    };
+    let ((parameter, was), (reader, _)) = (step("parameter.p"), step("stack.one"));
+    let mut run = Run::new(plan.clone());
+    run.record(Some(parameter), &Event::Started).unwrap();
+    run.record(Some(parameter), &Event::Succeeded { result: Some(was) }).unwrap();
+    run.record(Some(reader), &Event::Started).unwrap();
+
+    run.record(None, &Event::Canceled).unwrap();
+
+    assert_eq!(run.next_tasks(9), []);
+    let failed = Event::Failed { failure: bfd_core::journal::Failure::default(), left: None };
+    run.record(Some(reader), &failed).unwrap();
+    assert_eq!(run.next_tasks(9), [bfd_core::Task::Undo(parameter)]);
 }

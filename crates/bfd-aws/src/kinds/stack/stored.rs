@@ -71,7 +71,9 @@ impl Stored {
             .collect();
         if changed.is_empty() {
             let nothing_else = || taken(stack).next().map(|_| AS_STORED.into());
-            return recorded.or_else(nothing_else);
+            // Recorded as older before it was stored again: it is not any more.
+            let is_as_stored = |it: &Value| it.as_str().is_none_or(|it| !it.starts_with(OLDER));
+            return recorded.filter(is_as_stored).or_else(nothing_else);
         }
         let changed: Vec<&str> = changed.into_iter().collect();
         Some(format!("{OLDER}{}", changed.join(", ")).into())
