@@ -298,3 +298,25 @@ async fn the_status_of_many_stacks_is_one_request() {
     let missing = |name| (name, StackCondition::Missing);
     assert_eq!(told, [missing("a"), missing("b"), (NAME, StackCondition::Good), missing("d")]);
 }
+
+/// What `cdk deploy --no-rollback` leaves: it takes only an update that may fail so again.
+#[tokio::test(start_paused = true)]
+async fn update_failed_takes_the_next_update() {
+    let world = World::new().await;
+    let made = world.create(AT, &stack("a")).await.unwrap();
+    let taken = world.ssm().put_parameter().name("/states/taken").value("x");
+    taken.r#type(aws_sdk_ssm::types::ParameterType::String).send().await.unwrap();
+    let broken = TEMPLATE.replace("Name: /states/second", "Name: /states/taken");
+    let update = world.cloudformation().update_stack().stack_name(NAME).template_body(broken);
+    let given = Parameter::builder().parameter_key("Value").parameter_value("b").build();
+    update.parameters(given).disable_rollback(true).send().await.unwrap();
+    world.at_rest(NAME).await;
+    assert_eq!(status(&world).await, "UPDATE_FAILED");
+
+    let wanted = properties(&stack("c"));
+    world.aws.update(&address(AT), &made, &wanted, &step(3)).await.unwrap();
+
+    assert_eq!(world.value_of("/states/second").await.as_deref(), Some("c"));
+    world.at_rest(NAME).await;
+    assert_eq!(status(&world).await, "UPDATE_COMPLETE");
+}

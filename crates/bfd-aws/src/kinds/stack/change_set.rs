@@ -117,15 +117,16 @@ impl ChangeSet<'_> {
         self.aws.call(DESCRIBE, request.send()).await
     }
 
-    /// Starts the update.
-    pub(super) async fn execute(&self) -> Result<(), ProviderError> {
+    /// Starts the update. A stack that failed half way takes only one that may do so again.
+    pub(super) async fn execute(&self, is_half: bool) -> Result<(), ProviderError> {
         let request = self
             .aws
             .cloudformation
             .execute_change_set()
             .stack_name(self.stack)
             .change_set_name(self.name())
-            .retain_except_on_create(true)
+            .set_retain_except_on_create((!is_half).then_some(true))
+            .set_disable_rollback(is_half.then_some(true))
             .client_request_token(self.token());
         let Err(refused) = self.aws.call(EXECUTE, request.send()).await else { return Ok(()) };
         let is_unclear = is_passing(refused.class)

@@ -22,7 +22,8 @@ pub(super) enum Phase {
     Broken,
     /// An update and its rollback failed: the rollback has to be continued first.
     RollbackFailed,
-    /// An update failed and nothing was undone, because rollback was disabled; takes updates.
+    /// An update failed and nothing was undone, because rollback was disabled; takes
+    /// updates that disable it as well.
     HalfUpdated,
     /// A delete failed: parts are gone.
     HalfDeleted,

@@ -212,7 +212,8 @@ impl Change<'_> {
             return Ok(None);
         }
         let mark = latest_event(self.aws, name).await?;
-        change_set.execute().await.map_err(|error| {
+        let is_half = phase(stack) == Phase::HalfUpdated;
+        change_set.execute(is_half).await.map_err(|error| {
             if super::follow::is_passing(error.class) && error.class != ErrorClass::Throttling {
                 error.leaving(object(self.inputs, stack))
             } else {

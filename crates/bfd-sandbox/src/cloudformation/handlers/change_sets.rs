@@ -1,12 +1,12 @@
 //! Change sets.
 
 use super::stacks::{apply_on_failure, new_id, start_create, start_update};
-use super::{settings, updatable};
+use super::{goes_on, settings, updatable};
 use crate::cloudformation::change_set::{self, ChangeSet};
 use crate::cloudformation::errors::{constraint, validation};
 use crate::cloudformation::preview::{self, Change, Detail};
 use crate::cloudformation::request::{Request, page};
-use crate::cloudformation::stack::{Settings, Stack};
+use crate::cloudformation::stack::{OnFailure, Settings, Stack};
 use crate::cloudformation::xml::Xml;
 use crate::cloudformation::{events, ids};
 use crate::error::QueryError;
@@ -231,7 +231,6 @@ pub(super) fn describe(world: &World, request: Request<'_>) -> Result<String, Qu
 }
 
 fn request_on_failure(set: &ChangeSet) -> Option<&'static str> {
-    use crate::cloudformation::stack::OnFailure;
     set.on_failure.map(|on_failure| match on_failure {
         OnFailure::Rollback => "ROLLBACK",
         OnFailure::Delete => "DELETE",
@@ -308,6 +307,9 @@ pub(super) fn execute(
     }
     if !set.creates {
         updatable(stack)?;
+        let disables =
+            request.flag("DisableRollback") || set.on_failure == Some(OnFailure::DoNothing);
+        goes_on(stack, disables)?;
     }
     let Some(mut stack) = world.stacks.all.remove(&ids.0) else { return Err(not_found(&ids.1)) };
     for one in &mut stack.change_sets {

@@ -88,6 +88,20 @@ fn live_stack<'a>(world: &'a mut World, name: &str) -> Result<&'a mut Stack, Que
         .ok_or_else(|| validation(format!("Stack [{name}] does not exist")))
 }
 
+/// Refuses to carry out an update of a stack that failed half way, unless it may fail so again.
+fn goes_on(stack: &Stack, disables_rollback: bool) -> Result<(), QueryError> {
+    let is_half = matches!(stack.status.as_str(), "UPDATE_FAILED" | "CREATE_FAILED");
+    if !is_half || disables_rollback {
+        return Ok(());
+    }
+    Err(validation(format!(
+        "This stack is currently in a non-terminal [{}] state. To update the stack from this state, \
+         please use the disable-rollback parameter with update-stack API. To rollback to the last \
+         known good state, use the rollback-stack API",
+        stack.status
+    )))
+}
+
 /// Refuses an update of a stack that is not in a state for one.
 fn updatable(stack: &Stack) -> Result<(), QueryError> {
     // <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/view-stack-events.html>

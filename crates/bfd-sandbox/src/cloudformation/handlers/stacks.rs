@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::settings::{self, on_failure};
-use super::{bracketed_stack, live_stack, updatable};
+use super::{bracketed_stack, goes_on, live_stack, updatable};
 use crate::cloudformation::engine::PAUSE;
 use crate::cloudformation::errors::{bracketed, constraint, validation};
 use crate::cloudformation::evaluation::Prepared;
@@ -87,6 +87,7 @@ pub(super) fn update(
         return Err(validation(format!("Stack [{name}] does not exist")));
     }
     updatable(&stack)?;
+    goes_on(&stack, request.flag("DisableRollback"))?;
     let (settings, _) = settings::read(world, now, request, &stack.settings, true)?;
     let preview = preview::changes(world, &stack, &settings)?;
     // After a failed update there is always something to do.
