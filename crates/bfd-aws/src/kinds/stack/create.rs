@@ -10,7 +10,7 @@ use crate::{Aws, inputs};
 use aws_sdk_cloudformation::types::{OnFailure, Stack};
 use bfd_core::{Object, Properties};
 use bfd_kinds::stack::outlives;
-use bfd_provider::{Context, ErrorClass, ProviderError};
+use bfd_provider::{Context, ErrorClass, ProviderError, Token};
 
 const OPERATION: &str = "cloudformation:CreateStack";
 
@@ -66,9 +66,12 @@ pub(super) async fn create(
         None => Err(failed(OPERATION, &ended)),
         Some(stack) if phase(stack) == Phase::Deleted => Err(failed(OPERATION, &ended)),
         Some(stack) if phase(stack) == Phase::Husk => {
+            // A token of its own: the one of the step is the creation's.
+            let token = Token(format!("{}-gone", context.token.0));
+            let apart = Context { token, ..context.clone() };
             let gone = async {
-                delete::send(aws, &arn, None, context).await?;
-                delete::wait(aws, &arn, context).await
+                delete::send(aws, &arn, None, &apart).await?;
+                delete::wait(aws, &arn, &apart).await
             };
             match gone.await {
                 Ok(()) => Err(failed(OPERATION, &ended)),
