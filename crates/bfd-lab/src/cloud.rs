@@ -39,7 +39,7 @@ impl Cloud {
             let value = json!({
                 "settings": it["settings"],
                 "tags": it["tags"],
-                "access": it["access"][0],
+                "access": it["access"],
                 "lifecycle": it["lifecycle"][0],
             });
             self.insert("repository", name, value);
