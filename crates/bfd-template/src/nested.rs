@@ -174,12 +174,14 @@ pub(crate) fn open(
                 stays(resources, own, logical, &before, after);
             }
             (None, Some(after)) if !was => {
-                let made = Difference::of((&nothing(), &Context::default()), after.as_pair());
+                let made =
+                    Difference::of((&Template::empty(), &Context::default()), after.as_pair());
                 add(resources, logical, made.resources);
                 mark(resources, own);
             }
             (Some(before), None) if !is && own.is_some_and(|at| !resources[at].kept) => {
-                let gone = Difference::of(before.as_pair(), (&nothing(), &Context::default()));
+                let gone =
+                    Difference::of(before.as_pair(), (&Template::empty(), &Context::default()));
                 add(resources, logical, gone.resources);
                 mark(resources, own);
             }
@@ -192,10 +194,6 @@ impl Inner {
     fn as_pair(&self) -> (&Template, &Context) {
         (&self.template, &self.context)
     }
-}
-
-fn nothing() -> Template {
-    Template::parse("Resources: {}").expect("a template of nothing")
 }
 
 fn stays(

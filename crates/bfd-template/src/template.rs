@@ -96,6 +96,11 @@ impl Template {
         Ok(Self { root, tree, aliases, open })
     }
 
+    /// A template without resources: what there is before a stack, and after it.
+    pub fn empty() -> Self {
+        Self::parse("Resources: {}").expect("it has its section")
+    }
+
     /// The whole tree.
     pub fn tree(&self) -> &Value {
         &self.tree

@@ -184,3 +184,19 @@ async fn an_update_that_is_undone_takes_along_what_it_added() {
     world.at_rest(NAME).await;
     assert_eq!(world.value_of("/data/stays").await, None);
 }
+
+/// A stack that others left half changed has no template to go back to, so nothing tells what was
+/// there before: its policies stay.
+#[tokio::test(start_paused = true)]
+async fn without_an_earlier_template_no_policy_is_taken_off() {
+    let world = world().await;
+    let made = world.create(AT, &of(OUTLIVING)).await.unwrap();
+    let mut half = made.clone();
+    half.inputs.insert("template".to_owned(), json!({ "$changed_outside": "UPDATE_FAILED" }));
+    let undo = Context { token: Token("run-5u".into()), undo: true, ..context() };
+
+    world.aws.restore(&address(AT), &made, &half, &undo).await.unwrap_err();
+
+    delete(&world, &made, false).await.unwrap();
+    assert_eq!(world.value_of("/data/stays").await.as_deref(), Some("a"), "it is kept");
+}

@@ -246,7 +246,7 @@ async fn the_status_says_how_stacks_are_and_why() {
     let good = &statuses(&world, &[&made]).await[0];
     assert_eq!((good.status.as_str(), good.condition), ("CREATE_COMPLETE", StackCondition::Good));
     assert_eq!(good.reasons, Vec::<String>::new());
-    tokio::time::sleep(std::time::Duration::from_hours(2)).await;
+    tokio::time::advance(std::time::Duration::from_hours(2)).await;
     let (later, operations) = world.counting(statuses(&world, &[&made])).await;
     let waited = later[0].since.unwrap() - good.since.unwrap();
     assert_eq!(waited, 7200);

@@ -38,10 +38,9 @@ pub fn difference(prior: &Properties, inputs: &Inputs) -> Option<TemplateDiff> {
 /// be read.
 pub fn grave_of_new(inputs: &Inputs) -> Option<TemplateDiff> {
     let after = Side::desired(inputs)?;
-    let nothing = Template::parse("Resources: {}").ok()?;
     // Nested stacks are opened by what either side knows of them.
     let before = Context { nested: after.context.nested.clone(), ..Context::default() };
-    let mut resources = Difference::of((&nothing, &before), after.as_pair()).resources;
+    let mut resources = Difference::of((&Template::empty(), &before), after.as_pair()).resources;
     resources.retain(|resource| matches!(resource.weight, Weight::Iam | Weight::Network));
     Some(TemplateDiff { resources, ..TemplateDiff::default() })
 }
@@ -199,8 +198,7 @@ fn leaving(inputs: &Properties) -> Vec<ResourceDiff> {
         Retain::Nothing => BTreeSet::new(),
     };
     let Some(side) = Side::present(inputs) else { return Vec::new() };
-    let empty = Template::parse("Resources: {}").expect("a template of nothing");
-    let nothing = (&empty, &bfd_template::Context::default());
+    let nothing = (&Template::empty(), &Context::default());
     let mut resources = Difference::of(side.as_pair(), nothing).resources;
     // What is within a nested stack that is kept is kept with it.
     let outermost =

@@ -27,6 +27,9 @@ impl Planner<'_> {
             found.into_iter().map(|reference| reference.of).collect()
         };
         let makers = referred(&|name| name == field);
+        if makers.is_empty() || !prior.contains_key(field) {
+            return BTreeSet::new();
+        }
         let updated: BTreeSet<&Address> = self.drafts.iter().filter_map(Draft::updates).collect();
         let takes = exchange(inputs, self.input.environment).takes;
         let gives_more = |maker: &Address| {
@@ -43,11 +46,7 @@ impl Planner<'_> {
         let is_alone = |maker: &Address| {
             updated.contains(maker) && !others.contains(maker) && !gives_more(maker)
         };
-        if prior.contains_key(field) && makers.iter().all(is_alone) {
-            makers
-        } else {
-            BTreeSet::new()
-        }
+        if makers.iter().all(is_alone) { makers } else { BTreeSet::new() }
     }
 
     /// Says of the undo of what takes over from others, and is undone after all of them, that

@@ -29,12 +29,7 @@ pub(super) async fn prepare(
 ) -> Result<(), ProviderError> {
     let Retain::Resources(wanted) = Retain::of(&prior.inputs) else { return Ok(()) };
     let arn = stack.stack_id.as_deref().unwrap_or_default();
-    let settled = if phase(stack).is_settled() {
-        Some(stack.clone())
-    } else {
-        settled(aws, context, OPERATION, arn, OTHERS).await?
-    };
-    let Some(stack) = settled else { return Ok(()) };
+    let Some(stack) = at_rest(aws, stack, context).await? else { return Ok(()) };
     // Nothing of it is there that could stay.
     if matches!(phase(&stack), Phase::Husk | Phase::Shell | Phase::Deleted) {
         return Ok(());
@@ -63,13 +58,7 @@ pub(super) async fn prepare(
     }
     let names: Vec<&str> = wanted.iter().map(String::as_str).collect();
     context.progress.tell(format!("keeping {}", names.join(", ")));
-    let as_it_is = content(prior, &stack, &text);
-    let mut keeping = as_it_is.clone();
-    keeping.insert("template".to_owned(), Value::from(kept));
-    // A token of its own: the one of the step is the deletion's.
-    let token = Token(format!("{}-keep", context.token.0));
-    let context = Context { token, ..context.clone() };
-    update::set_content(aws, &stack, &as_it_is, &keeping, &context).await
+    set_template(aws, (prior, &stack), &text, kept, (context, "keep")).await
 }
 
 /// Lets a stack take along what this run made of it, and what would outlive it by its template: a
@@ -87,23 +76,44 @@ pub(super) async fn release(
         return Ok(());
     }
     let arn = stack.stack_id.as_deref().unwrap_or_default();
-    let found = if phase(stack).is_settled() {
-        Some(stack.clone())
-    } else {
-        settled(aws, context, OPERATION, arn, OTHERS).await?
-    };
+    let found = at_rest(aws, stack, context).await?;
     let Some(stack) = found.filter(|it| matches!(phase(it), Phase::Ready | Phase::HalfUpdated))
     else {
         return Ok(());
     };
     let text = read::template(aws, arn).await?.unwrap_or_default();
     let Some(released) = releasing(&text, earlier) else { return Ok(()) };
-    let as_it_is = content(made, &stack, &text);
-    let mut releasing = as_it_is.clone();
-    releasing.insert("template".to_owned(), Value::from(released));
-    let token = Token(format!("{}-release", context.token.0));
+    set_template(aws, (made, &stack), &text, released, (context, "release")).await
+}
+
+/// The stack with nothing running on it; nothing when it is gone.
+async fn at_rest(
+    aws: &Aws,
+    stack: &Stack,
+    context: &Context,
+) -> Result<Option<Stack>, ProviderError> {
+    if phase(stack).is_settled() {
+        return Ok(Some(stack.clone()));
+    }
+    let arn = stack.stack_id.as_deref().unwrap_or_default();
+    settled(aws, context, OPERATION, arn, OTHERS).await
+}
+
+/// Updates a stack to another template and to nothing else, with a token of its own: the one of
+/// the step is for what comes after it.
+async fn set_template(
+    aws: &Aws,
+    (recorded, stack): (&ResourceState, &Stack),
+    there: &str,
+    wanted: String,
+    (context, purpose): (&Context, &str),
+) -> Result<(), ProviderError> {
+    let as_it_is = content(recorded, stack, there);
+    let mut changed = as_it_is.clone();
+    changed.insert("template".to_owned(), Value::from(wanted));
+    let token = Token(format!("{}-{purpose}", context.token.0));
     let context = Context { token, ..context.clone() };
-    update::set_content(aws, &stack, &as_it_is, &releasing, &context).await
+    update::set_content(aws, stack, &as_it_is, &changed, &context).await
 }
 
 /// What the stack has, whatever is recorded of it: nothing but the template shall change.

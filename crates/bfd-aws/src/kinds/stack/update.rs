@@ -63,9 +63,11 @@ pub(super) async fn restore(
     let name = inputs::required(&prior.inputs, "name", OPERATION)?;
     match change.find(name).await? {
         Some(mut stack) => {
-            let earlier = inputs::text(&prior.inputs, "template");
-            if phase(&stack) == Phase::Ready {
-                retain::release(aws, &stack, current, earlier, context).await?;
+            // Without an earlier template nothing tells what this run made and what was there.
+            if phase(&stack) == Phase::Ready
+                && let Some(earlier) = inputs::text(&prior.inputs, "template")
+            {
+                retain::release(aws, &stack, current, Some(earlier), context).await?;
                 // It may still clean up, and takes no update meanwhile.
                 stack = change.find(name).await?.unwrap_or(stack);
             }
