@@ -253,15 +253,20 @@ fn a_destroy_killed_at_an_entry_of_its_journal_is_finished() {
     thread::scope(|scope| {
         for (number, entries) in [0, 3, 6, 9].into_iter().enumerate() {
             scope.spawn(move || {
-                let harbor = Harbor::new().built();
+                let (harbor, proxy) = Harbor::behind_a_proxy();
+                let harbor = harbor.built();
                 let journal = harbor.project.state_file("journal.jsonl");
                 let journal = harbor.project.workspace().path().join(journal);
                 killed_destroying(&harbor, |harbor| {
-                    harbor.project.destroy().spawn().kill_when(|_| {
+                    // Whatever is late in looking at the journal: the run does not end before.
+                    proxy.inject([Fault::held_request("DeleteRepository")]);
+                    let killed = harbor.project.destroy().spawn().kill_when(|_| {
                         // The first line is the plan.
                         let text = fs::read_to_string(&journal).unwrap_or_default();
                         text.matches('\n').count() > entries
-                    })
+                    });
+                    proxy.inject([]);
+                    killed
                 });
                 destroyed(&harbor, if number % 2 == 0 { "destroy --yes" } else { "recover" });
             });
