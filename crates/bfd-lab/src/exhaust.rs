@@ -9,7 +9,7 @@ use crate::{
     scenario::{in_virtual_time, moment},
     trouble::{Death, Trouble},
 };
-use bfd_core::{Outcome, journal::Event};
+use bfd_core::{Outcome, journal::Event, plan::Plan};
 use bfd_sandbox::{Behaviour, Fault, Options, Sandbox};
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -100,6 +100,8 @@ struct Beginning {
     disk: SimDisk,
     time: f64,
     known: BTreeSet<String>,
+    /// What it was made of, unless nothing has been made.
+    made_of: Option<Project>,
 }
 
 /// A beginning, and the change that is disturbed.
@@ -107,6 +109,8 @@ struct Scenario {
     name: &'static str,
     beginning: Beginning,
     project: Project,
+    /// What comes of it when nothing is disturbed.
+    expected: Outcome,
     /// Requests of an undisturbed run, by number, and writes.
     operations: Vec<String>,
     writes: u64,
@@ -214,6 +218,7 @@ fn beginning(project: &Project, stage: Stage) -> Result<Beginning, String> {
         }
         let mut lab = Lab::new(sandbox, SimDisk::default());
         let peace = Trouble::default();
+        let mut known = BTreeSet::new();
         if let End::Refused(_) = lab.live(Command::Plan, project, &peace).await {
             expect(lab.live(Command::ApplyRepositories, project, &peace).await)?;
             push(&lab).await;
@@ -221,11 +226,19 @@ fn beginning(project: &Project, stage: Stage) -> Result<Beginning, String> {
         if stage == Stage::Made {
             expect(lab.live(Command::Apply, project, &peace).await)?;
             push(&lab).await;
+            known.extend(laws::lasting(&lab.record().await.0.state));
+            // An image that was not there yet is now.
+            match lab.live(Command::Apply, project, &peace).await {
+                End::Planned(_) => {}
+                end => expect(end)?,
+            }
             // Until what the creation began has come to rest.
             tokio::time::sleep(Duration::from_mins(20)).await;
         }
-        let known = laws::lasting(&lab.record().await.0.state);
-        Ok(Beginning { time: lab.time(), sandbox: lab.sandbox, disk: lab.disk, known })
+        known.extend(laws::lasting(&lab.record().await.0.state));
+        let time = lab.time();
+        let made_of = (stage == Stage::Made).then(|| project.clone());
+        Ok(Beginning { time, sandbox: lab.sandbox, disk: lab.disk, known, made_of })
     })
 }
 
@@ -267,7 +280,7 @@ fn scenario(
         let requests = lab.sandbox.requests().into_iter().map(|request| request.operation);
         Ok((requests.collect::<Vec<_>>(), lab.disk.writes()))
     })?;
-    Ok(Scenario { name, beginning, project: project.clone(), operations, writes })
+    Ok(Scenario { name, beginning, project: project.clone(), expected, operations, writes })
 }
 
 impl Beginning {
@@ -300,6 +313,7 @@ impl Job<'_> {
             }
             let open = lab.record().await.1;
             let command = if open.is_some() { Command::Recover } else { Command::Apply };
+            let asked = lab.sandbox.requests().len();
             let end = lab.live(command, &scenario.project, &trouble).await;
             trouble = Trouble::default();
             let (snapshot, _) = lab.record().await;
@@ -322,12 +336,19 @@ impl Job<'_> {
                     let cloud = Cloud::of(&lab.sandbox);
                     known.extend(laws::only_tags(&before, &cloud));
                     violations.extend(laws::agreed(&cloud, &snapshot.state, &known, &run));
+                    if life > 0 && outcomes == ["refused"] && ended.outcome != scenario.expected {
+                        violations.push(format!("in peace: {ended:?}"));
+                    }
                     match ended.outcome {
                         Outcome::RolledBack => {
                             outcomes.push("rolled back");
                             violations.extend(laws::as_before(&before, &cloud, &run.plan));
+                            violations.extend(self.nothing_to_do(&mut lab, &run.plan).await);
                         }
-                        Outcome::Applied => outcomes.push("applied"),
+                        Outcome::Applied => {
+                            outcomes.push("applied");
+                            violations.extend(self.converged(&mut lab).await);
+                        }
                         Outcome::CleanupPending => outcomes.push("cleanup pending"),
                         Outcome::Stopped | Outcome::Stuck => outcomes.push("stopped"),
                     }
@@ -339,10 +360,12 @@ impl Job<'_> {
                 }
                 End::Refused(_) => {
                     outcomes.push("refused");
+                    let requests = lab.sandbox.requests().into_iter().skip(asked);
+                    violations.extend(laws::asked_only(requests.map(|it| it.operation)));
                     if life > 0 {
                         violations.push("refused in peace".to_owned());
+                        break;
                     }
-                    break;
                 }
                 End::Failed(why) => violations.push(format!("failed: {why}")),
             }
@@ -366,6 +389,23 @@ impl Job<'_> {
             outcome: outcomes.join(", "),
             seconds,
             violations,
+        }
+    }
+
+    /// After a rollback there is nothing to do for what the environment was made of.
+    async fn nothing_to_do(&self, lab: &mut Lab, run: &Plan) -> Vec<String> {
+        let Some(project) = &self.scenario.beginning.made_of else { return Vec::new() };
+        match lab.live(Command::Plan, project, &Trouble::default()).await {
+            End::Planned(plan) => laws::nothing_to_do(&plan, run),
+            other => vec![format!("rolled back, and the next plan is {other:?}")],
+        }
+    }
+
+    /// After an apply there is nothing to do.
+    async fn converged(&self, lab: &mut Lab) -> Vec<String> {
+        match lab.live(Command::Plan, &self.scenario.project, &Trouble::default()).await {
+            End::Planned(plan) if plan.is_empty() && plan.drift.is_empty() => Vec::new(),
+            other => vec![format!("applied, and the next plan is {other:?}")],
         }
     }
 }

@@ -13,6 +13,9 @@ use std::collections::BTreeSet;
 /// Seconds that a clock in a journal may be behind: it has milliseconds.
 const ROUNDING: f64 = 0.01;
 
+/// How the names of calls begin that change nothing.
+const QUESTIONS: [&str; 6] = ["BatchCheck", "BatchGet", "Describe", "Get", "Head", "List"];
+
 /// A rolled-back environment is as it was, except what the plan declared.
 pub fn as_before(before: &Cloud, after: &Cloud, plan: &Plan) -> Vec<String> {
     let declared: BTreeSet<&Address> = plan
@@ -27,6 +30,28 @@ pub fn as_before(before: &Cloud, after: &Cloud, plan: &Plan) -> Vec<String> {
     let differences = before
         .differences(after, &|name| excused.contains(name) || is_only_tag(name, before, after));
     differences.into_iter().map(|it| format!("not as before: {it}")).collect()
+}
+
+/// After a rollback nothing is left to do for the project that the environment was made of,
+/// except what the plan of the run declared.
+pub fn nothing_to_do(next: &Plan, run: &Plan) -> Vec<String> {
+    let declared = run.changes.iter().filter(|change| change.undo != Undo::Exact);
+    let declared: BTreeSet<&Address> = declared.map(|change| &change.address).collect();
+    let changes = next.changes.iter().filter(|it| !declared.contains(&it.address));
+    let changes = changes.map(|it| format!("rolled back, and the earlier project has {it:?}"));
+    let drift = next.drift.iter().filter(|it| !declared.contains(&it.address));
+    let drift = drift.map(|it| format!("rolled back, and there is drift: {it:?}"));
+    changes.chain(drift).collect()
+}
+
+/// What plans nothing, or is refused, changes nothing.
+pub fn asked_only(operations: impl Iterator<Item = String>) -> Vec<String> {
+    let is_question = |operation: &String| {
+        let name = operation.split_once(':').map_or(operation.as_str(), |(_, name)| name);
+        QUESTIONS.iter().any(|question| name.starts_with(question))
+    };
+    let wrote = operations.filter(|operation| !is_question(operation));
+    wrote.map(|operation| format!("nothing was to be done, and it called {operation}")).collect()
 }
 
 /// The tags that a rollback may leave: see [`is_only_tag`].
@@ -65,12 +90,12 @@ fn objects(state: &ResourceState) -> Vec<String> {
         }
         "service" => {
             let revision = state.outputs.get("task_definition").and_then(Value::as_str);
-            let scaling = format!("service/{id}");
-            let mut all = vec![
-                format!("service {id}"),
-                format!("scaling targets ecs|{scaling}|ecs:service:DesiredCount"),
-                format!("scaling policies ecs|{scaling}|ecs:service:DesiredCount"),
-            ];
+            let mut all = vec![format!("service {id}")];
+            if state.inputs.contains_key("autoscaling") {
+                let target = format!("ecs|service/{id}|ecs:service:DesiredCount");
+                all.push(format!("scaling targets {target}"));
+                all.push(format!("scaling policies {target}"));
+            }
             all.extend(revision.map(|arn| format!("revision {arn}")));
             all
         }
@@ -118,7 +143,7 @@ pub fn agreed(
         .collect();
     let missing = recorded
         .iter()
-        .filter(|name| !name.starts_with("scaling ") && !half_deleted.contains(*name))
+        .filter(|name| !half_deleted.contains(*name))
         .filter(|name| !cloud.objects.contains_key(*name))
         .map(|name| format!("recorded, but not there: {name}"));
     let orphans = cloud

@@ -46,6 +46,8 @@ pub struct Report {
     /// Times that were compared with the estimate of a plan: two of every run in peace that
     /// failed and was rolled back.
     pub laps: usize,
+    /// Rollbacks after which the earlier project was planned again.
+    pub planned_again: usize,
     /// The largest part of its estimate that one of them needed.
     pub closest: f64,
 }
@@ -92,6 +94,8 @@ struct Story {
     report: Report,
     /// The cloud before the run that is open or comes next.
     before: Cloud,
+    /// What the environment is made of, where that is known for certain.
+    made_of: Option<Project>,
     /// What some state has recorded and stays when it no longer does, and what is nobody's of
     /// the environment: revisions, images, tags.
     known: BTreeSet<String>,
@@ -102,7 +106,8 @@ impl Story {
         let mut dice = Dice::new(seed);
         let lab = lab(dice.number());
         let (report, before, known) = (Report::default(), Cloud::default(), BTreeSet::new());
-        Self { dice, image_dice: Images::dice(seed), lab, report, before, known }
+        let image_dice = Images::dice(seed);
+        Self { dice, image_dice, lab, report, before, made_of: None, known }
     }
 
     async fn tell(mut self) -> Report {
@@ -178,7 +183,13 @@ impl Story {
             self.known.extend(laws::lasting(&snapshot.state));
             let now = if open.is_some() { Command::Recover } else { command };
             let begun = self.lab.time();
+            let asked = self.lab.sandbox.requests().len();
             let end = self.lab.live(now, project, &trouble).await;
+            if matches!(end, End::Planned(_) | End::Refused(_)) {
+                let requests = self.lab.sandbox.requests().into_iter().skip(asked);
+                let wrote = laws::asked_only(requests.map(|request| request.operation));
+                self.report.violations.extend(wrote);
+            }
             let is_peaceful = trouble.is_none();
             match end {
                 End::Died => {
@@ -187,6 +198,7 @@ impl Story {
                 }
                 End::Ended { ended, run } => {
                     self.ended(&ended, &run, begun, is_peaceful).await;
+                    self.gone_back(&ended, &run).await;
                     if is_peaceful && now == command && ended.outcome == Outcome::RolledBack {
                         self.estimated(&run);
                     }
@@ -197,11 +209,8 @@ impl Story {
                 End::Planned(_) if is_peaceful => return,
                 End::Planned(_) => {}
                 End::Refused(why) => {
-                    if is_peaceful && now == Command::Recover {
-                        self.violation(format!("a recovery in peace was refused: {why}"));
-                    }
                     if is_peaceful {
-                        return;
+                        return self.violation(format!("{now:?} in peace was refused: {why}"));
                     }
                 }
                 End::Failed(why) => {
@@ -261,6 +270,25 @@ impl Story {
         self.before = cloud;
     }
 
+    /// After a rollback there is nothing to do for what the environment was made of. After
+    /// anything else it is made of something new, in part.
+    async fn gone_back(&mut self, ended: &Ended, run: &Unfinished) {
+        if ended.left_open.is_some() {
+            return;
+        }
+        if ended.outcome != Outcome::RolledBack {
+            self.made_of = None;
+        }
+        let Some(project) = &self.made_of else { return };
+        self.report.planned_again += 1;
+        match self.lab.live(Command::Plan, project, &Trouble::default()).await {
+            End::Planned(plan) => {
+                self.report.violations.extend(laws::nothing_to_do(&plan, &run.plan));
+            }
+            other => self.violation(format!("rolled back, and the next plan is {other:?}")),
+        }
+    }
+
     /// A run that nothing disturbed takes no longer than its plan said.
     fn estimated(&mut self, run: &Unfinished) {
         for lap in laws::Lap::all(run, self.lab.time(), moment) {
@@ -276,7 +304,9 @@ impl Story {
             return;
         }
         match self.lab.live(Command::Plan, project, &Trouble::default()).await {
-            End::Planned(plan) if plan.is_empty() && plan.drift.is_empty() => {}
+            End::Planned(plan) if plan.is_empty() && plan.drift.is_empty() => {
+                self.made_of = Some(project.clone());
+            }
             End::Planned(plan) => {
                 let left: Vec<String> = plan.changes.iter().map(|it| format!("{it:?}")).collect();
                 let drift = format!("{:?}", plan.drift);

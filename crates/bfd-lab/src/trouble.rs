@@ -65,6 +65,8 @@ const DENIABLE: &[&str] = &[
     "ecs:DeregisterTaskDefinition",
     "ecs:TagResource",
     "application-autoscaling:RegisterScalableTarget",
+    "application-autoscaling:PutScalingPolicy",
+    "application-autoscaling:DeregisterScalableTarget",
 ];
 
 /// Requests of a push, a copy, or of taking one back.
