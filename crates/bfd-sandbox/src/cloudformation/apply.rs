@@ -49,8 +49,11 @@ pub(super) fn start(world: &mut World, stack: &mut Stack, prepared: &Prepared, k
         && difference.is_empty()
     {
         if let Some(resource) = stack.resources.get_mut(key) {
-            resource.depends_on = target.depends_on;
-            resource.tags = target.tags;
+            let depended_on = std::mem::replace(&mut resource.depends_on, target.depends_on);
+            let tags = std::mem::replace(&mut resource.tags, target.tags);
+            if let Some(operation) = &mut stack.operation {
+                operation.left_alone.insert(key.to_owned(), (depended_on, tags));
+            }
         }
         return set(stack, key, State::Done);
     }

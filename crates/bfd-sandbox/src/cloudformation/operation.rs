@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::stack::{Resource, Settings};
+use crate::tags::Tags;
 
 /// Create, update or delete.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,6 +54,9 @@ pub(super) struct Operation {
     pub(super) failing: bool,
     /// What each touched resource was before; `None` where it was not.
     pub(super) before: BTreeMap<String, Option<Resource>>,
+    /// What each resource that the operation left alone depended on, and how it was tagged.
+    #[serde(default)]
+    pub(super) left_alone: BTreeMap<String, (BTreeSet<String>, Tags)>,
     /// Objects to delete when the operation cleans up.
     pub(super) doomed: Vec<Doomed>,
     /// Resources that a delete leaves alone, or that a rollback skips.
@@ -138,6 +142,7 @@ impl Operation {
             failure: None,
             failing: false,
             before: BTreeMap::new(),
+            left_alone: BTreeMap::new(),
             doomed: Vec::new(),
             skip: BTreeSet::new(),
             shown: BTreeMap::new(),

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::engine::PAUSE;
 use super::evaluation::{MissingOutput, Prepared, lookup};
-use super::operation::{Doomed, Kind, Operation, Phase};
+use super::operation::{Doomed, Kind, Operation, Phase, State};
 use super::stack::{OnFailure, Output, Stack, listed};
 use super::{change_set, events, nested};
 use crate::world::World;
@@ -197,6 +197,17 @@ pub(super) fn start_update_rollback(world: &mut World, stack: &mut Stack, at: f6
     if let Some(previous) = &operation.previous {
         stack.settings = previous.clone();
     }
+    for (key, (depended_on, tags)) in std::mem::take(&mut operation.left_alone) {
+        if let Some(resource) = stack.resources.get_mut(&key) {
+            (resource.depends_on, resource.tags) = (depended_on, tags);
+        }
+    }
+    // Also of what cannot be put back: what is deleted next goes in the order of the template.
+    for (key, before) in &operation.before {
+        if let (Some(resource), Some(before)) = (stack.resources.get_mut(key), before) {
+            resource.depends_on.clone_from(&before.depends_on);
+        }
+    }
     events::stack(world, stack, at, "UPDATE_ROLLBACK_IN_PROGRESS", Some(reason));
 }
 
@@ -226,6 +237,8 @@ fn pause(world: &mut World, stack: &mut Stack, at: f64, status: &str, reason: &s
 fn deletion(world: &mut World, stack: &mut Stack, at: f64, good: &str, bad: &str) {
     let Some(operation) = &stack.operation else { return };
     if operation.failed().is_empty() {
+        let mut tasks = operation.tasks.values();
+        debug_assert!(tasks.all(|task| task.state == State::Done), "{} waits", stack.name);
         return end(world, stack, at, good, None, false);
     }
     let reason = failed_resources(stack, operation);

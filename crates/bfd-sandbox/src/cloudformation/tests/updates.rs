@@ -195,3 +195,31 @@ fn a_type_cannot_change() {
         "Update of resource type is not permitted. The new template modifies resource type of the following resources: [A]"
     );
 }
+
+#[test]
+fn dependencies_that_a_failed_update_turned_round_are_back() {
+    let mut lab = Lab::new();
+    let template = |first: &str, second: &str, value: &str| {
+        format!(
+            "Resources:\n  A: {{ Type: AWS::SSM::Parameter, {first}Properties: {{ Name: /a, Type: String, Value: {value} }} }}\n  \
+             B: {{ Type: AWS::SSM::Parameter, {second}Properties: {{ Name: /b, Type: String, Value: x }} }}\n  \
+             C: {{ Type: AWS::SSM::Parameter, DependsOn: [A, B], Properties: {{ Name: /c, Type: String, AllowedPattern: '[0-9]+', Value: {value} }} }}\n"
+        )
+    };
+    lab.create("app", &template("DependsOn: B, ", "", "'1'"));
+    assert_eq!(lab.settled("app"), "CREATE_COMPLETE");
+    update(&mut lab, &template("", "DependsOn: A, ", "broken"));
+    assert_eq!(lab.settled("app"), "UPDATE_ROLLBACK_COMPLETE");
+
+    let answer = lab.ok("DescribeStacks", &[("StackName", "app")]);
+    let id = super::text(&answer, "StackId").unwrap();
+    lab.ok("DeleteStack", &[("StackName", "app")]);
+    lab.settled(&id);
+
+    for name in ["/a", "/b", "/c"] {
+        assert_eq!(lab.parameter(name), None);
+    }
+    let deleted: Vec<String> = lab.events(&id);
+    let deleted = deleted.iter().filter(|it| it.contains("DELETE_COMPLETE")).count();
+    assert_eq!(deleted, 4, "three resources and the stack");
+}
