@@ -8,6 +8,8 @@ use crate::{Result, cargo};
 const SEEDS: &str = "2000";
 /// The same of those with images, whose seeds begin at 1,000,000.
 const IMAGE_SEEDS: &str = "100";
+/// The same of those with links between stacks, whose seeds begin at 2,000,000.
+const LINK_SEEDS: &str = "300";
 
 /// Runs the laboratory's `simulate` with these arguments.
 pub(crate) fn run(arguments: &[&str]) -> Result<()> {
@@ -28,6 +30,8 @@ pub(crate) fn in_tests() -> Result<()> {
     lab("simulate", &["--start", "8782", "--seeds", "1"])?;
     // Stories with images.
     lab("simulate", &["--start", "1000000", "--seeds", IMAGE_SEEDS])?;
+    // Stories with stacks that read each other and Parameter Store.
+    lab("simulate", &["--start", "2000000", "--seeds", LINK_SEEDS])?;
     lab_on_environments(&[])
 }
 

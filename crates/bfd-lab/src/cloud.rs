@@ -179,9 +179,11 @@ impl Cloud {
                 continue;
             }
             let mut resources = Map::new();
+            let doomed = doomed(&it["operation"]);
             for (id, resource) in entries(&it["resources"]) {
-                let is_going = status.ends_with("_CLEANUP_IN_PROGRESS")
-                    && text(&resource["status"]) == "DELETE_IN_PROGRESS";
+                // What an update replaced or no longer has goes when it is through.
+                let is_going =
+                    status.ends_with("_CLEANUP_IN_PROGRESS") && doomed.contains(id.as_str());
                 if text(&resource["status"]) == "DELETE_COMPLETE" || is_going {
                     continue;
                 }
@@ -240,6 +242,15 @@ fn differ(at: &str, one: &Value, two: &Value, found: &mut Vec<String>) {
         _ if one != two => found.push(format!("{at} was {one}, is {two}")),
         _ => {}
     }
+}
+
+/// The resources that an operation deletes when it cleans up: those that it has yet to begin
+/// with, and those that it is at.
+fn doomed(operation: &Value) -> BTreeSet<&str> {
+    let waiting = operation["doomed"].as_array().into_iter().flatten();
+    let begun = entries(&operation["tasks"]).map(|(_, task)| &task["job"]["Remove"]);
+    let gone = waiting.chain(begun).filter(|it| it["replaced"] == false);
+    gone.map(|it| text(&it["logical_id"])).collect()
 }
 
 fn entries(value: &Value) -> impl Iterator<Item = (&String, &Value)> {

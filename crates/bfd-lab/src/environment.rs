@@ -1,6 +1,9 @@
 //! Environments that the dice make up, and what a person may change about them.
 
-use crate::dice::Dice;
+use crate::{
+    dice::Dice,
+    links::{Links, Template},
+};
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt::Write as _,
@@ -16,6 +19,8 @@ pub struct Environment {
     pub services: BTreeMap<String, Service>,
     pub cluster: String,
     pub tag: String,
+    /// What stacks take from each other, in stories about that.
+    pub links: Option<Links>,
 }
 
 #[derive(Clone, Debug)]
@@ -181,11 +186,43 @@ impl Environment {
             || self.services.values().any(|service| service.needs.contains(stack))
     }
 
+    /// The same with everything that its stacks may take from each other.
+    #[must_use]
+    pub fn linked(mut self, dice: &mut Dice) -> Self {
+        for name in ["network", "data"] {
+            let stack = self.stacks.entry(name.to_owned());
+            stack.or_insert_with(|| Stack::thrown(name, dice));
+        }
+        for key in ["p0", "p1"] {
+            let parameter = Parameter::thrown(key, &Self::default(), dice);
+            self.parameters.insert(key.to_owned(), Parameter { secret: None, ..parameter });
+        }
+        self.links = Some(Links::thrown(dice));
+        self
+    }
+
+    /// The name of a parameter that a stack may read: of no secret, and of what no stack
+    /// gives.
+    pub fn readable(&self, key: &str) -> Option<&str> {
+        let parameter = self.parameters.get(key)?;
+        let is_plain = parameter.secret.is_none() && !parameter.value.contains("${");
+        is_plain.then_some(parameter.name.as_str())
+    }
+
+    fn template(&self, key: &str, stack: &Stack) -> String {
+        let mut template = stack.template();
+        if let Some(links) = &self.links {
+            links.extend(self, key, &mut template);
+        }
+        let Template { parameters, resources, outputs } = template;
+        format!("Parameters: {{ {parameters} }}\nResources:\n{resources}Outputs: {{ {outputs} }}\n")
+    }
+
     /// The manifest, and the files that it names.
     pub fn files(&self) -> BTreeMap<String, String> {
         let mut files = BTreeMap::new();
         for (name, stack) in &self.stacks {
-            files.insert(format!("{name}.yaml"), stack.template());
+            files.insert(format!("{name}.yaml"), self.template(name, stack));
         }
         files.insert("lab.toml".to_owned(), self.manifest());
         files
@@ -215,7 +252,8 @@ impl Environment {
             line(format_args!("[parameter.{key}]\n{}", parameter.fields()));
         }
         for (key, stack) in &self.stacks {
-            line(format_args!("[stack.{key}]\n{}", stack.fields(key)));
+            let read = self.links.as_ref().and_then(|links| links.read(self, key));
+            line(format_args!("[stack.{key}]\n{}", stack.fields(key, read)));
         }
         if !self.services.is_empty() {
             line(format_args!("[cluster.main]\nname = \"{}\"\n", self.cluster));
@@ -303,26 +341,31 @@ impl Stack {
         }
     }
 
-    fn fields(&self, key: &str) -> String {
+    fn fields(&self, key: &str, read: Option<&str>) -> String {
         let Self { name, size, tag, .. } = self;
         let tags = tags(tag.as_ref());
+        let read = read.map(|name| format!(", Read = \"{name}\"")).unwrap_or_default();
         format!(
-            "name = \"{name}\"\ntemplate = \"{key}.yaml\"\nparameters = {{ Size = \"{size}\" }}\n{tags}"
+            "name = \"{name}\"\ntemplate = \"{key}.yaml\"\nparameters = {{ Size = \"{size}\"{read} }}\n{tags}"
         )
     }
 
-    fn template(&self) -> String {
-        let mut text = String::from("Parameters: { Size: { Type: String } }\nResources:\n");
+    fn template(&self) -> Template {
+        let mut resources = String::new();
         for number in 0..self.resources {
             writeln!(
-                text,
+                resources,
                 "  P{number}:\n    Type: AWS::SSM::Parameter\n    Properties: {{ Type: String, \
                  Name: !Sub '/{}/p{number}', AllowedPattern: '[0-9]+', Value: !Ref Size }}",
                 self.name
             )
             .expect("writing to a string");
         }
-        text + "Outputs: { Name: { Value: !Ref P0 }, Size: { Value: !Ref Size } }\n"
+        Template {
+            parameters: "Size: { Type: String }".to_owned(),
+            resources,
+            outputs: "Name: { Value: !Ref P0 }, Size: { Value: !Ref Size }".to_owned(),
+        }
     }
 }
 

@@ -4,7 +4,7 @@
 //! What they are made of is in `fixtures/`. They are thrown from a source of their own: a seed
 //! that has none tells the same story as it did before there were any.
 
-use crate::dice::Dice;
+use crate::{dice::Dice, links};
 use bfd_image::Layout;
 use std::{
     collections::BTreeMap,
@@ -81,7 +81,7 @@ pub fn upstream(number: usize) -> String {
 impl Images {
     /// The dice of a seed's images, unless it has none.
     pub fn dice(seed: u64) -> Option<Dice> {
-        (seed >= FIRST).then(|| Dice::new(seed ^ SALT))
+        (FIRST..links::FIRST).contains(&seed).then(|| Dice::new(seed ^ SALT))
     }
 
     pub fn thrown(dice: &mut Dice) -> Self {

@@ -10,6 +10,7 @@
 //! | [`dice`] | chance from a seed |
 //! | [`environment`] | environments and changes of them, as manifests |
 //! | [`images`] | images that they make and push |
+//! | [`links`] | what their stacks take from each other and from Parameter Store |
 //! | [`trouble`] | what goes wrong during one life of the process |
 //! | [`disk`] | a disk that loses power |
 //! | [`life`] | one process, from its start to its end or death |
@@ -25,5 +26,6 @@ pub mod exhaust;
 pub mod images;
 pub mod laws;
 pub mod life;
+pub mod links;
 pub mod scenario;
 pub mod trouble;

@@ -129,6 +129,73 @@ async fn a_change_that_changes_nothing_succeeds_untouched() {
     assert_eq!(world.observe(AT, &made).await.unwrap(), before);
 }
 
+/// What takes a value over from Parameter Store.
+const READER: &str = r"
+Parameters:
+  Value: { Type: 'AWS::SSM::Parameter::Value<String>' }
+Resources:
+  Copy:
+    Type: AWS::SSM::Parameter
+    Properties: { Name: /bellyfed/dev/copy, Type: String, Value: !Ref Value }
+";
+
+fn reader(name: &str) -> Value {
+    let mut inputs = stack(READER, name);
+    inputs["ssm_parameters"] = json!("as stored");
+    inputs
+}
+
+async fn put(world: &World, name: &str, value: &str) {
+    let request = world.ssm().put_parameter().name(name).value(value).overwrite(true);
+    request.r#type(aws_sdk_ssm::types::ParameterType::String).send().await.unwrap();
+}
+
+/// CloudFormation has nothing to update where another parameter holds the same value.
+#[tokio::test(start_paused = true)]
+async fn what_is_read_under_another_name_is_settled_and_still_compared() {
+    let world = World::new().await;
+    put(&world, "/old", "a").await;
+    put(&world, "/new", "a").await;
+    let made = world.create(AT, &reader("/old")).await.unwrap();
+
+    let changed = update(&world, 1, &made, &reader("/new")).await.unwrap();
+
+    world.assert_quiet(AT, &changed).await;
+    let seen = || async {
+        world.observe(AT, &changed).await.unwrap().object.inputs["ssm_parameters"].clone()
+    };
+    assert_eq!(seen().await, json!("as stored"));
+    put(&world, "/old", "b").await;
+    assert_eq!(seen().await, json!("as stored"), "it is not read any more");
+    put(&world, "/new", "b").await;
+    assert_eq!(seen().await, json!("older than /new"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_name_that_may_not_be_read_hides_no_other() {
+    let world = World::new().await;
+    let template = READER.replace(
+        "Resources:",
+        "  Other: { Type: 'AWS::SSM::Parameter::Value<String>' }\nResources:",
+    );
+    let mut inputs = reader("/one");
+    inputs["template"] = json!(template);
+    inputs["parameters"]["Other"] = json!("/two");
+    put(&world, "/one", "a").await;
+    put(&world, "/two", "a").await;
+    let made = world.create(AT, &inputs).await.unwrap();
+    put(&world, "/two", "b").await;
+    // The batch is denied, and then the first of the two.
+    for _ in 0..2 {
+        world.sandbox.inject("ssm:GetParameters", Fault::AccessDenied);
+    }
+
+    let (seen, operations) = world.counting(world.observe(AT, &made)).await;
+
+    assert_eq!(count(&operations, "ssm:GetParameters"), 3);
+    assert_eq!(seen.unwrap().object.inputs["ssm_parameters"], json!("older than /two"));
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_update_that_fails_leaves_the_stack_as_it_was() {
     let world = World::new().await;

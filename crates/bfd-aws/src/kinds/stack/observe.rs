@@ -40,7 +40,8 @@ pub(super) async fn observe(
         |stack: &&Stack| !matches!(phase(stack), Phase::Shell | Phase::Husk | Phase::Deleted);
     let stack = |wanted: &Wanted<'_>| listed(wanted).filter(exists);
     let compared = wanted.iter().filter(|wanted| inputs::matters(wanted, SSM_PARAMETERS));
-    let stored = stored::read(reading.own, compared.filter_map(stack)).await?;
+    let compared = compared.filter_map(|wanted| Some((wanted, stack(wanted)?)));
+    let stored = stored::read(reading.own, compared).await?;
     let reads = wanted.iter().map(|wanted| async {
         let observed = match stack(wanted) {
             Some(stack) => Some(one(aws, wanted, stack, &stored).await?),
@@ -72,8 +73,8 @@ async fn one(
 ) -> Result<Observed, ProviderError> {
     let name = stack.stack_name.as_deref().unwrap_or_default();
     let template = async {
-        match recorded_template(wanted, stack) {
-            Some(template) => Ok(Some(template)),
+        match recorded(wanted, stack, "template") {
+            Some(template) => Ok(Some(template.clone())),
             None => read::template(aws, name).await.map(|text| text.map(Value::from)),
         }
     };
@@ -121,25 +122,27 @@ async fn one(
     Ok(Observed { object, owner, notes: notes(stack) })
 }
 
-/// The recorded template, unless the stack has changed since.
-fn recorded_template(wanted: &Wanted<'_>, stack: &Stack) -> Option<Value> {
+/// A recorded field, unless the stack has changed since. What is there may be another that
+/// means the same: CloudFormation keeps what it has where it finds no updates to be performed.
+pub(super) fn recorded<'a>(wanted: &Wanted<'a>, stack: &Stack, field: &str) -> Option<&'a Value> {
     let prior = wanted.prior?;
     let is_same = prior.outputs.get("last_updated")?.as_i64()? == last_updated(stack)
         && prior.outputs.get("arn").and_then(Value::as_str) == stack.stack_id.as_deref();
-    prior.inputs.get("template").filter(|_| is_same).cloned()
+    prior.inputs.get(field).filter(|_| is_same)
 }
 
 /// What cannot be read back is taken to be what was recorded.
 fn parameters(wanted: &Wanted<'_>, stack: &Stack) -> Value {
-    let recorded = |key: &str| wanted.prior?.inputs.get("parameters")?.get(key).cloned();
+    let unchanged = recorded(wanted, stack, "parameters");
+    let known = |key: &str| wanted.prior?.inputs.get("parameters")?.get(key).cloned();
     let read: Map<String, Value> = stack
         .parameters()
         .iter()
         .filter_map(|parameter| {
             let key = parameter.parameter_key.clone()?;
             let value = parameter.parameter_value.clone().unwrap_or_default();
-            let value = match recorded(&key) {
-                Some(recorded) if value == MASK => recorded,
+            let value = match known(&key) {
+                Some(known) if value == MASK || unchanged.is_some() => known,
                 _ => value.into(),
             };
             Some((key, value))
