@@ -135,9 +135,20 @@ pub struct Change {
     pub action: Action,
     pub fields: Vec<FieldChange>,
     pub undo: Undo,
+    /// Whether what is stored within the object is lost, or may be, though the object stays: a
+    /// table of a stack that is deleted, or replaced by an empty one.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub loses_data: bool,
     /// Why an undo is not exact, or why a replacement is needed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
+}
+
+impl Change {
+    /// Whether an object goes, or what is stored in one: what guards are asked about.
+    pub fn removes(&self) -> bool {
+        self.loses_data || matches!(self.action, Action::Delete | Action::Replace)
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

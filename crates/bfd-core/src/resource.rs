@@ -20,7 +20,7 @@ pub struct Resource {
     pub depends_on: BTreeSet<Address>,
     /// Take over an object that exists already instead of refusing.
     pub adopt: bool,
-    /// Refuse any plan that replaces the object, and `destroy`.
+    /// Refuse any plan that replaces the object or loses what is stored in it, and `destroy`.
     pub protect: bool,
     /// The header of its table.
     pub span: Span,

@@ -79,11 +79,21 @@ pub struct Content {
     /// Why AWS would refuse to delete an object with these inputs: what it is, and what to do.
     pub undeletable: fn(inputs: &Properties) -> Option<(&'static str, &'static str)>,
     /// What an update takes away for good, each as a message and what to do about it.
-    pub losses: fn(&Update<'_>) -> Vec<(String, String)>,
+    pub losses: fn(&Update<'_>) -> Vec<Loss>,
     /// The field by which an update takes over what others of the run change, where the
     /// object took it over before as well; its references name them. An undo takes over what
     /// they held before, once they hold it again.
     pub takes_over: Option<&'static str>,
+}
+
+/// What an update takes out of its object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Loss {
+    pub message: String,
+    /// How to keep it.
+    pub help: String,
+    /// It leaves the object and is not deleted.
+    pub kept: bool,
 }
 
 /// Both sides of an update.

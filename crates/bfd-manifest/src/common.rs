@@ -19,7 +19,7 @@ pub(crate) const FIELDS: &[Field] = &[
     Field::new(
         "protect",
         Type::Bool,
-        "Refuse any plan that replaces the object, and `destroy`, while it stands here. Removing the table does delete the object.",
+        "Refuse any plan that replaces the object or loses what is stored in it, and `destroy`, while it stands here. Removing the table does delete the object.",
     )
     .default("false"),
 ];

@@ -162,7 +162,7 @@ pub(crate) const GUARD: Section = Section {
         Field::new(
             "deletes",
             Type::OneOf(&["allow", "confirm", "forbid"]),
-            "Whether a plan may delete or replace objects: like any change, after somebody typed the environment's name, or never.",
+            "Whether a plan may delete or replace objects, or what is stored in those of a stack: like any change, after somebody typed the environment's name, or never.",
         )
         .default("\"confirm\""),
         Field::new(

@@ -1,3 +1,4 @@
+mod guards;
 mod takeover;
 
 use crate::{
@@ -19,7 +20,7 @@ use bfd_core::{
 };
 use bfd_kinds::{
     KindSpec, Output, OutputSource, coordinator,
-    spec::{Settle, Update},
+    spec::{Loss, Settle, Update},
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -109,6 +110,7 @@ impl<'a> Planner<'a> {
         }
         self.problems.extend(existing::problems(std::mem::take(&mut self.existing)));
         self.forgotten();
+        self.guard_protected();
         self.guard_deletes();
         if !self.problems.is_empty() {
             return Err(self.problems);
@@ -537,7 +539,8 @@ impl<'a> Planner<'a> {
         };
         let notes = note.into_iter().chain(reason).map(str::to_owned).collect();
         let (address, kind) = (address.clone(), address.kind().clone());
-        self.changes.push(Change { address, kind, action, fields, undo, notes });
+        let loses_data = false;
+        self.changes.push(Change { address, kind, action, fields, undo, loses_data, notes });
     }
 
     /// What stays of the object that the last change deletes.
@@ -564,7 +567,8 @@ impl<'a> Planner<'a> {
         change.undo = undo;
         change.notes = reason.into_iter().collect();
         let address = &change.address;
-        self.warnings.extend(losses.into_iter().map(|(message, help)| Warning {
+        change.loses_data = losses.iter().any(|loss| !loss.kept);
+        self.warnings.extend(losses.into_iter().map(|Loss { message, help, .. }| Warning {
             address: Some(address.clone()),
             message,
             help: Some(help),
@@ -584,38 +588,5 @@ impl<'a> Planner<'a> {
             change.undo = Undo::Exact;
             change.notes.clear();
         }
-    }
-
-    /// What AWS would refuse is refused before the first of the deletes.
-    fn guard_delete(&mut self, spec: &KindSpec, address: &Address, prior: &Properties) {
-        let undeletable = spec.content.and_then(|content| (content.undeletable)(prior));
-        let Some((what, help)) = undeletable else { return };
-        let headline = format!("`{address}` {what}");
-        let header = format!("in `[{}.\"{}\"]`: {help}", address.kind(), address.name());
-        self.problems.push(Problem::error("plan::undeletable", headline).help(header));
-    }
-
-    fn guard_deletes(&mut self) {
-        if self.input.deletes {
-            return;
-        }
-        let is_delete =
-            |change: &&Change| matches!(change.action, Action::Delete | Action::Replace);
-        let removed: Vec<&Address> =
-            self.changes.iter().filter(is_delete).map(|change| &change.address).collect();
-        let (headline, would) = match removed.as_slice() {
-            [] => return,
-            [_] => ("the manifest forbids deletes, and the plan has one", "keep it"),
-            _ => ("the manifest forbids deletes, and the plan has some", "keep them"),
-        };
-        let mut problem = Problem::error("plan::deletes_forbidden", headline);
-        for resource in removed.iter().filter_map(|address| self.input.desired.get(address)) {
-            problem = problem.at(resource.span.clone(), "would be replaced");
-        }
-        let named: Vec<String> = removed.iter().map(|address| format!("`{address}`")).collect();
-        self.problems.push(problem.help(format!(
-            "{} would be deleted: {would}, or set `guard.deletes` to `confirm`",
-            named.join(", ")
-        )));
     }
 }

@@ -3,6 +3,7 @@
 use bfd_tests::{AwsCli, Project, exit};
 
 use crate::history::runs;
+use crate::safety::at_a_terminal;
 use crate::world::{changes, list};
 
 const MANIFEST: &str = r#"[environment]
@@ -118,6 +119,49 @@ fn what_would_be_lost_is_told_before_it_is() {
     let text = project.plan().run().exits(exit::CHANGES).stdout;
 
     insta::assert_snapshot!("a_replaced_queue", text);
+}
+
+/// What a stack holds is as safe as what the manifest declares.
+#[test]
+fn what_is_stored_in_a_stack_is_guarded_as_what_is_declared() {
+    let project = applied();
+    let file = project.workspace().read("data.yaml");
+    let renamed = file.replace("QueueName: data", "QueueName: another");
+    let guard = |line: &str| {
+        let guarded = format!("[guard]\n{line}\n\n{MANIFEST}");
+        project.workspace().write("manifest.toml", &guarded);
+    };
+    project.workspace().write("data.yaml", &renamed);
+
+    let plan = project.plan().args(["-o", "plan.json"]).run().exits(exit::CHANGES);
+    plan.prints("0 to delete, data at risk in 1 stack");
+    let question = "It deletes what is stored in a stack. Type `stacks` to apply it:";
+    let asked = at_a_terminal(&project, &["apply", "manifest.toml"], "yes\n");
+    asked.exits(exit::REFUSED).prints(question).prints("nothing was changed");
+    let asked = at_a_terminal(&project, &["apply", "plan.json"], "yes\n");
+    asked.exits(exit::REFUSED).prints(question).prints("nothing was changed");
+
+    guard("deletes = \"forbid\"");
+    let refused = project.apply().run().exits(exit::REFUSED);
+    refused
+        .says("the manifest forbids deletes")
+        .says("`stack.data` would lose what is stored in it")
+        .says("`Queue` (AWS::SQS::Queue) is replaced by an empty one");
+
+    guard("");
+    project.change("name = \"data\"", "name = \"data\"\nprotect = true");
+    let refused = project.apply().run().exits(exit::REFUSED);
+    refused.says("a protected resource would lose what is stored in it");
+
+    // What is kept outside of the stack is not lost.
+    let kept = |text: &str| {
+        let policy = "Type: AWS::SQS::Queue\n    UpdateReplacePolicy: Retain";
+        text.replace("Type: AWS::SQS::Queue", policy)
+    };
+    project.workspace().write("data.yaml", &kept(&file));
+    project.apply().run().succeeds();
+    project.workspace().write("data.yaml", &kept(&renamed));
+    project.apply().run().succeeds();
 }
 
 #[test]

@@ -14,7 +14,7 @@ use crate::{
 use bfd_apply::ApplyError;
 use bfd_core::{
     Address, State,
-    plan::{Action, Change, Plan},
+    plan::{Change, Plan},
 };
 use bfd_manifest::{Approval, Deletes};
 use std::collections::BTreeSet;
@@ -124,7 +124,7 @@ fn asks_again(plan: &Plan, loaded: &Loaded, screen: Screen) -> bool {
     let guard = &loaded.manifest.guard;
     guard.approval != Approval::SavedPlan
         && guard.deletes == Deletes::Confirm
-        && plan.changes.iter().any(removes)
+        && plan.changes.iter().any(Change::removes)
         && screen.can_ask()
 }
 
@@ -142,17 +142,18 @@ pub(super) async fn consent(
         ));
     }
     let name = &loaded.manifest.environment.name;
-    let deletes = plan.changes.iter().any(removes);
+    let deletes = plan.changes.iter().any(Change::removes);
     let (question, answer) = if deletes && loaded.manifest.guard.deletes == Deletes::Confirm {
-        (format!("It deletes. Type `{name}` to apply it: "), name.clone())
+        let what = if plan.changes.iter().any(|change| !change.loses_data && change.removes()) {
+            "It deletes"
+        } else {
+            "It deletes what is stored in a stack"
+        };
+        (format!("{what}. Type `{name}` to apply it: "), name.clone())
     } else {
         ("Apply this plan? Only `yes` is a yes: ".to_owned(), "yes".to_owned())
     };
     Ok(running::confirmed(screen, listening, question, answer).await)
-}
-
-fn removes(change: &Change) -> bool {
-    matches!(change.action, Action::Delete | Action::Replace)
 }
 
 /// What waits for what: recorded even when nothing else changes, for later deletes go by it.
@@ -164,7 +165,7 @@ fn edges(state: &State) -> impl Iterator<Item = (&Address, &BTreeSet<Address>)> 
 pub(super) fn check_guards(loaded: &Loaded, plan: &Plan) -> Result<(), CommandError> {
     let protected = |change: &&Change| {
         let resource = loaded.graph.get(&change.address);
-        removes(change) && resource.is_some_and(|resource| resource.protect)
+        change.removes() && resource.is_some_and(|resource| resource.protect)
     };
     if let Some(change) = plan.changes.iter().find(protected) {
         let message = format!("`{}` is protected, and the plan would remove it", change.address);
@@ -175,7 +176,8 @@ pub(super) fn check_guards(loaded: &Loaded, plan: &Plan) -> Result<(), CommandEr
         let help = "apply a part of it with `--target`, or raise `max_changes` in `[guard]`";
         return Err(CommandError::refused_with(message, help));
     }
-    if loaded.manifest.guard.deletes == Deletes::Forbid && plan.changes.iter().any(removes) {
+    if loaded.manifest.guard.deletes == Deletes::Forbid && plan.changes.iter().any(Change::removes)
+    {
         return Err(CommandError::refused_with(
             "the manifest forbids deletes, and the plan has one",
             "keep what would be deleted in the manifest, or change `deletes` in `[guard]`",

@@ -7,7 +7,7 @@ use super::{
     ssm::{is_bootstrap, is_outdated, takes_over},
     undo,
 };
-use crate::spec::{Content, Update};
+use crate::spec::{Content, Loss, Update};
 use bfd_core::{
     Expr, Inputs, Properties, Secret, Value,
     plan::{Action, Undo},
@@ -240,7 +240,7 @@ fn undeletable(inputs: &Properties) -> Option<(&'static str, &'static str)> {
     ))
 }
 
-fn losses(update: &Update<'_>) -> Vec<(String, String)> {
+fn losses(update: &Update<'_>) -> Vec<Loss> {
     let sides = [Side::present(update.prior), Side::desired(update.inputs)];
     let retains = |logical: &str| {
         let policy = |side: &Option<Side>| {
@@ -252,11 +252,12 @@ fn losses(update: &Update<'_>) -> Vec<(String, String)> {
     let told = |resource: &ResourceDiff| {
         let what = format!("`{}` ({})", resource.logical, resource.type_name);
         if resource.weight == Weight::StatefulDeleted {
-            return (
-                format!("{what} is deleted, with what is stored in it"),
-                "to keep it, deploy the template with `DeletionPolicy: Retain` on it first"
+            return Loss {
+                message: format!("{what} is deleted, with what is stored in it"),
+                help: "to keep it, deploy the template with `DeletionPolicy: Retain` on it first"
                     .to_owned(),
-            );
+                kept: false,
+            };
         }
         let is_certain = resource.effect == bfd_template::Effect::Replacement;
         let verb = if is_certain { "is" } else { "may be" };
@@ -267,15 +268,15 @@ fn losses(update: &Update<'_>) -> Vec<(String, String)> {
             .map(|property| format!("`{}`", property.path))
             .collect::<Vec<_>>()
             .join(", ");
-        let because = format!("{what} {verb} replaced by an empty one, because of {because}");
+        let message = format!("{what} {verb} replaced by an empty one, because of {because}");
         if retains(&resource.logical) {
             let help = "`UpdateReplacePolicy: Retain` keeps the old one, outside of the stack: \
                         move what is stored in it";
-            return (because, help.to_owned());
+            return Loss { message, help: help.to_owned(), kept: true };
         }
         let help = "to keep the old one, deploy the template with `UpdateReplacePolicy: Retain` \
                     on it first; or leave the property as it is";
-        (because, help.to_owned())
+        Loss { message, help: help.to_owned(), kept: false }
     };
     let resources = difference(update.prior, update.inputs).map(|it| it.resources);
     lost(resources).iter().map(told).collect()

@@ -48,7 +48,7 @@ fn data_that_an_update_takes_away_is_named() {
     let losses = (content().losses)(&update);
     let (undo, why) = (content().undo)(&update);
 
-    let said: Vec<&str> = losses.iter().map(|(message, _)| message.as_str()).collect();
+    let said: Vec<&str> = losses.iter().map(|loss| loss.message.as_str()).collect();
     assert_eq!(
         said,
         [
@@ -77,7 +77,7 @@ fn what_waits_for_another_resource_may_take_data_away() {
     let losses = (content().losses)(&Update { prior: &prior, inputs: &inputs, fields: &[] });
 
     assert_eq!(losses.len(), 1, "{losses:?}");
-    assert!(losses[0].0.contains("may be replaced by an empty one"), "{losses:?}");
+    assert!(losses[0].message.contains("may be replaced by an empty one"), "{losses:?}");
 }
 
 #[test]

@@ -92,6 +92,10 @@ pub(crate) fn counts(plan: &Plan) -> String {
         parts.push(format!("{} to replace", summary.replace));
     }
     parts.push(format!("{} to delete", summary.delete));
+    let losing = plan.changes.iter().filter(|change| change.loses_data).count();
+    if losing > 0 {
+        parts.push(format!("data at risk in {}", count(losing, "stack")));
+    }
     parts.join(", ")
 }
 

@@ -61,6 +61,7 @@ pub(crate) fn change(address: &str, action: Action, fields: Vec<FieldChange>) ->
         action,
         fields,
         undo: Undo::Exact,
+        loses_data: false,
         notes: vec![],
     }
 }

@@ -89,6 +89,7 @@ fn change() -> impl Strategy<Value = Change> {
             action,
             fields,
             undo,
+            loses_data: false,
             notes,
         },
     )
