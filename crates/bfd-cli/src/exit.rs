@@ -3,7 +3,7 @@
 use crate::saved::Stale;
 use bfd_apply::{ApplyError, Ended};
 use bfd_aws::NotSent;
-use bfd_core::{Environment, Outcome, Problem};
+use bfd_core::{Address, Environment, Outcome, Problem};
 use bfd_manifest::Sources;
 use bfd_provider::{ErrorClass, ProviderError};
 use bfd_store::{ObjectError, StoreError};
@@ -59,8 +59,9 @@ pub enum CommandError {
     WrongState { found: Environment },
     #[error("the plan was made for {wanted}, calls go to {found}")]
     WrongPlace { wanted: String, found: String },
-    #[error("{0}")]
-    Stale(Stale),
+    /// `targets` is what was planned, where that was a part.
+    #[error("{why}")]
+    Stale { why: Stale, targets: Vec<Address> },
     /// Anything else a user can fix.
     #[error("{message}")]
     Refused { message: String, help: Option<String> },
@@ -98,7 +99,7 @@ impl CommandError {
                 ApplyError::NotBegun(StoreError::TakenOver { .. })
                 | ApplyError::Store(StoreError::Locked { .. } | StoreError::TakenOver { .. }),
             ) => Exit::Locked,
-            Self::Apply(ApplyError::StalePlan { .. }) | Self::Stale(_) => Exit::Stale,
+            Self::Apply(ApplyError::StalePlan { .. }) | Self::Stale { .. } => Exit::Stale,
             Self::Apply(ApplyError::Journal(_)) => Exit::Bug,
             // A run was under way when its journal could not be written.
             Self::Apply(ApplyError::Store(_)) => Exit::Stuck,
@@ -134,8 +135,12 @@ impl CommandError {
             Self::Apply(ApplyError::StalePlan { .. }) => Some(format!(
                 "something was applied since; `bfd plan {manifest} -o FILE` makes a new plan"
             )),
-            Self::Stale(_) => {
-                Some(format!("`bfd plan {manifest} -o FILE` makes a new plan, to be reviewed"))
+            Self::Stale { targets, .. } => {
+                let targets: String =
+                    targets.iter().map(|target| format!(" --target {target}")).collect();
+                Some(format!(
+                    "`bfd plan {manifest}{targets} -o FILE` makes a new plan, to be reviewed"
+                ))
             }
             Self::Apply(ApplyError::UnfinishedRun) => {
                 Some(format!("`bfd recover {manifest}` finishes it"))

@@ -10,8 +10,9 @@ use bfd_store::{LockHolder, StateGuard, StoreError};
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
-/// How long between two looks at a lock that somebody else holds: short at first, for runs of
-/// seconds, and never so often that it costs much over hours.
+/// How long between two looks at a lock that somebody else holds: short at first and whenever it
+/// has changed hands, so that nobody who has waited long looks less often than who has just come,
+/// and never so often that it costs much over hours.
 const FIRST_WAIT: Duration = Duration::from_millis(250);
 const LONGEST_WAIT: Duration = Duration::from_secs(4);
 
@@ -83,13 +84,14 @@ struct Waiting {
     began: Instant,
     timeout: Duration,
     next: Duration,
-    was_told: bool,
+    /// Who had it when it was last looked at.
+    holder: Option<LockHolder>,
 }
 
 impl Waiting {
     fn new(args: LockArgs) -> Self {
         let timeout = args.lock_timeout;
-        Self { began: Instant::now(), timeout, next: FIRST_WAIT, was_told: false }
+        Self { began: Instant::now(), timeout, next: FIRST_WAIT, holder: None }
     }
 
     /// Waits a little; `false` when that was long enough.
@@ -98,13 +100,21 @@ impl Waiting {
         if left.is_zero() {
             return false;
         }
-        if !self.was_told {
-            self.was_told = true;
+        if self.holder.is_none() {
             screen.say(&waiting(holder, self.timeout));
         }
-        sleep(self.next.min(left)).await;
-        self.next = (self.next * 2).min(LONGEST_WAIT);
+        sleep(self.next_wait(holder).min(left)).await;
         true
+    }
+
+    fn next_wait(&mut self, holder: &LockHolder) -> Duration {
+        if self.holder.as_ref() != Some(holder) {
+            self.holder = Some(holder.clone());
+            self.next = FIRST_WAIT;
+        }
+        let wait = self.next;
+        self.next = (wait * 2).min(LONGEST_WAIT);
+        wait
     }
 }
 
@@ -117,4 +127,25 @@ fn waiting(holder: &LockHolder, timeout: Duration) -> String {
         holder.command,
         holder.since
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lock_that_changes_hands_is_looked_at_more_often() {
+        let holder = |process| LockHolder {
+            who: "ci".to_owned(),
+            command: "apply".to_owned(),
+            process,
+            since: String::new(),
+        };
+        let mut waiting = Waiting::new(LockArgs { lock_timeout: Duration::from_mins(1) });
+        let mut waits = |process, times: usize| -> Vec<u128> {
+            (0..times).map(|_| waiting.next_wait(&holder(process)).as_millis()).collect()
+        };
+        assert_eq!(waits(1, 6), [250, 500, 1000, 2000, 4000, 4000]);
+        assert_eq!(waits(2, 2), [250, 500]);
+    }
 }

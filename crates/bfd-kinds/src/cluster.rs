@@ -71,6 +71,7 @@ pub static SPEC: KindSpec = KindSpec {
     key: &["name"],
     exact: &[],
     sets: &["capacity_providers", "default_capacity_provider_strategy"],
+    read_at_start: &[],
     lower,
     settle: None,
     content: None,

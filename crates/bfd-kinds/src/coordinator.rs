@@ -48,6 +48,7 @@ pub static SPEC: KindSpec = KindSpec {
     key: &["parameter_prefix"],
     exact: &[],
     sets: &[],
+    read_at_start: &[],
     lower,
     settle: None,
     content: None,

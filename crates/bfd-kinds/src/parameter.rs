@@ -79,6 +79,7 @@ pub static SPEC: KindSpec = KindSpec {
     key: &["name"],
     exact: &[],
     sets: &[],
+    read_at_start: &[],
     lower,
     settle: None,
     content: None,

@@ -38,6 +38,8 @@ pub struct KindSpec {
     /// are known; what was a reference is in the place of its name until it is
     /// resolved, so a comparison must not rely on the order.
     pub sets: &'static [&'static str],
+    /// Canonical maps and lists that name what is read when tasks start, and not when it changes.
+    pub read_at_start: &'static [&'static str],
     /// Turns what was written into the canonical form. Fields were checked
     /// against [`Type`] before; what needs more than one field is checked here.
     pub lower: fn(&mut Lower<'_>) -> Inputs,

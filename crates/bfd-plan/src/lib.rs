@@ -12,6 +12,7 @@ mod existing;
 mod graph;
 mod names;
 mod planner;
+mod started;
 mod steps;
 mod undo;
 mod way_back;

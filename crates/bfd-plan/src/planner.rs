@@ -8,6 +8,7 @@ use crate::{
     exchange,
     existing::{self, Existing},
     names::Names,
+    started,
     steps::{Draft, order},
 };
 use bfd_core::{
@@ -118,6 +119,9 @@ impl<'a> Planner<'a> {
         self.changes.sort_by(|a, b| a.address.cmp(&b.address));
         let steps = order(self.input.desired, std::mem::take(&mut self.drafts), &self.refreshed);
         self.undone_in_order(&steps);
+        let reading =
+            started::warnings(self.input.desired, &self.changes, &self.specs, &self.refreshed);
+        self.warnings.extend(reading);
         let rollback = self.input.rollback;
         let clock = Clockwork::new(&steps, &self.changes, &self.specs);
         let estimate = clock.estimate();

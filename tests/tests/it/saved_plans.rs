@@ -61,7 +61,8 @@ fn a_change_of_what_a_plan_rests_on_voids_it_and_is_named() {
 
     let refused = apply(&project).exits(exit::STALE);
 
-    refused.says("changed since the plan was made: `service.web`").says("makes a new plan");
+    let refused = refused.says("changed since the plan was made: `service.web`");
+    refused.says("`bfd plan manifest.toml --target service.web -o FILE`");
     assert_eq!(project.world(), before);
 }
 

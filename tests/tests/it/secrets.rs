@@ -136,7 +136,10 @@ fn a_changed_secret_is_one_sensitive_change() {
     assert_eq!(fields.len(), 1, "{fields:?}");
     assert_eq!((&fields[0]["path"], &fields[0]["sensitive"]), (&"value".into(), &true.into()));
     assert_eq!(fields[0]["before"], fields[0]["after"]);
-    project.apply().run().succeeds();
+    let told = project.apply().run().succeeds();
+    told.prints("its tasks read `parameter.from-env` when they start")
+        .prints("aws ecs update-service --cluster vault --service")
+        .prints("--force-new-deployment`");
     project.has_no_changes();
 }
 

@@ -158,9 +158,9 @@ fn what_is_stored_in_a_stack_is_guarded_as_what_is_declared() {
         let policy = "Type: AWS::SQS::Queue\n    UpdateReplacePolicy: Retain";
         text.replace("Type: AWS::SQS::Queue", policy)
     };
-    project.workspace().write("data.yaml", &kept(&file));
+    project.workspace().write("data.yaml", kept(&file));
     project.apply().run().succeeds();
-    project.workspace().write("data.yaml", &kept(&renamed));
+    project.workspace().write("data.yaml", kept(&renamed));
     project.apply().run().succeeds();
 }
 

@@ -22,6 +22,7 @@ pub(crate) static THING: KindSpec = KindSpec {
     key: &["name"],
     exact: &[],
     sets: &[],
+    read_at_start: &[],
     lower: |lower| lower.fields.clone(),
     settle: None,
     content: None,

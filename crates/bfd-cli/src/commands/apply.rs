@@ -42,15 +42,17 @@ pub(super) async fn run(args: &ApplyArgs, screen: Screen) -> Result<Exit, Comman
             "`bfd plan -o FILE`, have it reviewed, then `bfd apply FILE`",
         ));
     }
+    let targets = reviewed.as_ref().map(|saved| asked_for(&loaded, &saved.plan));
+    let stale = |why| CommandError::Stale { why, targets: targets.clone().unwrap_or_default() };
     if let Some(saved) = &reviewed {
         // Early, before anything is asked or recovered; and again under the lock.
-        saved.rebased(&loaded.store.load().await?).map_err(CommandError::Stale)?;
+        saved.rebased(&loaded.store.load().await?).map_err(stale)?;
         contents::check(&loaded, &saved.plan)?;
         resuming::check_secrets_of(&saved.plan, &loaded.secrets)?;
         if loaded.store.unfinished().await?.is_some() {
             // Nobody's run is finished for a plan that is refused in the end.
             let limit = loaded.manifest.guard.plan_age;
-            saved.check(&loaded.manifest.sources, limit).map_err(CommandError::Stale)?;
+            saved.check(&loaded.manifest.sources, limit).map_err(stale)?;
         }
     }
     let was_reviewed = reviewed.is_some();
@@ -70,7 +72,7 @@ pub(super) async fn run(args: &ApplyArgs, screen: Screen) -> Result<Exit, Comman
         Err(exit) => return Ok(exit),
     };
     let mut plan = if let Some(saved) = &reviewed {
-        saved.rebased(guard.snapshot()).map_err(CommandError::Stale)?
+        saved.rebased(guard.snapshot()).map_err(stale)?
     } else {
         let scope = Scope { targets: &args.targets, rollback: loaded.manifest.rollback, to: None };
         let snapshot = guard.snapshot();
@@ -82,10 +84,10 @@ pub(super) async fn run(args: &ApplyArgs, screen: Screen) -> Result<Exit, Comman
     planning::check_place(&loaded, &connection, &plan)?;
     if let Some(saved) = &reviewed {
         let limit = loaded.manifest.guard.plan_age;
-        saved.check(&loaded.manifest.sources, limit).map_err(CommandError::Stale)?;
+        saved.check(&loaded.manifest.sources, limit).map_err(stale)?;
         let moved = planning::moved_since(&loaded, &plan, guard.snapshot(), &connection).await?;
         if !moved.is_empty() {
-            return Err(CommandError::Stale(Stale::Moved(moved)));
+            return Err(stale(Stale::Moved(moved)));
         }
         let (digest, made_at) = (saved.short_digest(), &saved.made_at);
         screen.data(&format!("the plan {digest}, made at {made_at}\n\n"));
@@ -114,6 +116,15 @@ pub(super) async fn run(args: &ApplyArgs, screen: Screen) -> Result<Exit, Comman
     }
     let stop = listening.map_or_else(Stop::on_signals, Ok)?;
     running::run(&mut *guard, plan, &loaded, &connection, options, &stop, screen).await
+}
+
+/// The targets of a plan that no other of them brings along.
+fn asked_for(loaded: &Loaded, plan: &Plan) -> Vec<Address> {
+    let edges = loaded.graph.edges();
+    let is_brought = |target: &&Address| {
+        plan.targets.iter().any(|other| edges.get(other).is_some_and(|all| all.contains(*target)))
+    };
+    plan.targets.iter().filter(|target| !is_brought(target)).cloned().collect()
 }
 
 /// Whether a plan that was saved is asked about once more: it deletes, the guard wants that

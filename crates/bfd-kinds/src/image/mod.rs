@@ -47,6 +47,7 @@ pub static SPEC: KindSpec = KindSpec {
     key: &[],
     exact: &["make.args", "make.secrets", "make.files"],
     sets: &[],
+    read_at_start: &[],
     lower,
     settle: Some(settle::settle),
     content: None,

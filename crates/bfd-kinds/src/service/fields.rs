@@ -241,7 +241,7 @@ const CONTAINER: &[Field] = &[
     Field::new(
         "secrets",
         Type::Map(&Type::Text),
-        "Environment variables that ECS reads when the task starts: ARNs in Secrets Manager, or ARNs or names in SSM.",
+        "Environment variables that ECS reads when the task starts, and not when they change: ARNs in Secrets Manager, or ARNs or names in SSM.",
     )
     .restarts(),
     Field::new(

@@ -86,6 +86,10 @@ pub static SPEC: KindSpec = KindSpec {
         "service.volumeConfigurations",
         "service.vpcLatticeConfigurations",
     ],
+    read_at_start: &[
+        "task_definition.containers.*.secrets",
+        "task_definition.containers.*.logConfiguration.secretOptions",
+    ],
     lower: lower::lower,
     settle: None,
     content: None,

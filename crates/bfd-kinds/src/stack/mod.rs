@@ -147,6 +147,7 @@ pub static SPEC: KindSpec = KindSpec {
     key: &["name"],
     exact: &[],
     sets: &["capabilities", "notification_arns", "retain"],
+    read_at_start: &[],
     lower,
     settle: None,
     content: Some(content::CONTENT),

@@ -31,6 +31,7 @@ static SPEC: KindSpec = KindSpec {
     key: &[],
     exact: &[],
     sets: &[],
+    read_at_start: &[],
     lower: |lower| lower.fields.clone(),
     settle: None,
     content: None,

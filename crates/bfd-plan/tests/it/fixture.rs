@@ -26,6 +26,7 @@ pub(crate) static THING: KindSpec = KindSpec {
     key: &["name"],
     exact: &["environment", "parts.*.environment"],
     sets: &["set"],
+    read_at_start: &["parts.*.reads"],
     lower: |lower| lower.fields.clone(),
     settle: None,
     content: None,

@@ -314,6 +314,31 @@ fn adopting_never_recreates() {
 }
 
 #[test]
+fn who_reads_a_value_at_its_start_only_is_told() {
+    let warnings = |reader: serde_json::Value, was: serde_json::Value| {
+        let case = Case::default()
+            .wants(resource("key", json!({ "name": "/shop/key", "value": "new" }), &[]))
+            .wants(resource("web", reader, &["key"]))
+            .has("key", json!({ "name": "/shop/key", "value": "old" }), &[])
+            .has("web", was, &["key"]);
+        let plan = case.plan().unwrap();
+        plan.warnings.into_iter().map(|warning| warning.message).collect::<Vec<_>>()
+    };
+    let reads = |of: &str| json!({ "name": "w", "parts": { "app": { "reads": { "KEY": of } } } });
+    let told = "its tasks read `thing.key` when they start: those that run keep the value that \
+                they have";
+
+    for of in ["/shop/key", "arn:aws:ssm:eu-west-1:123456789012:parameter/shop/key"] {
+        assert_eq!(warnings(reads(of), reads(of)), [told]);
+    }
+    assert_eq!(warnings(reads("/shop/other"), reads("/shop/other")), [""; 0]);
+    // Its tasks are replaced anyway.
+    let mut newer = reads("/shop/key");
+    newer["image"] = json!("new");
+    assert_eq!(warnings(newer, reads("/shop/key")), [""; 0]);
+}
+
+#[test]
 fn protected_resources_are_not_replaced() {
     let mut a = resource("a", json!({ "name": "a", "zone": 2 }), &[]);
     a.protect = true;

@@ -38,7 +38,13 @@ fn samples() -> BTreeMap<String, String> {
     };
     let errors: [(&str, CommandError); 4] = [
         ("locked", StoreError::Locked { holder: Box::new(holder) }.into()),
-        ("stale", CommandError::Stale(Stale::Moved(["service.web".parse().unwrap()].into()))),
+        (
+            "stale",
+            CommandError::Stale {
+                why: Stale::Moved(["service.web".parse().unwrap()].into()),
+                targets: Vec::new(),
+            },
+        ),
         (
             "wrong account",
             CommandError::WrongAccount {
