@@ -34,7 +34,9 @@ pub(crate) fn warnings(
         let paths = specs.get(resource.address.kind().as_str())?.read_at_start;
         let recorded = refreshed.resources.get(&resource.address)?;
         let mut read = Read::default();
-        paths.iter().for_each(|path| read.at(&resource.inputs, path));
+        for path in paths {
+            read.at(&resource.inputs, path);
+        }
         let read: Vec<String> = changed
             .iter()
             .filter(|changed| read.is_of(changed))
@@ -80,15 +82,25 @@ impl<'a> Read<'a> {
     fn below(&mut self, expr: &'a Expr, keys: &[&str]) {
         match (keys, expr) {
             (["*", rest @ ..], Expr::Map(all)) => {
-                all.values().for_each(|expr| self.below(expr, rest));
+                for expr in all.values() {
+                    self.below(expr, rest);
+                }
             }
             ([key, rest @ ..], Expr::Map(all)) => {
                 if let Some(expr) = all.get(*key) {
                     self.below(expr, rest);
                 }
             }
-            ([], Expr::Map(all)) => all.values().for_each(|expr| self.below(expr, &[])),
-            ([], Expr::List(all)) => all.iter().for_each(|expr| self.below(expr, &[])),
+            ([], Expr::Map(all)) => {
+                for expr in all.values() {
+                    self.below(expr, &[]);
+                }
+            }
+            ([], Expr::List(all)) => {
+                for expr in all {
+                    self.below(expr, &[]);
+                }
+            }
             ([], expr) => {
                 let mut found = BTreeSet::new();
                 expr.references(&mut found);
