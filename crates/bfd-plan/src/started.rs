@@ -15,13 +15,13 @@ pub(crate) fn warnings(
     specs: &BTreeMap<&str, &'static KindSpec>,
     refreshed: &State,
 ) -> Vec<Warning> {
-    let changed: Vec<&Resource> = changes
+    let rewritten: Vec<&Resource> = changes
         .iter()
         .filter(|change| change.action == Action::Update)
         .filter(|change| change.fields.iter().any(|field| field.path == "value"))
         .filter_map(|change| desired.get(&change.address))
         .collect();
-    if changed.is_empty() {
+    if rewritten.is_empty() {
         return Vec::new();
     }
     let starts = |address: &Address| {
@@ -37,7 +37,7 @@ pub(crate) fn warnings(
         for path in paths {
             read.at(&resource.inputs, path);
         }
-        let read: Vec<String> = changed
+        let read: Vec<String> = rewritten
             .iter()
             .filter(|changed| read.is_of(changed))
             .map(|changed| format!("`{}`", changed.address))
