@@ -136,11 +136,11 @@ impl CommandError {
                 "something was applied since; `bfd plan {manifest} -o FILE` makes a new plan"
             )),
             Self::Stale { targets, .. } => {
-                let targets: String =
-                    targets.iter().map(|target| format!(" --target {target}")).collect();
-                Some(format!(
-                    "`bfd plan {manifest}{targets} -o FILE` makes a new plan, to be reviewed"
-                ))
+                let mut command = format!("bfd plan {manifest}");
+                for target in targets {
+                    command.extend([" --target ", &target.to_string()]);
+                }
+                Some(format!("`{command} -o FILE` makes a new plan, to be reviewed"))
             }
             Self::Apply(ApplyError::UnfinishedRun) => {
                 Some(format!("`bfd recover {manifest}` finishes it"))

@@ -43,16 +43,16 @@ pub(super) async fn run(args: &ApplyArgs, screen: Screen) -> Result<Exit, Comman
         ));
     }
     let targets = reviewed.as_ref().map(|saved| asked_for(&loaded, &saved.plan));
-    let stale = |why| CommandError::Stale { why, targets: targets.clone().unwrap_or_default() };
+    let voided = |why| CommandError::Stale { why, targets: targets.clone().unwrap_or_default() };
     if let Some(saved) = &reviewed {
         // Early, before anything is asked or recovered; and again under the lock.
-        saved.rebased(&loaded.store.load().await?).map_err(stale)?;
+        saved.rebased(&loaded.store.load().await?).map_err(voided)?;
         contents::check(&loaded, &saved.plan)?;
         resuming::check_secrets_of(&saved.plan, &loaded.secrets)?;
         if loaded.store.unfinished().await?.is_some() {
             // Nobody's run is finished for a plan that is refused in the end.
             let limit = loaded.manifest.guard.plan_age;
-            saved.check(&loaded.manifest.sources, limit).map_err(stale)?;
+            saved.check(&loaded.manifest.sources, limit).map_err(voided)?;
         }
     }
     let was_reviewed = reviewed.is_some();
@@ -72,7 +72,7 @@ pub(super) async fn run(args: &ApplyArgs, screen: Screen) -> Result<Exit, Comman
         Err(exit) => return Ok(exit),
     };
     let mut plan = if let Some(saved) = &reviewed {
-        saved.rebased(guard.snapshot()).map_err(stale)?
+        saved.rebased(guard.snapshot()).map_err(voided)?
     } else {
         let scope = Scope { targets: &args.targets, rollback: loaded.manifest.rollback, to: None };
         let snapshot = guard.snapshot();
@@ -84,10 +84,10 @@ pub(super) async fn run(args: &ApplyArgs, screen: Screen) -> Result<Exit, Comman
     planning::check_place(&loaded, &connection, &plan)?;
     if let Some(saved) = &reviewed {
         let limit = loaded.manifest.guard.plan_age;
-        saved.check(&loaded.manifest.sources, limit).map_err(stale)?;
+        saved.check(&loaded.manifest.sources, limit).map_err(voided)?;
         let moved = planning::moved_since(&loaded, &plan, guard.snapshot(), &connection).await?;
         if !moved.is_empty() {
-            return Err(stale(Stale::Moved(moved)));
+            return Err(voided(Stale::Moved(moved)));
         }
         let (digest, made_at) = (saved.short_digest(), &saved.made_at);
         screen.data(&format!("the plan {digest}, made at {made_at}\n\n"));
