@@ -72,6 +72,8 @@ pub struct Content {
     pub hidden: fn(desired: &Inputs, present: &Properties) -> BTreeSet<String>,
     /// The names below its [`OutputSource::Open`] output, where the inputs tell them.
     pub open_outputs: fn(inputs: &Inputs) -> Option<BTreeSet<String>>,
+    /// The names below its [`OutputSource::Open`] output that an update leaves as they are.
+    pub steady_outputs: fn(prior: &Properties, inputs: &Inputs) -> BTreeSet<String>,
     /// In place of [`KindSpec::undo`] for an update, of which both sides are known.
     pub undo: fn(&Update<'_>) -> (Undo, Option<String>),
     /// What stays when an object with these inputs is deleted, in sentences for a plan.

@@ -335,7 +335,7 @@ impl<'a> Planner<'a> {
             );
             return;
         }
-        self.know_updated(spec, resource, &inputs, &there.outputs, &fields);
+        self.know_updated(spec, resource, &inputs, &there, &fields);
         let prior =
             ResourceState { inputs: project(spec, &there.inputs, None, Some(&inputs)), ..there };
         self.change(spec, &resource.address, Action::Adopt, fields, None);
@@ -399,7 +399,7 @@ impl<'a> Planner<'a> {
             self.drafts.extend(Draft::replace(spec, resource, prior, inputs, depends_on, renamed));
             return;
         }
-        self.know_updated(spec, resource, &inputs, &prior.outputs, &fields);
+        self.know_updated(spec, resource, &inputs, &prior, &fields);
         self.change(spec, address, Action::Update, fields, None);
         self.within(spec, &prior.inputs, &inputs);
         let taken = self.takes_over(spec, &prior.inputs, &inputs);
@@ -438,15 +438,17 @@ impl<'a> Planner<'a> {
         true
     }
 
-    /// After an update the cloud keeps the outputs it calls stable.
+    /// After an update the cloud keeps the outputs it calls stable, and what is made of nothing
+    /// that changes.
     fn know_updated(
         &mut self,
         spec: &KindSpec,
         resource: &Resource,
         inputs: &Inputs,
-        before: &Properties,
+        prior: &ResourceState,
         fields: &[FieldChange],
     ) {
+        let before = &prior.outputs;
         // Tags change nothing that others refer to.
         let only_tags = fields.iter().all(|field| field.path.split('.').next() == Some("tags"));
         let keeps = |output: &&Output| only_tags || output.source == OutputSource::Stable;
@@ -456,6 +458,9 @@ impl<'a> Planner<'a> {
             });
         let mut known: Properties = kept.collect();
         known.extend(spec.predict(inputs));
+        for (name, value) in steady(spec, prior, inputs) {
+            known.entry(name).or_insert(value);
+        }
         self.known.insert(resource.address.clone(), known);
     }
 
@@ -593,4 +598,17 @@ impl<'a> Planner<'a> {
             change.notes.clear();
         }
     }
+}
+
+/// What an update leaves of outputs that are named by what the object is made of.
+fn steady(spec: &KindSpec, prior: &ResourceState, inputs: &Inputs) -> Properties {
+    let Some(content) = &spec.content else { return Properties::new() };
+    let open = spec.outputs.iter().filter(|output| output.source == OutputSource::Open);
+    let steady = (content.steady_outputs)(&prior.inputs, inputs);
+    let known = open.filter_map(|output| {
+        let before = prior.outputs.get(output.name)?.as_object()?.clone();
+        let stays = before.into_iter().filter(|(name, _)| steady.contains(name)).collect();
+        Some((output.name.to_owned(), Value::Object(stays)))
+    });
+    known.collect()
 }

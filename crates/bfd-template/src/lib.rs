@@ -63,6 +63,7 @@ mod resolve;
 mod retain;
 mod scalar;
 mod secrets;
+mod steady;
 mod template;
 mod through;
 mod values;

@@ -182,6 +182,24 @@ fn what_aws_would_not_delete_is_told_before_anything_is() {
     project.destroy().run().succeeds();
 }
 
+/// Only what is made of something that changes may change with it.
+#[test]
+fn what_reads_an_output_that_stays_is_not_planned_again() {
+    let reader = "\n[parameter.queue]\nname = \"/shop/queue\"\n\
+                  value = \"${stack.data.outputs.Queue}\"\n";
+    let project = Project::new("stacks", &format!("{MANIFEST}{reader}"));
+    project.workspace().write("data.yaml", TEMPLATE);
+    project.apply().run().succeeds();
+
+    project.change("\"one\"", "\"two\"");
+    assert_eq!(changes(&project.plan_json()), ["update stack.data"]);
+    project.edit("data.yaml", "QueueName: data", "QueueName: other");
+    assert_eq!(changes(&project.plan_json()), ["update parameter.queue", "update stack.data"]);
+
+    project.apply().run().succeeds();
+    project.has_no_changes();
+}
+
 #[test]
 fn a_change_of_metadata_alone_is_made_once() {
     let project = applied();

@@ -19,6 +19,7 @@ pub(super) const CONTENT: Content = Content {
     keep,
     hidden,
     open_outputs,
+    steady_outputs,
     undo: undo_of_update,
     kept: kept_by_anything,
     lost_with,
@@ -114,6 +115,19 @@ fn open_outputs(inputs: &Inputs) -> Option<BTreeSet<String>> {
         return None;
     }
     Some(side.template.outputs().into_iter().map(|output| output.name).collect())
+}
+
+/// What a stack takes over from Parameter Store reaches what no template tells.
+fn steady_outputs(prior: &Properties, inputs: &Inputs) -> BTreeSet<String> {
+    let took = prior.get(SSM_PARAMETERS).cloned().map(Expr::from);
+    if took.as_ref() != inputs.get(SSM_PARAMETERS) {
+        return BTreeSet::new();
+    }
+    let (Some(mut before), Some(mut after)) = (Side::present(prior), Side::desired(inputs)) else {
+        return BTreeSet::new();
+    };
+    Side::share(&mut before, &mut after);
+    Difference::steady_outputs(before.as_pair(), after.as_pair())
 }
 
 /// Why an undo is not exact where nothing but new resources stand in its way.

@@ -592,3 +592,41 @@ fn what_is_not_known_yet_may_replace_and_hidden_values_stay_hidden() {
     assert_eq!(diff.resources[0].effect, Effect::Replacement);
     assert!(!format!("{diff:?}{:?}", diff.lines()).contains("digest"), "{diff:?}");
 }
+
+#[test]
+fn outputs_of_what_does_not_change_stay() {
+    let template = |logs: &str, queue: &str| {
+        format!(
+            "Parameters:\n  Size: {{ Type: String }}\n  Image: {{ Type: 'AWS::SSM::Parameter::Value<String>' }}\n\
+             Conditions:\n  Large: !Equals [!Ref Size, large]\n\
+             Resources:\n  Logs:\n    Type: AWS::Logs::LogGroup\n    Properties: {{ RetentionInDays: {logs} }}\n  \
+             Queue:\n    Type: AWS::SQS::Queue\n    Properties: {{ QueueName: {queue} }}\n\
+             Outputs:\n  Logs: {{ Value: !GetAtt Logs.Arn }}\n  Queue: {{ Value: !GetAtt Queue.Arn }}\n  \
+             Both: {{ Value: !Sub '${{Queue}} ${{Logs}}' }}\n  Size: {{ Value: !Ref Size }}\n  \
+             Image: {{ Value: !Ref Image }}\n  Region: {{ Value: !Ref AWS::Region }}\n  \
+             Large: {{ Condition: Large, Value: !Ref Queue }}\n  \
+             Taken: {{ Value: !ImportValue other }}\n"
+        )
+    };
+    let steady = |new: &str, size: &str| -> Vec<String> {
+        let old = parse(&template("7", "q"));
+        let context = |size: &str| Context {
+            parameters: given(&[("Size", size), ("Image", "/image")]),
+            ..Context::default()
+        };
+        let (before, after) = (context("small"), context(size));
+        let all = Difference::steady_outputs((&old, &before), (&parse(new), &after));
+        all.into_iter().collect()
+    };
+
+    assert_eq!(steady(&template("30", "q"), "small"), ["Large", "Queue", "Region", "Size"]);
+    assert_eq!(steady(&template("7", "r"), "small"), ["Logs", "Region", "Size"]);
+    assert_eq!(steady(&template("7", "q"), "large"), ["Both", "Logs", "Queue", "Region"]);
+    let other = template("30", "q").replace(
+        "Queue: { Value: !GetAtt Queue.Arn }",
+        "Queue: { Value: !GetAtt Queue.QueueName }",
+    );
+    assert_eq!(steady(&other, "small"), ["Large", "Region", "Size"]);
+    let open = format!("Transform: AWS::Serverless-2016-10-31\n{}", template("30", "q"));
+    assert_eq!(steady(&open, "small"), [""; 0]);
+}
