@@ -100,7 +100,10 @@ async fn plan(
                 "was there before bfd took it over, and would be deleted: {}",
                 foreign.join(", ")
             ),
-            "`bfd state rm` forgets it and leaves the object alone; then go back",
+            format!(
+                "`bfd state rm {} ADDRESS` forgets it and leaves the object alone; then go back",
+                loaded.called
+            ),
         ));
     }
     // What then ran may have expired since.
