@@ -84,6 +84,32 @@ impl Command {
         self.asked().map(|(_, vars)| vars).unwrap_or_default()
     }
 
+    /// Whether it may change objects, the state or a lock. Of the others the output is all there
+    /// is.
+    pub fn changes_something(&self) -> bool {
+        match self {
+            Self::Apply(_)
+            | Self::Bootstrap(_)
+            | Self::Destroy(_)
+            | Self::Recover(_)
+            | Self::Rollback(_)
+            | Self::Unlock(_)
+            | Self::Sandbox(_) => true,
+            Self::State(state) => matches!(
+                state,
+                StateCommand::Push { .. } | StateCommand::Rm { .. } | StateCommand::Mv { .. }
+            ),
+            Self::Validate(_)
+            | Self::Plan(_)
+            | Self::History(_)
+            | Self::Show(_)
+            | Self::Graph(_)
+            | Self::Status(_)
+            | Self::Schema(_)
+            | Self::Completions { .. } => false,
+        }
+    }
+
     fn asked(&self) -> Option<(&Path, &[(String, String)])> {
         let args = match self {
             Self::Apply(ApplyArgs { input, .. }) | Self::Show(ShowArgs { input, .. }) => {
