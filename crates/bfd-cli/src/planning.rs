@@ -119,6 +119,7 @@ pub async fn plan(
         check_platforms(loaded, &plan, connection).await?;
         bootstrap_version::check(loaded, &plan, connection).await?;
     }
+    plan.back_to = scope.to.map(str::to_owned);
     let warnings = manifest.warnings.iter().filter(|p| p.severity == Severity::Warning);
     plan.warnings.extend(warnings.map(warning));
     plan.warnings.extend(stand_ins(&plan));

@@ -217,6 +217,7 @@ mod tests {
             drift: vec![],
             stack_drift: Vec::new(),
             previews: Vec::new(),
+            back_to: None,
             warnings: vec![],
             targets: BTreeSet::new(),
             rollback: Rollback::default().into(),

@@ -310,7 +310,12 @@ fn an_environment_that_wants_approval_takes_saved_plans_only() {
     let project = shop::on_sandbox();
     project.change("[coordinator]", "[guard]\napproval = \"saved_plan\"\n\n[coordinator]");
 
-    project.apply().run().exits(exit::REFUSED).says("saved plans only");
+    project
+        .apply()
+        .run()
+        .exits(exit::REFUSED)
+        .says("saved plans only")
+        .says("`bfd plan manifest.toml -o FILE`");
     assert!(!project.workspace().path().join(project.world_file()).exists());
 
     project.bfd("plan").args(["-o", "plan.json", "--target", "coordinator.main"]).run().succeeds();

@@ -107,6 +107,9 @@ fn facts(view: &mut View<'_>, told: &Told, processes: usize) {
     if let Some(endpoint) = &told.plan.endpoint {
         facts.insert(2, ("endpoint", endpoint.clone()));
     }
+    if let Some(run) = &told.plan.back_to {
+        facts.push(("back to", format!("run {run}")));
+    }
     facts.extend(told.header.commit.clone().map(|commit| ("commit", commit)));
     facts.extend(told.header.plan_digest.clone().map(|plan| ("plan", plan)));
     if let Some(seconds) = told.seconds() {
