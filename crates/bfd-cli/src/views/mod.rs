@@ -18,7 +18,7 @@
 pub mod events;
 pub mod failure;
 pub mod graph;
-mod layout;
+pub(crate) mod layout;
 pub mod marks;
 pub mod outcome;
 mod palette;
