@@ -58,7 +58,7 @@ pub enum Command {
     /// Draw what depends on what.
     Graph(GraphArgs),
     /// Show services and stacks as they are now, and what went wrong.
-    Status(ManifestArgs),
+    Status(StatusArgs),
     /// Look at and mend the recorded state.
     #[command(subcommand)]
     State(StateCommand),
@@ -119,7 +119,8 @@ impl Command {
                 SandboxCommand::Serve { manifest, .. } | SandboxCommand::Reset { manifest },
             ) => return Some((manifest, &[])),
             Self::Schema(_) | Self::Completions { .. } => return None,
-            Self::Validate(args) | Self::Status(args) => args,
+            Self::Validate(args) => args,
+            Self::Status(args) => &args.manifest,
             Self::Bootstrap(args) => &args.manifest,
             Self::Plan(args) => &args.manifest,
             Self::Destroy(args) => &args.manifest,
@@ -306,6 +307,14 @@ pub struct RollbackArgs {
 
 #[derive(Debug, Args)]
 pub struct HistoryArgs {
+    #[command(flatten)]
+    pub manifest: ManifestArgs,
+    #[arg(long, value_enum, default_value_t = ShowFormat::Text)]
+    pub format: ShowFormat,
+}
+
+#[derive(Debug, Args)]
+pub struct StatusArgs {
     #[command(flatten)]
     pub manifest: ManifestArgs,
     #[arg(long, value_enum, default_value_t = ShowFormat::Text)]

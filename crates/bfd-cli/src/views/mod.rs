@@ -30,6 +30,7 @@ pub mod run;
 pub mod show;
 pub mod stack_status;
 pub mod status;
+pub mod status_json;
 mod style;
 #[cfg(test)]
 mod tests;
