@@ -5,10 +5,12 @@ use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::fs::File;
 use std::io::Write as _;
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::FileExt as _;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -31,6 +33,7 @@ pub struct Invocation {
     directory: PathBuf,
     environment: BTreeMap<OsString, OsString>,
     input: Option<String>,
+    output: Option<Arc<OwnedFd>>,
     deadline: Duration,
 }
 
@@ -44,6 +47,7 @@ impl Invocation {
             directory: directory.to_owned(),
             environment: BTreeMap::new(),
             input: None,
+            output: None,
             deadline: DEADLINE,
         };
         invocation
@@ -99,6 +103,12 @@ impl Invocation {
         self
     }
 
+    /// Where stdout goes; then nothing of it is kept.
+    pub fn stdout_to(mut self, output: impl Into<OwnedFd>) -> Self {
+        self.output = Some(Arc::new(output.into()));
+        self
+    }
+
     /// How long it may take, instead of two minutes.
     pub fn within(mut self, deadline: Duration) -> Self {
         self.deadline = deadline;
@@ -126,7 +136,10 @@ impl Invocation {
             .env_clear()
             .envs(&self.environment)
             .stdin(if self.input.is_some() { Stdio::piped() } else { Stdio::null() })
-            .stdout(stdout.try_clone().expect("a file can be shared"))
+            .stdout(match &self.output {
+                Some(output) => Stdio::from(output.try_clone().expect("a file can be shared")),
+                None => Stdio::from(stdout.try_clone().expect("a file can be shared")),
+            })
             .stderr(stderr.try_clone().expect("a file can be shared"))
             .spawn()
             .unwrap_or_else(|error| panic!("cannot start `{}`: {error}", self.command_line()));

@@ -58,7 +58,7 @@ pub enum Command {
     /// Draw what depends on what.
     Graph(GraphArgs),
     /// Show services and stacks as they are now, and what went wrong.
-    Status(ManifestArgs),
+    Status(StatusArgs),
     /// Look at and mend the recorded state.
     #[command(subcommand)]
     State(StateCommand),
@@ -84,6 +84,32 @@ impl Command {
         self.asked().map(|(_, vars)| vars).unwrap_or_default()
     }
 
+    /// Whether it may change objects, the state or a lock. Of the others the output is all there
+    /// is.
+    pub fn changes_something(&self) -> bool {
+        match self {
+            Self::Apply(_)
+            | Self::Bootstrap(_)
+            | Self::Destroy(_)
+            | Self::Recover(_)
+            | Self::Rollback(_)
+            | Self::Unlock(_)
+            | Self::Sandbox(_) => true,
+            Self::State(state) => matches!(
+                state,
+                StateCommand::Push { .. } | StateCommand::Rm { .. } | StateCommand::Mv { .. }
+            ),
+            Self::Validate(_)
+            | Self::Plan(_)
+            | Self::History(_)
+            | Self::Show(_)
+            | Self::Graph(_)
+            | Self::Status(_)
+            | Self::Schema(_)
+            | Self::Completions { .. } => false,
+        }
+    }
+
     fn asked(&self) -> Option<(&Path, &[(String, String)])> {
         let args = match self {
             Self::Apply(ApplyArgs { input, .. }) | Self::Show(ShowArgs { input, .. }) => {
@@ -93,7 +119,8 @@ impl Command {
                 SandboxCommand::Serve { manifest, .. } | SandboxCommand::Reset { manifest },
             ) => return Some((manifest, &[])),
             Self::Schema(_) | Self::Completions { .. } => return None,
-            Self::Validate(args) | Self::Status(args) => args,
+            Self::Validate(args) => args,
+            Self::Status(args) => &args.manifest,
             Self::Bootstrap(args) => &args.manifest,
             Self::Plan(args) => &args.manifest,
             Self::Destroy(args) => &args.manifest,
@@ -280,6 +307,14 @@ pub struct RollbackArgs {
 
 #[derive(Debug, Args)]
 pub struct HistoryArgs {
+    #[command(flatten)]
+    pub manifest: ManifestArgs,
+    #[arg(long, value_enum, default_value_t = ShowFormat::Text)]
+    pub format: ShowFormat,
+}
+
+#[derive(Debug, Args)]
+pub struct StatusArgs {
     #[command(flatten)]
     pub manifest: ManifestArgs,
     #[arg(long, value_enum, default_value_t = ShowFormat::Text)]

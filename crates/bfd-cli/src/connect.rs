@@ -122,31 +122,45 @@ pub fn sandbox_file(manifest: &Manifest) -> PathBuf {
     own.join("sandbox").join("world.json")
 }
 
-/// Opens the sandbox of a manifest, making its directory where there is none.
+/// Opens the sandbox of a manifest, which makes its directory where there is none.
 pub fn open_sandbox(manifest: &Manifest) -> Result<Sandbox, CommandError> {
     let file = sandbox_file(manifest);
     let failed = |err: io::Error| {
         CommandError::refused_with(
             format!("the sandbox in {} cannot be opened: {err}", file.display()),
-            "empty it with `bfd sandbox reset`, or check the permissions of that path",
+            format!(
+                "empty it with `bfd sandbox reset {}`, or check the permissions of that path",
+                manifest.path.display()
+            ),
         )
     };
-    if let Some(directory) = file.parent() {
-        std::fs::create_dir_all(directory).map_err(failed)?;
-    }
+    Sandbox::open(options(manifest, &file)).map_err(failed)
+}
+
+/// Empties the sandbox of a manifest, whatever is in its file.
+pub fn empty_sandbox(manifest: &Manifest) -> Result<(), CommandError> {
+    let file = sandbox_file(manifest);
+    Sandbox::empty(options(manifest, &file)).map_err(|err| {
+        CommandError::refused_with(
+            format!("the sandbox in {} cannot be emptied: {err}", file.display()),
+            "check the permissions of that path",
+        )
+    })
+}
+
+fn options(manifest: &Manifest, file: &Path) -> bfd_sandbox::Options {
     let environment = &manifest.environment;
-    Sandbox::open(bfd_sandbox::Options {
+    bfd_sandbox::Options {
         account: environment.account.clone(),
         region: environment.region.clone(),
-        file: Some(file.clone()),
+        file: Some(file.to_owned()),
         speed: SPEED,
         latency: Duration::from_millis(40),
         seed: 1,
         epoch: EPOCH,
         // No fault is ever scripted here, so nothing asks for the past.
         memory: Duration::ZERO,
-    })
-    .map_err(failed)
+    }
 }
 
 /// When an empty sandbox begins: 2026-01-01T00:00:00Z.

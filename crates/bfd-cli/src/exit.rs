@@ -195,14 +195,16 @@ fn store_help(error: &StoreError, manifest: &str) -> String {
             }
         },
         StoreError::NewerFormat { .. } => "use the bfd that wrote it, or a newer one".to_owned(),
-        StoreError::Damaged { .. } => {
-            "nothing was changed; bring an earlier version back, or push \
-             one with `bfd state push --force`: see \"Damaged or newer state\" in docs/recovery.md"
-                .to_owned()
-        }
-        StoreError::Gone { .. } => "nothing was changed; bring its last version back, or push one \
-             with `bfd state push --force`: see \"Damaged or newer state\" in docs/recovery.md"
-            .to_owned(),
+        StoreError::Damaged { .. } => format!(
+            "nothing was changed; bring an earlier version back, or push one with \
+             `bfd state push {manifest} FILE --force`: see \"Damaged or newer state\" in \
+             docs/recovery.md"
+        ),
+        StoreError::Gone { .. } => format!(
+            "nothing was changed; bring its last version back, or push one with \
+             `bfd state push {manifest} FILE --force`: see \"Damaged or newer state\" in \
+             docs/recovery.md"
+        ),
         StoreError::Write { .. } | StoreError::Read { .. } => {
             "check the disk and the permissions of that path".to_owned()
         }

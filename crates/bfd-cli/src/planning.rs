@@ -119,6 +119,7 @@ pub async fn plan(
         check_platforms(loaded, &plan, connection).await?;
         bootstrap_version::check(loaded, &plan, connection).await?;
     }
+    plan.back_to = scope.to.map(str::to_owned);
     let warnings = manifest.warnings.iter().filter(|p| p.severity == Severity::Warning);
     plan.warnings.extend(warnings.map(warning));
     plan.warnings.extend(stand_ins(&plan));
@@ -325,10 +326,12 @@ pub fn stand_in(address: &Address, inputs: &Properties) -> Warning {
 }
 
 fn warning(problem: &Problem) -> Warning {
-    let label = problem.labels.first().map(|label| label.text.as_str()).unwrap_or_default();
-    let message = match label {
-        "" => problem.headline.clone(),
-        label => format!("{}: {label}", problem.headline),
+    // Where a plan is read there are no places to point at: what they would say is said.
+    let labels = problem.labels.iter().map(|label| label.text.as_str());
+    let labels: Vec<&str> = labels.filter(|text| !text.is_empty()).collect();
+    let message = match labels.as_slice() {
+        [] => problem.headline.clone(),
+        labels => format!("{}: {}", problem.headline, labels.join("; ")),
     };
     Warning { address: None, message, help: problem.help.clone() }
 }
@@ -391,4 +394,24 @@ fn targets(
     let mut found = graph.closure(&declared).unwrap_or_default();
     found.extend(others);
     Ok(Some(found))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bfd_core::Span;
+
+    #[test]
+    fn a_warning_of_the_manifest_names_all_that_it_is_about() {
+        let problem = Problem::warning("manifest::made_twice", "two resources make the same")
+            .at(Span::default(), "`parameter.p` makes the parameter `/x/p`")
+            .at(Span::default(), "")
+            .at(Span::default(), "`stack.s` makes the parameter `/x/p`");
+        assert_eq!(
+            warning(&problem).message,
+            "two resources make the same: `parameter.p` makes the parameter `/x/p`; \
+             `stack.s` makes the parameter `/x/p`"
+        );
+        assert_eq!(warning(&Problem::warning("manifest::weak", "weak")).message, "weak");
+    }
 }

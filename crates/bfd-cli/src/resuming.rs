@@ -9,7 +9,11 @@ use crate::{
     locking, planning,
     running::{self, Options, Reports, Stop},
     screen::Screen,
-    views::marks::Mark,
+    views::{
+        Style,
+        layout::{Page, plain},
+        marks::Mark,
+    },
 };
 use bfd_apply::{ApplyError, Ended};
 use bfd_core::{
@@ -128,7 +132,10 @@ pub async fn lock_and_recover(
     } else if !screen.can_ask() {
         let help = format!("`bfd recover {}` finishes it, or `--yes`", loaded.called);
         return Err(CommandError::refused_with(says, help));
-    } else if !screen.confirmed(&format!("{says}. {question} Only `yes` is a yes: "), "yes") {
+    } else if !screen.confirmed(
+        &asking(&format!("{says}{}", way(open, leftover)?), question, &screen.stderr_style()),
+        "yes",
+    ) {
         screen.say("nothing was changed\n");
         return Ok(Err(Exit::Refused));
     }
@@ -141,6 +148,23 @@ pub async fn lock_and_recover(
         }
         _ => Ok(Ok((guard, Some(asked)))),
     }
+}
+
+/// Where a run goes when it is finished.
+fn way(open: &Unfinished, leftover: Leftover) -> Result<&'static str, CommandError> {
+    let run = Run::resume(open.plan.clone(), &open.entries).map_err(ApplyError::from)?;
+    Ok(match leftover {
+        Leftover::RollBack => "",
+        Leftover::Finish if run.unwinding() => ", and was on its way back",
+        Leftover::Finish => ", and goes forward from where it is",
+    })
+}
+
+/// A question on a line of its own, below what it is about: no terminal breaks it.
+fn asking(says: &str, question: &str, style: &Style) -> String {
+    let mut page = Page::new(style);
+    page.line(0, 2, &[plain(says)]);
+    format!("{}{question} Only `yes` is a yes: ", page.finish())
 }
 
 /// Runs what the journal left open.
@@ -157,7 +181,11 @@ pub async fn finish(
     let Unfinished { header, plan, entries } = &open;
     let mut reporter = Reports::new(plan, entries, options.events, connection, screen)?;
     let mark = Mark::PickedUp { who: host::who(), command: options.command.to_owned() };
-    running::append(guard, connection, running::first_step(plan), mark.event()).await?;
+    if let Some(entry) =
+        running::append(guard, connection, running::first_step(plan), mark.event()).await?
+    {
+        reporter.mark(&entry);
+    }
     if leftover == Leftover::RollBack {
         // Before the driver begins, so that it starts nothing that would be undone at once.
         let asked = running::append(guard, connection, None, Event::Canceled).await?;
@@ -217,6 +245,7 @@ mod tests {
             drift: vec![],
             stack_drift: Vec::new(),
             previews: Vec::new(),
+            back_to: None,
             warnings: vec![],
             targets: BTreeSet::new(),
             rollback: Rollback::default().into(),
@@ -256,6 +285,15 @@ mod tests {
                 assert!(help.contains("`bfd recover dev.toml --back`"), "{help}");
             }
         }
+    }
+
+    #[test]
+    fn a_question_is_a_line_of_its_own() {
+        let says = "a run of somebody@a-build-machine-with-a-long-name.example.com (`bfd apply`) \
+                    did not finish, and goes forward from where it is";
+        let text = asking(says, "Finish it first?", &Style { width: 80, ..Style::PLAIN });
+        assert!(text.lines().all(|line| line.len() <= 80), "{text}");
+        assert_eq!(text.lines().last(), Some("Finish it first? Only `yes` is a yes: "));
     }
 
     #[test]

@@ -1,5 +1,5 @@
 use crate::{
-    cli::{Cli, ManifestArgs},
+    cli::{Cli, Command, ManifestArgs},
     commands,
     connect::connect,
     exit::{CommandError, Exit, help_after_a_bug},
@@ -43,9 +43,27 @@ pub fn run(cli: &Cli) -> Exit {
             Exit::Bug
         }
     };
+    let exit = match screen.unwritten() {
+        Some(why) => {
+            let ended = without_output(exit, &cli.command);
+            let word = if ended == exit { "warning" } else { "error" };
+            screen.say(&format!("{word}: not all output could be written: {why}\n"));
+            ended
+        }
+        None => exit,
+    };
     // A request in flight must not hold back the end of the process.
     runtime.shutdown_background();
     exit
+}
+
+/// How a command ends whose output is incomplete. One that changes something keeps telling what
+/// became of it; of the others the output is all there is.
+fn without_output(exit: Exit, command: &Command) -> Exit {
+    match exit {
+        Exit::Done | Exit::Changes if !command.changes_something() => Exit::Refused,
+        other => other,
+    }
 }
 
 /// Why a state in a bucket was refused, when it is that the credentials are of another account.

@@ -311,6 +311,11 @@ impl Reports {
         self.screen.note(entry);
     }
 
+    /// Takes note of what a process said of itself, which is no event of the run.
+    pub(crate) fn mark(&mut self, entry: &Entry) {
+        self.screen.note(entry);
+    }
+
     fn record(&mut self, step: Option<&Step>, entry: &Entry) {
         if let Some(Err(err)) = self.events.as_mut().map(|events| events.on_entry(step, entry)) {
             self.broken.get_or_insert(err);

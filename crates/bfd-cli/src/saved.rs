@@ -269,6 +269,12 @@ fn is_plan(text: &str) -> bool {
     json.is_ok_and(|json| json.get("bfd_plan").is_some())
 }
 
+/// The manifest that a saved plan names, also one that cannot be applied.
+fn made_for(text: &str) -> String {
+    let json = serde_json::from_str::<serde_json::Value>(text).unwrap_or_default();
+    json["manifest"].as_str().unwrap_or("MANIFEST").to_owned()
+}
+
 /// Reads a saved plan; `None` when the file is something else, such as a manifest.
 pub fn read(path: &Path) -> Result<Option<SavedPlan>, CommandError> {
     // A file that cannot be read is the manifest loader's to explain.
@@ -279,7 +285,7 @@ pub fn read(path: &Path) -> Result<Option<SavedPlan>, CommandError> {
     let refused = |reason: String| {
         CommandError::refused_with(
             format!("{} is not a plan this bfd can apply: {reason}", path.display()),
-            "make it again with `bfd plan -o`",
+            format!("make it again with `bfd plan {} -o {}`", made_for(&text), path.display()),
         )
     };
     let version = serde_json::from_str::<serde_json::Value>(&text)
@@ -302,7 +308,7 @@ pub fn read(path: &Path) -> Result<Option<SavedPlan>, CommandError> {
     if !saved.manifest.exists() {
         return Err(CommandError::refused_with(
             format!("the manifest of this plan, {}, is not there", saved.manifest.display()),
-            "apply it from the directory in which `bfd plan` was run",
+            "apply it from the directory in which it was made",
         ));
     }
     Ok(Some(saved))
@@ -381,6 +387,7 @@ mod tests {
             drift: vec![],
             stack_drift: Vec::new(),
             previews: Vec::new(),
+            back_to: None,
             warnings: vec![],
             targets: BTreeSet::new(),
             rollback: Rollback::default().into(),

@@ -2,7 +2,10 @@
 
 use crate::{cli::Color, host, views::Style};
 use anstream::{AutoStream, ColorChoice};
-use std::io::{self, IsTerminal, Write};
+use std::{
+    io::{self, IsTerminal, Write},
+    sync::OnceLock,
+};
 
 /// Data goes to stdout, the rest to stderr; each knows whether it is a terminal.
 #[derive(Clone, Copy, Debug)]
@@ -16,6 +19,9 @@ const DEFAULT_WIDTH: usize = 100;
 
 /// Wider than any line.
 const UNBROKEN: usize = u16::MAX as usize;
+
+/// The first failure to write data. A process has one stdout.
+static UNWRITTEN: OnceLock<String> = OnceLock::new();
 
 impl Screen {
     pub fn new(color: Color) -> Self {
@@ -71,9 +77,20 @@ impl Screen {
         io::stdin().is_terminal() && io::stderr().is_terminal()
     }
 
-    /// Writes data. A reader that went away (`| head`) is not an error.
+    /// Writes data. A reader that went away (`| head`) is not an error; what else hinders is kept
+    /// for the end of the command, for what was begun is not given up because of it.
     pub fn data(&self, text: &str) {
-        let _ = write(AutoStream::new(io::stdout(), choice(self.choice(&io::stdout()))), text);
+        let stream = AutoStream::new(io::stdout(), choice(self.choice(&io::stdout())));
+        if let Err(error) = write(stream, text)
+            && error.kind() != io::ErrorKind::BrokenPipe
+        {
+            UNWRITTEN.get_or_init(|| error.to_string());
+        }
+    }
+
+    /// Why not all of the data was written, if it was not.
+    pub fn unwritten(&self) -> Option<&'static str> {
+        UNWRITTEN.get().map(String::as_str)
     }
 
     /// Writes everything else.

@@ -35,6 +35,9 @@ pub struct Plan {
     /// What the cloud itself says that changes of stacks would do, where it was asked.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub previews: Vec<Preview>,
+    /// The run whose environment it goes back to, where it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub back_to: Option<String>,
     pub warnings: Vec<Warning>,
     /// When not empty: only these were looked at.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]

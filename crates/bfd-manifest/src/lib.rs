@@ -38,6 +38,7 @@ mod options;
 mod outside;
 mod quoted;
 mod reference;
+mod repetition;
 mod resources;
 mod scalars;
 mod schema;

@@ -142,7 +142,13 @@ fn link(
         resources.iter().enumerate().map(|(at, one)| (one.address.clone(), at)).collect();
     let checked_at: BTreeMap<Address, usize> =
         checked.iter().enumerate().map(|(at, one)| (one.address.clone(), at)).collect();
+    let has_template =
+        |maker: &Address| specs.get(maker.kind()).is_some_and(|spec| spec.content.is_some());
     for (shared, makers) in exchange::made_twice(&exchanges) {
+        // What only fields name is an error, which `duplicates` reports.
+        if !makers.iter().any(has_template) {
+            continue;
+        }
         // A condition of a template may be false that is not known here.
         let problem = Problem::warning("manifest::made_twice", "two resources make the same");
         let places =

@@ -80,9 +80,12 @@ impl Reader<'_> {
         let Some(seconds) = duration::parse(text) else {
             let problem = Problem::error("manifest::invalid_duration", "not a duration");
             let problem = problem.at(span.clone(), "not a number with a unit");
-            self.report(
-                problem.help("write hours, minutes or seconds: `\"30s\"`, `\"5m\"`, `\"1h30m\"`"),
-            );
+            let is_number = !text.is_empty() && text.bytes().all(|digit| digit.is_ascii_digit());
+            self.report(if is_number {
+                problem.help(format!("write it with a unit: `\"{text}s\"`"))
+            } else {
+                problem.help("write hours, minutes or seconds: `\"30s\"`, `\"5m\"`, `\"1h30m\"`")
+            });
             return None;
         };
         if (min..=max).contains(&seconds) {

@@ -157,6 +157,8 @@ impl Scope<'_> {
         let wrong = |code, headline: &str, label: String, help: String| {
             Problem::error(code, headline).at(at.clone(), label).help(help)
         };
+        // `${ stack.network }` is what other tools take as well.
+        let path = path.trim();
         let mut words = path.split('.');
         let first = words.next().unwrap_or_default();
         let beyond = match (self.reach, first) {

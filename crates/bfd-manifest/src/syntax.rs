@@ -1,9 +1,15 @@
-use crate::node::{Entry, Node, Table, Value};
+use crate::{
+    node::{Entry, Node, Table, Value},
+    repetition,
+};
 use bfd_core::{Problem, SourceId, Span};
 use toml::{
     Spanned,
     de::{DeTable, DeValue},
 };
+
+/// How the parser says that a key or a table is there twice.
+const DUPLICATE: &str = "duplicate key";
 
 /// Parses one file. Reports every syntax error the parser can recover from.
 pub(crate) fn parse(source: SourceId, text: &str) -> Result<Table, Vec<Problem>> {
@@ -17,6 +23,11 @@ pub(crate) fn parse(source: SourceId, text: &str) -> Result<Table, Vec<Problem>>
         let repeated = |p: &Problem| p.labels.iter().any(|l| l.span.start == span.start);
         // After an error the parser may stumble over the same place again.
         if problems.last().is_some_and(repeated) {
+            continue;
+        }
+        if error.message().trim() == DUPLICATE {
+            let problem = repetition::problem(source, text, start..end.max(start), &problems);
+            problems.extend(problem);
             continue;
         }
         let message = error.message().trim().replace('\n', ", ");
@@ -108,6 +119,35 @@ mod tests {
     fn several_syntax_errors_are_reported_in_one_pass() {
         let problems = parse(SourceId(0), "a = \nb = [1\n[c]\nd = 'x\ne = 1 2\n").unwrap_err();
         assert!(problems.len() >= 3, "{problems:#?}");
+    }
+
+    #[test]
+    fn a_table_that_is_there_twice_is_one_problem_that_names_both_places() {
+        let text = "[a.url]\nname = 1\nvalue = 2\n[b]\nname = 1\n[a.url] # again\nname = 3\n\
+                    value = 4\n[c]\nx = 1\nx.y = 2\n\"x\" = 3\n";
+        let problems = parse(SourceId(0), text).unwrap_err();
+        let told: Vec<(&str, Vec<&str>)> = problems
+            .iter()
+            .map(|it| {
+                let places = it.labels.iter().map(|label| &text[label.span.start..label.span.end]);
+                (it.headline.as_str(), places.collect())
+            })
+            .collect();
+        assert_eq!(told[0], ("a table that is there twice", vec!["url", "url"]));
+        assert_eq!(problems[0].labels[1].span.start, 3, "the first place");
+        assert!(problems[0].help.is_some());
+        assert!(!told.iter().any(|(_, places)| places.contains(&"name")), "{told:?}");
+        assert!(told[1..].iter().any(|(headline, _)| headline.starts_with("a key")), "{told:?}");
+    }
+
+    #[test]
+    fn a_key_that_is_there_twice_names_the_first() {
+        let text = "name = 0\n[a]\nname = 1\nother = 2\nname = 3\n";
+        let problems = parse(SourceId(0), text).unwrap_err();
+        let [problem] = &problems[..] else { panic!("{problems:?}") };
+        assert_eq!(problem.headline, "a key that is there twice");
+        let places: Vec<usize> = problem.labels.iter().map(|label| label.span.start).collect();
+        assert_eq!(places, [32, 13]);
     }
 
     #[test]

@@ -139,6 +139,7 @@ impl<'a> Planner<'a> {
             drift: self.drift,
             stack_drift: Vec::new(),
             previews: Vec::new(),
+            back_to: None,
             warnings: self.warnings,
             targets: self.input.targets.cloned().unwrap_or_default(),
             rollback: RollbackPlan { estimate, ..rollback.into() },

@@ -73,6 +73,14 @@ impl Sandbox {
         })))
     }
 
+    /// Leaves an empty world in the file, also where what is in it cannot be read.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn empty(options: Options) -> io::Result<()> {
+        Store::empty(options)
+    }
+
     /// Another sandbox with a copy of this world at `time`, in virtual seconds since 1970. It has
     /// no faults, an empty log, and a clock of its own: the runtime's that this is called in.
     #[must_use]

@@ -73,6 +73,29 @@ impl Store {
         Ok((store, now))
     }
 
+    /// Puts an empty world in the place of whatever is in the file, which nobody has to be able
+    /// to read. Time goes on.
+    pub(crate) fn empty(options: Options) -> io::Result<()> {
+        let mut world = World::new(&options);
+        let text = encode(&world)?;
+        let mut blobs = std::mem::take(&mut world.blobs);
+        let mut store = Self { options, world, text, generation: 0, past: VecDeque::new() };
+        let Some(path) = store.options.file.clone() else { return Ok(()) };
+        if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+            fs::create_dir_all(parent)?;
+        }
+        let mut lock = Lock::take(&path)?;
+        let now = lock.time().max(store.options.epoch);
+        // The last generation may be unknown: seconds since 1970 are more than a world was ever
+        // written times, so that a process that holds the old one reads the new one.
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "of this era")]
+        let generation = now as u64;
+        store.generation = generation;
+        store.save(&path, now)?;
+        // Last: a world may lack what is on the disk, and not the other way round.
+        blobs.clear()
+    }
+
     /// A copy of the world in memory, without its file and its past.
     pub(crate) fn fork(&self) -> Self {
         let past = VecDeque::from([(f64::NEG_INFINITY, self.text.clone())]);

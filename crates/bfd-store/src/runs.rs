@@ -81,6 +81,7 @@ mod tests {
             drift: vec![],
             stack_drift: Vec::new(),
             previews: Vec::new(),
+            back_to: None,
             warnings: vec![],
             targets: std::collections::BTreeSet::new(),
             rollback: Rollback::default().into(),

@@ -105,6 +105,58 @@ fn a_damaged_state_is_refused_and_left_as_it_is() {
     refuses_state(|state| state[..state.len() / 2].to_owned(), "damaged");
 }
 
+#[test]
+fn a_damaged_sandbox_is_emptied_by_the_command_that_is_suggested() {
+    let project = shop::on_sandbox();
+    project.apply().run().succeeds();
+    for broken in ["{", "", "{\"format\":99,\"generation\":1,\"now\":0,\n\"world\":{}}"] {
+        project.workspace().write(project.world_file(), broken);
+        let command = format!("`bfd sandbox reset {}`", project.manifest());
+        project.plan().run().exits(exit::REFUSED).says(&command);
+
+        project.bfd("sandbox reset").run().succeeds();
+
+        project.plan().run().exits(exit::CHANGES);
+        assert_eq!(existing(&project), Vec::<String>::new());
+    }
+    project.apply().run().succeeds();
+    project.has_no_changes();
+}
+
+#[test]
+fn what_is_pushed_and_is_no_state_is_not_blamed_on_the_state() {
+    let project = shop::on_sandbox();
+    project.bfd("apply").args(["--yes", "--target", "coordinator.main"]).run().succeeds();
+    for (text, why) in [("{}", "it has no `format`"), ("{\"format\": 99}", "format 99")] {
+        project.workspace().write("other.json", text);
+        let refused = project.bfd("state push").arg("other.json").run().exits(exit::REFUSED);
+        refused.clone().says("other.json").says(why).says("nothing was changed");
+        assert!(!refused.stderr.contains("not available"), "{refused}");
+        assert!(!refused.stderr.contains("--force"), "{refused}");
+    }
+}
+
+#[test]
+fn output_that_cannot_be_written_is_no_success() {
+    let project = shop::on_sandbox();
+    let full = || fs::OpenOptions::new().write(true).open("/dev/full").expect("Linux has it");
+    let change = project.apply().stdout_to(full()).run().succeeds();
+    change.says("warning: not all output could be written");
+    project.change("LOG = \"info\"", "LOG = \"debug\"");
+    for command in ["plan --format json", "schema", "graph", "show", "history", "state pull"] {
+        let asked = || match command {
+            "schema" => project.workspace().bfd(["schema"]),
+            _ => project.bfd(command),
+        };
+        asked().stdout_to(full()).run().exits(exit::REFUSED).says("No space left on device");
+        // A reader that has seen enough is another thing.
+        let (reader, writer) = std::io::pipe().expect("there are pipes");
+        drop(reader);
+        let quiet = asked().stdout_to(writer).run().succeeds();
+        assert!(!quiet.stderr.contains("written"), "{quiet}");
+    }
+}
+
 #[track_caller]
 fn refuses_state(break_it: impl Fn(&str) -> String, message: &str) {
     let project = shop::on_sandbox();
@@ -258,7 +310,12 @@ fn an_environment_that_wants_approval_takes_saved_plans_only() {
     let project = shop::on_sandbox();
     project.change("[coordinator]", "[guard]\napproval = \"saved_plan\"\n\n[coordinator]");
 
-    project.apply().run().exits(exit::REFUSED).says("saved plans only");
+    project
+        .apply()
+        .run()
+        .exits(exit::REFUSED)
+        .says("saved plans only")
+        .says("`bfd plan manifest.toml -o FILE`");
     assert!(!project.workspace().path().join(project.world_file()).exists());
 
     project.bfd("plan").args(["-o", "plan.json", "--target", "coordinator.main"]).run().succeeds();

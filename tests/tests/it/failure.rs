@@ -62,6 +62,32 @@ fn a_health_check_that_cannot_pass_goes_back_to_the_revision_that_did() {
 }
 
 #[test]
+fn a_program_is_told_how_services_are() {
+    let project = shop::on_sandbox();
+    let status = || project.bfd("status").args(["--format", "json"]).run().succeeds().json();
+    assert_eq!((&status()["services"], &status()["stacks"]), (&json!([]), &json!([])));
+    project.apply().run().succeeds();
+
+    let running = status();
+
+    assert_eq!(running["environment"]["name"], "shop");
+    let of = |status: &serde_json::Value, name: &str| {
+        let mut services = status["services"].as_array().expect("services").iter();
+        services.find(|it| it["address"] == name).cloned().expect("a service")
+    };
+    let search = of(&running, "service.search");
+    assert_eq!((&search["condition"], &search["rollout"]), (&json!("good"), &json!("COMPLETED")));
+    assert_eq!(search["running"], search["desired"]);
+    let image = search["images"].as_object().expect("images").values().next().expect("one");
+    assert!(image["image"].as_str().expect("a name").contains("typesense:27.1"), "{image}");
+
+    std::fs::remove_file(project.workspace().path().join(project.world_file())).expect("a world");
+
+    let gone = of(&status(), "service.search");
+    assert_eq!((&gone["condition"], &gone["rollout"]), (&json!("missing"), &json!(null)));
+}
+
+#[test]
 fn what_cannot_be_deleted_is_told_and_left_for_the_next_apply() {
     const OLD: &str = "[repository.old]\nname = \"shop-old\"\n\n";
     let project = shop::on_sandbox();

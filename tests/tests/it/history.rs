@@ -78,8 +78,21 @@ fn a_way_back_that_was_saved_is_applied_like_any_plan() {
     let refused = project.bfd("rollback").args(["--to", &first, "--yes"]).run();
     refused.exits(exit::REFUSED).says("saved plans only").says("-o FILE");
     let saved = project.bfd("rollback").args(["--to", &first, "-o", "plan.json"]).run().succeeds();
-    saved.prints("LOG  \"debug\" → \"info\"").prints("plan sha256:");
-    apply().succeeds();
+    let says = format!("goes back to what run {} left", &first[..10]);
+    saved.prints("LOG  \"debug\" → \"info\"").prints("plan sha256:").prints(&says);
+    let show = |arguments: &[&str]| {
+        project.workspace().bfd(["show", "plan.json"]).args(arguments).run().succeeds()
+    };
+    show(&[]).prints(&says);
+    show(&["--format", "markdown"]).prints(&format!("goes back to what run `{first}` left"));
+    assert_eq!(show(&["--format", "json"]).json()["back_to"], first);
+    apply().succeeds().prints(&says);
+    let listed = project.bfd("history").run().succeeds();
+    listed.prints("bfd apply (back to ");
+    project.bfd("show").arg("--run").run().succeeds().prints(&format!("run {first}"));
+    let listed = project.bfd("history").args(["--format", "json"]).run().succeeds().json();
+    assert_eq!(listed["runs"][0]["back_to"], first);
+    assert_eq!(listed["runs"][1]["back_to"], Value::Null);
 
     project.change("LOG = \"debug\"", "LOG = \"info\"");
     project.has_no_changes();

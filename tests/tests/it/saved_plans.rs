@@ -185,7 +185,7 @@ fn a_saved_plan_is_shown_to_reviewers_with_its_digest() {
 
     let bfd = |arguments: &[&str]| project.workspace().bfd(arguments).run();
     let refused = bfd(&["show", "manifest.toml", "--format", "markdown"]).exits(exit::REFUSED);
-    refused.says("only a saved plan is shown as Markdown").says("bfd plan -o FILE");
+    refused.says("only a saved plan is shown as Markdown").says("`bfd plan manifest.toml -o FILE`");
     bfd(&["show", "manifest.toml", "--run", "--format", "markdown"]).exits(exit::REFUSED);
     let refused = bfd(&["show", "manifest.toml", "--format", "json"]).exits(exit::REFUSED);
     refused.says("bfd state pull manifest.toml");

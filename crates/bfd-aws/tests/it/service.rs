@@ -431,6 +431,28 @@ async fn progress_is_told_when_it_changes() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_failure_is_told_by_the_events_of_its_own_deployment() {
+    let (world, image) = world().await;
+    let made = world.create(AT, &service(&image, "one")).await.unwrap();
+    let unhealthy = service(&push(&world, "v2"), "one");
+    world.sandbox.behave("v2", Behaviour::Unhealthy);
+    let events = |failure: &ProviderError| -> Vec<String> {
+        let told = failure.details.iter().filter(|detail| detail.starts_with("event: "));
+        told.cloned().collect()
+    };
+    let earlier = world.update(AT, &made, &unhealthy).await.unwrap_err();
+    let told = events(&earlier);
+    assert!(told.iter().any(|it| it.contains("failed container health checks")), "{told:?}");
+
+    let back = world.restore(AT, &left(&earlier), &made).await.unwrap();
+    let missing = service(&format!("{}:never-pushed", repository()), "one");
+    let later = world.update(AT, &back, &missing).await.unwrap_err();
+    let told = events(&later);
+    assert!(!told.is_empty(), "{later:?}");
+    assert!(!told.iter().any(|it| it.contains("failed container health checks")), "{told:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_status_says_how_services_are() {
     let (world, image) = world().await;
     let made = world.create(AT, &service(&image, "one")).await.unwrap();

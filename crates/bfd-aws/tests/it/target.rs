@@ -72,6 +72,7 @@ fn plan<'a>(changed: impl IntoIterator<Item = (&'a str, Value)>) -> Plan {
         drift: Vec::new(),
         stack_drift: Vec::new(),
         previews: Vec::new(),
+        back_to: None,
         warnings: Vec::new(),
         targets: [].into(),
         rollback: Rollback::default().into(),

@@ -39,7 +39,10 @@ pub(super) async fn run(args: &ApplyArgs, screen: Screen) -> Result<Exit, Comman
     if reviewed.is_none() && loaded.manifest.guard.approval == Approval::SavedPlan {
         return Err(CommandError::refused_with(
             "this environment applies saved plans only",
-            "`bfd plan -o FILE`, have it reviewed, then `bfd apply FILE`",
+            format!(
+                "save one with `bfd plan {} -o FILE`, have it reviewed, then `bfd apply FILE`",
+                loaded.called
+            ),
         ));
     }
     let targets = reviewed.as_ref().map(|saved| asked_for(&loaded, &saved.plan));

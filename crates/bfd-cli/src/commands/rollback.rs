@@ -1,4 +1,7 @@
-use super::{apply, runs};
+use super::{
+    apply,
+    runs::{self, Then},
+};
 use crate::{
     cli::RollbackArgs,
     connect::connect,
@@ -13,22 +16,21 @@ use crate::{
     views,
 };
 use bfd_core::{
-    Address, Snapshot, State,
+    Snapshot,
     plan::{Action, Plan, Undo},
 };
 use bfd_manifest::Approval;
 use bfd_provider::Provider;
-use std::collections::BTreeSet;
 
 /// Goes back to what an earlier run left: plans it, shows it, and carries it out like any plan.
 pub(super) async fn run(args: &RollbackArgs, screen: Screen) -> Result<Exit, CommandError> {
     let loaded = load(&args.manifest, SecretUse::Known)?;
-    let (then, adopted) = runs::after(&loaded, &args.to).await?;
+    let then = runs::after(&loaded, &args.to).await?;
     let connection = connect(&loaded).await?;
     if let Some(file) = &args.out {
         refuse_open_run(&loaded).await?;
         let snapshot = loaded.store.load().await?;
-        let plan = plan(&loaded, args, (&then, &adopted), &snapshot, &connection).await?;
+        let plan = plan(&loaded, args, &then, &snapshot, &connection).await?;
         apply::check_guards(&loaded, &plan)?;
         refuse_run_beside(&loaded, &snapshot).await?;
         let saved =
@@ -59,7 +61,7 @@ pub(super) async fn run(args: &RollbackArgs, screen: Screen) -> Result<Exit, Com
         Ok(locked) => locked,
         Err(exit) => return Ok(exit),
     };
-    let plan = plan(&loaded, args, (&then, &adopted), guard.snapshot(), &connection).await?;
+    let plan = plan(&loaded, args, &then, guard.snapshot(), &connection).await?;
     apply::check_guards(&loaded, &plan)?;
     screen.data(&views::plan::text(&plan, &screen.stdout_style()));
     if plan.is_empty() {
@@ -79,19 +81,19 @@ pub(super) async fn run(args: &RollbackArgs, screen: Screen) -> Result<Exit, Com
 async fn plan(
     loaded: &Loaded,
     args: &RollbackArgs,
-    (then, adopted): (&State, &BTreeSet<Address>),
+    then: &Then,
     now: &Snapshot,
     connection: &crate::connect::Connection,
 ) -> Result<Plan, CommandError> {
-    let earlier = earlier::wanted(loaded, then, &now.state)?;
+    let earlier = earlier::wanted(loaded, &then.state, &now.state)?;
     let scope =
-        Scope { targets: &args.targets, rollback: loaded.manifest.rollback, to: Some(&args.to) };
+        Scope { targets: &args.targets, rollback: loaded.manifest.rollback, to: Some(&then.run) };
     let mut plan = planning::plan(loaded, &earlier.graph, now, Some(connection), scope).await?;
     plan.warnings.extend(earlier.warnings);
     let foreign: Vec<String> = plan
         .changes
         .iter()
-        .filter(|change| change.action == Action::Delete && adopted.contains(&change.address))
+        .filter(|change| change.action == Action::Delete && then.adopted.contains(&change.address))
         .map(|change| format!("`{}`", change.address))
         .collect();
     if !foreign.is_empty() {
@@ -100,11 +102,14 @@ async fn plan(
                 "was there before bfd took it over, and would be deleted: {}",
                 foreign.join(", ")
             ),
-            "`bfd state rm` forgets it and leaves the object alone; then go back",
+            format!(
+                "`bfd state rm {} ADDRESS` forgets it and leaves the object alone; then go back",
+                loaded.called
+            ),
         ));
     }
     // What then ran may have expired since.
-    let services = earlier::services(&plan, then);
+    let services = earlier::services(&plan, &then.state);
     let problems = connection.provider.check_undo(&plan, &services, &[]).await;
     let gone: Vec<String> = problems
         .into_iter()

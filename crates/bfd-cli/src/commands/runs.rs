@@ -93,12 +93,19 @@ pub(super) async fn history(args: &HistoryArgs, screen: Screen) -> Result<Exit, 
     list(&load(&args.manifest, SecretUse::Ignored)?, args.format, screen).await
 }
 
+/// What a run left, to go back to.
+#[derive(Debug)]
+pub(super) struct Then {
+    /// Its whole id.
+    pub(super) run: String,
+    pub(super) state: State,
+    /// What runs after it took over from somebody.
+    pub(super) adopted: BTreeSet<Address>,
+}
+
 /// What is recorded after a run that ended, found by the start of its id.
 /// And what bfd has taken over since, in runs that are kept.
-pub(super) async fn after(
-    loaded: &Loaded,
-    wanted: &str,
-) -> Result<(State, BTreeSet<Address>), CommandError> {
+pub(super) async fn after(loaded: &Loaded, wanted: &str) -> Result<Then, CommandError> {
     let ids = loaded.store.finished().await?;
     let path = loaded.called.clone();
     if wanted.is_empty() {
@@ -130,7 +137,7 @@ pub(super) async fn after(
         let steps = later.plan.steps.into_iter();
         adopted.extend(steps.filter(|it| matches!(it.op, Op::Adopt { .. })).map(|it| it.address));
     }
-    Ok((run.record_of_state(), adopted))
+    Ok(Then { run: id.to_owned(), state: run.record_of_state(), adopted })
 }
 
 async fn find(

@@ -1,6 +1,6 @@
 use crate::{
     cli::{ManifestArgs, SandboxCommand},
-    connect::open_sandbox,
+    connect::{empty_sandbox, open_sandbox},
     exit::{CommandError, Exit},
     load::{self, Loaded, SecretUse, load},
     running::Stop,
@@ -18,8 +18,7 @@ pub(super) async fn run(command: &SandboxCommand, screen: Screen) -> Result<Exit
             let loaded = of_sandbox(manifest)?;
             // Not under the hands of a run.
             let guard = loaded.store.lock(load::holder("bfd sandbox reset")).await?;
-            let sandbox = open_sandbox(&loaded.manifest)?;
-            sandbox.reset().map_err(|err| CommandError::refused(err.to_string()))?;
+            empty_sandbox(&loaded.manifest)?;
             drop(guard);
             screen.data("the sandbox is empty; what bfd recorded of it stays: the next plan creates it anew\n");
             Ok(Exit::Done)

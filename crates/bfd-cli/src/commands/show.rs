@@ -68,7 +68,10 @@ fn format(args: &ShowArgs) -> Result<ShowFormat, CommandError> {
         Some(PlanFormat::Json) if is_of_runs => Ok(ShowFormat::Json),
         Some(PlanFormat::Markdown) => Err(CommandError::refused_with(
             "only a saved plan is shown as Markdown",
-            "save one with `bfd plan -o FILE`, or leave out `--format`",
+            format!(
+                "save one with `bfd plan {} -o FILE`, or leave out `--format`",
+                args.input.path.display()
+            ),
         )),
         Some(PlanFormat::Json) => {
             let path = args.input.path.display();

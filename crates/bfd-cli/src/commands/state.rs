@@ -8,7 +8,7 @@ use crate::{
     views,
 };
 use bfd_core::{Address, Kind, State, StateVersion};
-use bfd_store::{FinishedRun, StateDocument, StateGuard};
+use bfd_store::{FinishedRun, StateDocument, StateGuard, StoreError};
 use std::{collections::BTreeSet, fs, io, path::Path};
 
 /// Looks at and mends the recorded state. Objects are never touched.
@@ -143,10 +143,11 @@ async fn push(
     let name = file.display().to_string();
     let text = if name == "-" { io::read_to_string(io::stdin()) } else { fs::read_to_string(file) };
     let text = text.map_err(|err| CommandError::refused(format!("{name}: {err}")))?;
-    let pushed = StateDocument::parse(&name, &text)?;
-    let runs = StateDocument::history_in(&name, &text)?;
+    let unread = |error| not_a_state(&loaded, error);
+    let pushed = StateDocument::parse(&name, &text).map_err(unread)?;
+    let runs = StateDocument::history_in(&name, &text).map_err(unread)?;
     planning::check_environment(&loaded, &pushed)?;
-    check_kinds(&name, &pushed.state)?;
+    check_kinds(&loaded, &name, &pushed.state)?;
     let environment = &loaded.manifest.environment;
     // Whoever insists may have to: what is there may be what is to be repaired.
     let guard = if force {
@@ -176,7 +177,11 @@ async fn push(
     if let Some(refusal) = refusal.filter(|_| !force) {
         return Err(CommandError::refused_with(
             refusal,
-            "look at both with `bfd state pull`; `--force` takes the file all the same",
+            format!(
+                "compare it with what `bfd state pull {}` prints; `--force` takes the file all the \
+                 same",
+                loaded.called
+            ),
         ));
     }
     // Always another version: whoever has read the old one must notice.
@@ -201,7 +206,7 @@ async fn fork(loaded: &Loaded, runs: &[FinishedRun]) -> Option<String> {
 }
 
 /// Refuses a state with what no later command could read: everything of it at once.
-fn check_kinds(name: &str, state: &State) -> Result<(), CommandError> {
+fn check_kinds(loaded: &Loaded, name: &str, state: &State) -> Result<(), CommandError> {
     let live = state.resources.iter();
     let old = state.deposed.iter().flat_map(|(at, all)| all.iter().map(move |it| (at, it)));
     let is_known = |kind: &Kind| bfd_kinds::all().iter().any(|spec| spec.name == kind.as_str());
@@ -222,8 +227,26 @@ fn check_kinds(name: &str, state: &State) -> Result<(), CommandError> {
     let wrong: Vec<String> = wrong.into_iter().collect();
     Err(CommandError::refused_with(
         format!("{name} is no state for this bfd: {}", wrong.join("; ")),
-        "push what `bfd state pull` printed; a newer bfd may know more kinds",
+        format!(
+            "push what `bfd state pull {}` printed; a newer bfd may know more kinds",
+            loaded.called
+        ),
     ))
+}
+
+/// What is wrong with a file is not wrong with the state, which nobody has touched.
+fn not_a_state(loaded: &Loaded, error: StoreError) -> CommandError {
+    match error {
+        StoreError::Damaged { place, reason } => CommandError::refused_with(
+            format!("{place} is not a state: {reason}"),
+            format!("nothing was changed; push what `bfd state pull {}` printed", loaded.called),
+        ),
+        StoreError::NewerFormat { .. } => CommandError::refused_with(
+            error.to_string(),
+            "nothing was changed; use the bfd that wrote it, or a newer one",
+        ),
+        other => other.into(),
+    }
 }
 
 async fn keep(guard: &mut dyn StateGuard, runs: Vec<FinishedRun>) -> Result<(), CommandError> {

@@ -1,5 +1,5 @@
 use crate::{
-    cli::ManifestArgs,
+    cli::{ShowFormat, StatusArgs},
     connect::connect,
     exit::{CommandError, Exit},
     load::{SecretUse, about, known, load},
@@ -8,14 +8,16 @@ use crate::{
         self,
         stack_status::{Condition, StackStatus},
         status::{Rollout, ServiceStatus},
+        status_json::{self, Statuses},
     },
 };
 use bfd_aws::StackCondition;
 use bfd_core::{Address, ResourceState, Value};
+use std::collections::BTreeMap;
 
 /// Shows services as they run now, and stacks as they are.
-pub(super) async fn run(args: &ManifestArgs, screen: Screen) -> Result<Exit, CommandError> {
-    let loaded = load(args, SecretUse::Known)?;
+pub(super) async fn run(args: &StatusArgs, screen: Screen) -> Result<Exit, CommandError> {
+    let loaded = load(&args.manifest, SecretUse::Known)?;
     let connection = connect(&loaded).await?;
     let (snapshot, open) = known(&loaded).await?;
     if let Some(open) = &open {
@@ -26,7 +28,7 @@ pub(super) async fn run(args: &ManifestArgs, screen: Screen) -> Result<Exit, Com
         all.filter(|(address, _)| address.kind().as_str() == kind).collect()
     };
     let (services, stacks) = (of_kind("service"), of_kind("stack"));
-    if services.is_empty() && stacks.is_empty() {
+    if services.is_empty() && stacks.is_empty() && args.format == ShowFormat::Text {
         let yet = if open.is_some() { " yet" } else { "" };
         let name = &loaded.manifest.environment.name;
         screen.data(&format!("no service and no stack of {name} is recorded{yet}\n"));
@@ -47,14 +49,36 @@ pub(super) async fn run(args: &ManifestArgs, screen: Screen) -> Result<Exit, Com
             }
         }
     )?;
+    let images = snapshot.state.resources.iter().filter(|(_, image)| is_not_there(image));
+    let stand_ins: BTreeMap<&Address, Option<String>> =
+        images.map(|(address, image)| (address, stand_in(image))).collect();
+    if args.format == ShowFormat::Json {
+        let services: Vec<_> =
+            running.into_iter().map(|it| (it.clone(), row(it).rollout)).collect();
+        let stacks: Vec<_> =
+            deployed.into_iter().map(|it| (it.clone(), stack_row(it).condition)).collect();
+        screen.data(&status_json::json(&Statuses {
+            environment: &loaded.manifest.environment,
+            services: &services,
+            stacks: &stacks,
+            stand_ins: &stand_ins,
+        }));
+        return Ok(Exit::Done);
+    }
     let style = screen.stdout_style();
     let mut parts = Vec::new();
     if !running.is_empty() {
         let rows: Vec<_> = running.into_iter().map(row).collect();
         parts.push(views::status::status(&rows, &style));
     }
-    let all = snapshot.state.resources.iter();
-    let instead: String = all.filter_map(|(address, image)| instead_of(address, image)).collect();
+    let instead = stand_ins.iter().map(|(address, image)| {
+        let instead = match image {
+            Some(image) => format!("`{image}` stands in for it"),
+            None => "its services have no tasks".to_owned(),
+        };
+        format!("{address} is not there yet: {instead}\n")
+    });
+    let instead: String = instead.collect();
     // What runs in place of an image is told where its services are.
     match parts.last_mut() {
         Some(table) => table.push_str(&instead),
@@ -68,16 +92,14 @@ pub(super) async fn run(args: &ManifestArgs, screen: Screen) -> Result<Exit, Com
     Ok(Exit::Done)
 }
 
-/// A line about an image that is not there yet.
-fn instead_of(address: &Address, image: &ResourceState) -> Option<String> {
-    if image.outputs.get("fallback_active") != Some(&Value::Bool(true)) {
-        return None;
-    }
-    let instead = match image.inputs.get("fallback").map(|fallback| &fallback["image"]) {
-        Some(image) => format!("`{}` stands in for it", bfd_core::to_text(image)),
-        None => "its services have no tasks".to_owned(),
-    };
-    Some(format!("{address} is not there yet: {instead}\n"))
+/// Whether it is an image that is not there yet.
+fn is_not_there(image: &ResourceState) -> bool {
+    image.outputs.get("fallback_active") == Some(&Value::Bool(true))
+}
+
+/// What runs in place of such an image; without it, nothing does.
+fn stand_in(image: &ResourceState) -> Option<String> {
+    image.inputs.get("fallback").map(|fallback| bfd_core::to_text(&fallback["image"]))
 }
 
 fn row(found: bfd_aws::ServiceStatus) -> ServiceStatus {

@@ -1,7 +1,7 @@
 //! Wraps coloured text with hanging indents; nothing is ever cut.
 
 use super::{Style, palette, value::visible};
-use std::fmt::Write as _;
+use std::{borrow::Cow, fmt::Write as _};
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 /// The narrowest column text is squeezed into, whatever the terminal says.
@@ -11,6 +11,8 @@ pub(crate) const MIN_COLUMN: usize = 24;
 pub(crate) const GLUE: char = '\u{e000}';
 /// Text up to this width may be kept together.
 const GLUED: usize = 36;
+/// How a suggested command begins.
+const COMMAND: &str = "`bfd ";
 /// Where a word that is longer than a line is best broken: after one of these.
 const BREAKS: [char; 8] = [',', '/', '?', '&', ';', ':', '=', '|'];
 
@@ -40,6 +42,28 @@ pub(crate) fn glued(text: &str) -> String {
     } else {
         text.to_owned()
     }
+}
+
+/// Keeps every suggested command (`bfd …` in backticks) in one piece: copied with a line end in
+/// it, a command would be two.
+pub(crate) fn with_whole_commands(text: &str) -> Cow<'_, str> {
+    if !text.contains(COMMAND) {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once(COMMAND) {
+        let end = after.find('`').unwrap_or(0);
+        out.push_str(before);
+        if end == 0 {
+            out.push_str(COMMAND);
+        } else {
+            let whole = |c| if c == ' ' { GLUE } else { c };
+            out.extend(COMMAND.chars().chain(after[..end].chars()).map(whole));
+        }
+        rest = &after[end..];
+    }
+    Cow::Owned(out + rest)
 }
 
 pub(crate) fn width(text: &str) -> usize {
@@ -109,7 +133,12 @@ impl Page {
         let pieces: Vec<Piece> = pieces
             .iter()
             .map(|piece| {
-                let parts: Vec<_> = piece.text.split(GLUE).map(visible).collect();
+                let whole = with_whole_commands(&piece.text);
+                // One that is longer than a line is broken at its spaces.
+                let fits = width(&whole) <= self.style.width.saturating_sub(hang)
+                    || whole.split(' ').all(|word| width(word) + hang <= self.style.width);
+                let text = if fits { &*whole } else { &*piece.text };
+                let parts: Vec<_> = text.split(GLUE).map(visible).collect();
                 styled(piece.style, parts.join(GLUE.encode_utf8(&mut [0; 4])))
             })
             .collect();
@@ -277,6 +306,15 @@ mod tests {
     fn a_long_address_is_broken_where_it_has_a_joint() {
         let text = page(24, 0, 2, &[plain("- https://one.example/two,https://three.example/four")]);
         assert_eq!(text, "- https://one.example/\n  two,https://\n  three.example/four\n");
+    }
+
+    #[test]
+    fn a_command_stays_in_one_line_where_it_fits() {
+        let text =
+            page(40, 0, 2, &[plain("help: look at it with `bfd show dev.toml a.b`, or wait")]);
+        assert_eq!(text, "help: look at it with\n  `bfd show dev.toml a.b`, or wait\n");
+        let text = page(24, 0, 2, &[plain("do `bfd show environments/dev.toml parameter.ab` now")]);
+        assert_eq!(text, "do `bfd show\n  environments/dev.toml\n  parameter.ab` now\n");
     }
 
     #[test]

@@ -18,7 +18,7 @@
 pub mod events;
 pub mod failure;
 pub mod graph;
-mod layout;
+pub(crate) mod layout;
 pub mod marks;
 pub mod outcome;
 mod palette;
@@ -30,6 +30,7 @@ pub mod run;
 pub mod show;
 pub mod stack_status;
 pub mod status;
+pub mod status_json;
 mod style;
 #[cfg(test)]
 mod tests;

@@ -2,7 +2,7 @@
 
 use super::{
     Style,
-    layout::{Page, styled},
+    layout::{GLUE, Page, styled, with_whole_commands},
     palette,
     words::count,
 };
@@ -11,6 +11,7 @@ use miette::{
     Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, SourceCode,
 };
 use std::{borrow::Cow, collections::BTreeMap, fmt};
+use textwrap::{WordSeparator, WordSplitter, core::Word};
 
 /// Finds the name and the text of a file; nothing for a file that is not known.
 pub type Sources<'a> = &'a dyn Fn(SourceId) -> Option<(Cow<'a, str>, &'a str)>;
@@ -27,6 +28,9 @@ pub fn problems(problems: &[Problem], sources: Sources<'_>, style: &Style) -> St
         .with_width(style.width)
         .with_links(false)
         .with_context_lines(1)
+        .with_word_separator(WordSeparator::Custom(words))
+        .with_word_splitter(WordSplitter::NoHyphenation)
+        .with_break_words(false)
         .tab_width(4);
     let mut page = Page::new(style);
     for problem in problems {
@@ -43,6 +47,22 @@ pub fn problems(problems: &[Problem], sources: Sources<'_>, style: &Style) -> St
         page.line(0, 2, &[styled(color, total(problems))]);
     }
     page.finish()
+}
+
+/// Words end at spaces alone: addresses, paths and ARNs have hyphens and slashes, and are copied.
+/// A command is one word. What is longer than a line goes on beyond it; a terminal that breaks
+/// it there copies it whole.
+fn words(line: &str) -> Box<dyn Iterator<Item = Word<'_>> + '_> {
+    let whole = with_whole_commands(line);
+    let mut at = 0;
+    let mut words = Vec::new();
+    for part in whole.split_inclusive(' ') {
+        // The glue is longer than the space it stands for.
+        let long = part.chars().map(|c| if c == GLUE { 1 } else { c.len_utf8() }).sum::<usize>();
+        words.push(Word::from(&line[at..at + long]));
+        at += long;
+    }
+    Box::new(words.into_iter())
 }
 
 /// `found 8 problems`; warnings among them are told apart.

@@ -233,6 +233,15 @@ fn what_two_resources_make_is_told() {
     );
 }
 
+#[test]
+fn what_two_fields_name_is_told_once() {
+    let body = "[parameter.a]\nname = \"/url\"\nvalue = \"a\"\n\
+                [parameter.b]\nname = \"/url\"\nvalue = \"b\"\n";
+    let failed = World::with(body).load().unwrap_err();
+    let codes: Vec<&str> = failed.problems.iter().map(|problem| problem.code).collect();
+    assert_eq!(codes, ["manifest::duplicate"]);
+}
+
 /// A stack with one within it, whose template is among the files that it publishes.
 const NESTING: &str = r#"
 [stack.outer]

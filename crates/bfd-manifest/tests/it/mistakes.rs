@@ -289,6 +289,14 @@ value = "${var.shaa}"
 }
 
 #[test]
+fn a_number_without_its_unit_gets_one() {
+    for written in ["\"300\"", "300"] {
+        let text = World::with(&format!("[rollback]\ndeadline = {written}\n")).bad();
+        assert!(text.contains("write it with a unit: `\"300s\"`"), "{text}");
+    }
+}
+
+#[test]
 fn each_backend_has_its_own_fields() {
     let code = "manifest::not_for_backend";
     assert_eq!(codes("[state]\nbucket = \"team\"\nlease = \"30s\"\n"), [code, code]);

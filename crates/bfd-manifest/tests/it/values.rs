@@ -1,5 +1,5 @@
 use crate::world::{World, input};
-use bfd_core::{Expr, Value, plan::Rollback};
+use bfd_core::{Expr, Reference, Value, plan::Rollback};
 use bfd_manifest::{Approval, Backend, Deletes, ProviderKind};
 use serde_json::json;
 use std::{path::PathBuf, time::Duration};
@@ -59,6 +59,16 @@ name = "main"
     let directory = PathBuf::from("state/qa");
     assert_eq!(manifest.state.backend, Backend::Local { directory });
     assert_eq!(input(&manifest, "cluster.main", "tags.Stage"), &Expr::from("qa"));
+}
+
+#[test]
+fn blanks_within_a_placeholder_mean_nothing() {
+    let body = "[parameter.a]\nname = \"/${ environment.name }/a\"\nvalue = \"a\"\n\
+                [parameter.b]\nname = \"/b\"\nvalue = \"${ parameter.a.name }\"\n";
+    let manifest = World::with(body).good();
+    assert_eq!(input(&manifest, "parameter.a", "name"), &Expr::from("/dev/a"));
+    let reference = Reference { of: "parameter.a".parse().unwrap(), output: "name".to_owned() };
+    assert_eq!(input(&manifest, "parameter.b", "value"), &Expr::Reference(reference));
 }
 
 #[test]

@@ -52,6 +52,7 @@ pub(crate) fn plan(base: StateVersion) -> Plan {
         drift: Vec::new(),
         stack_drift: Vec::new(),
         previews: Vec::new(),
+        back_to: None,
         warnings: Vec::new(),
         targets: BTreeSet::new(),
         rollback: Rollback::default().into(),

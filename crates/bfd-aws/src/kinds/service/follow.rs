@@ -85,7 +85,7 @@ impl Follow<'_> {
     pub(super) async fn follow(&self, deployment: &Deployment) -> Result<Proof, ProviderError> {
         let mut watch = self.watch(deployment);
         if !self.is_new {
-            watch.forget_the_past().await?;
+            watch.forget_the_past(deployment).await?;
         }
         let begun = self.aws.now();
         let mut told = String::new();
@@ -108,7 +108,8 @@ impl Follow<'_> {
                     return Ok(Proof { deployment: watch.proof().to_owned(), text });
                 }
                 Verdict::Failed { message, hint } => {
-                    let error = self.failure(message, &look, service.as_ref()).await;
+                    let error =
+                        self.failure(message, &look, events(&watch, service.as_ref())).await;
                     return Err(match hint {
                         Some(hint) => error.hint(hint),
                         None => error,
@@ -118,7 +119,7 @@ impl Follow<'_> {
             }
             let waited = self.aws.now().duration_since(begun).unwrap_or_default();
             if waited >= self.goal.limit() {
-                return Err(self.too_long(waited, &look, service.as_ref()).await);
+                return Err(self.too_long(waited, &look, events(&watch, service.as_ref())).await);
             }
             self.pause().await?;
         }
@@ -156,12 +157,7 @@ impl Follow<'_> {
     }
 
     /// What is known about a failure; read before anything is undone, as logs may go with it.
-    async fn failure(
-        &self,
-        message: String,
-        look: &Look,
-        service: Option<&Service>,
-    ) -> ProviderError {
+    async fn failure(&self, message: String, look: &Look, events: Vec<String>) -> ProviderError {
         let message = self.aws.secrets.redact(&message);
         let told = message.clone();
         let mut error = ProviderError::new(self.operation, ErrorClass::NotStabilized, message);
@@ -177,8 +173,8 @@ impl Follow<'_> {
                 error = error.detail(check.clone());
             }
         }
-        for event in service.map(Service::events).unwrap_or_default().iter().take(EVENTS) {
-            error = error.detail(format!("event: {}", event.message().unwrap_or_default()));
+        for event in events {
+            error = error.detail(format!("event: {event}"));
         }
         for line in tail::details(self.aws, self.task_definition, &look.stopped).await {
             error = error.detail(line);
@@ -186,12 +182,7 @@ impl Follow<'_> {
         error
     }
 
-    async fn too_long(
-        &self,
-        waited: Duration,
-        look: &Look,
-        service: Option<&Service>,
-    ) -> ProviderError {
+    async fn too_long(&self, waited: Duration, look: &Look, events: Vec<String>) -> ProviderError {
         let state = match &look.rollout {
             Some(rollout) => format!("the rollout is {rollout}"),
             None => "the server reports no rollouts".to_owned(),
@@ -202,7 +193,7 @@ impl Follow<'_> {
             look.running,
             look.desired,
         );
-        self.failure(message, look, service)
+        self.failure(message, look, events)
             .await
             .hint("look at the service's events: they tell why tasks are not placed or not healthy")
     }
@@ -223,11 +214,18 @@ impl Follow<'_> {
                     "container `{container}` runs {image} ({}), not {pinned}",
                     digest.as_deref().unwrap_or("no digest"),
                 );
-                return Err(self.failure(message, look, None).await);
+                return Err(self.failure(message, look, Vec::new()).await);
             }
         }
         Ok(())
     }
+}
+
+/// The last events of the deployment.
+fn events(watch: &Watch<'_>, service: Option<&Service>) -> Vec<String> {
+    let mut events = service.map(|it| watch.events(it)).unwrap_or_default();
+    events.truncate(EVENTS);
+    events
 }
 
 /// Whether the same request may succeed a moment later.

@@ -2,6 +2,7 @@
 
 use super::{
     causes::Stopped,
+    events::Scope,
     live,
     verdict::{Goal, Look, Place, Report},
 };
@@ -34,6 +35,8 @@ pub(super) struct Watch<'a> {
     /// `ecs-svc/…`, which its tasks carry as `startedBy`.
     deployment: String,
     created: f64,
+    /// What tells its events from those of other deployments.
+    scope: Scope,
     /// Whether a running task must say that it is healthy.
     has_health_check: bool,
     unsupported: bool,
@@ -64,6 +67,7 @@ impl<'a> Watch<'a> {
             task_definition,
             deployment: deployment.id.clone().unwrap_or_default(),
             created: seconds(deployment.created_at.as_ref()),
+            scope: Scope::whole(deployment),
             has_health_check,
             unsupported: false,
             empty_listings: 0,
@@ -80,12 +84,27 @@ impl<'a> Watch<'a> {
         self.report.as_deref().unwrap_or(&self.deployment)
     }
 
-    /// Leaves out tasks that have stopped so far: they say nothing about what comes.
-    pub(super) async fn forget_the_past(&mut self) -> Result<(), ProviderError> {
+    /// Leaves out tasks that have stopped so far: they say nothing about what comes. The events
+    /// until now neither, unless the deployment was found, and is followed as it is.
+    pub(super) async fn forget_the_past(
+        &mut self,
+        deployment: &Deployment,
+    ) -> Result<(), ProviderError> {
+        if self.goal != Goal::Settled {
+            self.scope = Scope::latest(deployment);
+        }
         for arn in self.list_tasks(DesiredStatus::Stopped).await? {
             self.stopped.insert(arn, None);
         }
         Ok(())
+    }
+
+    /// What ECS told of the deployment, newest first.
+    pub(super) fn events(&self, service: &Service) -> Vec<String> {
+        let others = self.stopped.iter().filter(|(_, ours)| ours.is_none());
+        let others = others.map(|(arn, _)| arn.rsplit('/').next().unwrap_or(arn)).collect();
+        let ours = service.events().iter().filter(|event| self.scope.has(event, &others));
+        ours.filter_map(|event| event.message.clone()).collect()
     }
 
     pub(super) async fn look(&mut self) -> Result<(Look, Option<Service>), ProviderError> {

@@ -19,6 +19,7 @@ mod causes;
 mod converge;
 mod create;
 mod delete;
+mod events;
 mod follow;
 mod live;
 mod look;

@@ -5,6 +5,7 @@ use crate::views::{
     SANDBOX,
     failure::{self, Told, turned_back},
     layout::{Page, faint, plain, styled},
+    marks::Mark,
     palette,
     progress::{did, undid},
     time::{duration, seconds_between},
@@ -40,6 +41,16 @@ pub(super) fn failures(entries: &[Entry]) -> BTreeMap<StepId, &Failure> {
     found
 }
 
+/// Why a run went back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Turn {
+    Failed,
+    /// Its own process was asked to.
+    Canceled,
+    /// A later process was, by `bfd recover --back` or by `bfd rollback`.
+    TakenBack,
+}
+
 impl<'a> View<'a> {
     pub(crate) fn plan(&self) -> &'a Plan {
         self.ending.plan
@@ -57,7 +68,14 @@ impl<'a> View<'a> {
 
     /// Why the run turned back, and what failed while it did. Calls that it stopped are none.
     pub(crate) fn causes(&mut self) {
-        for entry in self.ending.entries {
+        // Calls of a dead process are repeated, to know what became of them, and stopped: that
+        // one of them does not succeed then is no cause.
+        let settled = if self.turn() == Some(Turn::TakenBack) {
+            self.ending.entries.iter().position(|entry| entry.event == Event::Canceled)
+        } else {
+            None
+        };
+        for entry in &self.ending.entries[..settled.unwrap_or(self.ending.entries.len())] {
             let (Some(step), Event::Failed { failure, .. }) = (entry.step, &entry.event) else {
                 continue;
             };
@@ -155,20 +173,37 @@ impl<'a> View<'a> {
         &self.plan().environment.name
     }
 
-    /// `failed`, or `canceled` when the user asked for it.
+    /// `failed`, `canceled` when the user asked for it, `interrupted` when its process died and
+    /// another one took it back.
     pub(crate) fn what_happened(&self) -> &'static str {
-        if self.was_canceled() { "canceled" } else { "failed" }
+        match self.turn() {
+            Some(Turn::Canceled) => "canceled",
+            Some(Turn::TakenBack) => "interrupted",
+            Some(Turn::Failed) | None => "failed",
+        }
     }
 
-    /// Whether the user turned the run back, before anything failed.
+    /// Whether somebody turned the run back, before anything failed.
     pub(crate) fn was_canceled(&self) -> bool {
-        let turned = |entry: &&Entry| match &entry.event {
-            Event::Canceled => true,
-            Event::Failed { failure, .. } => !turned_back(failure),
-            _ => false,
-        };
-        let first = self.ending.entries.iter().find(turned);
-        first.is_some_and(|entry| entry.event == Event::Canceled)
+        matches!(self.turn(), Some(Turn::Canceled | Turn::TakenBack))
+    }
+
+    /// What turned the run back first.
+    fn turn(&self) -> Option<Turn> {
+        let mut picked_up = false;
+        self.ending.entries.iter().find_map(|entry| {
+            // Written together: who picks a run up to take it back says so before anything else.
+            let was_picked_up = std::mem::replace(
+                &mut picked_up,
+                matches!(Mark::read(entry), Some(Mark::PickedUp { .. })),
+            );
+            match &entry.event {
+                Event::Canceled if was_picked_up => Some(Turn::TakenBack),
+                Event::Canceled => Some(Turn::Canceled),
+                Event::Failed { failure, .. } if !turned_back(failure) => Some(Turn::Failed),
+                _ => None,
+            }
+        })
     }
 
     /// ` in 1m 12s`; nothing if the entries carry no time. In the sandbox time runs faster.

@@ -30,6 +30,9 @@ pub fn json(plan: &Plan) -> Value {
         "warnings": plan.warnings.iter().map(warning).collect::<Vec<_>>(),
         "rollback": plan.rollback,
     });
+    if let Some(run) = &plan.back_to {
+        told["back_to"] = run.clone().into();
+    }
     if !plan.stack_drift.is_empty() {
         told["stack_drift"] = plan.stack_drift.iter().map(stack_drift).collect();
     }

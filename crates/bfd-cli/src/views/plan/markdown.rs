@@ -175,6 +175,10 @@ fn head(plan: &Plan) -> String {
         let endpoint = code(&limited(endpoint, CELL));
         let _ = write!(out, "> [!CAUTION]\n> calls go to {endpoint}, not to AWS\n\n");
     }
+    if let Some(run) = &plan.back_to {
+        let run = code(&limited(run, CELL));
+        let _ = write!(out, "> [!NOTE]\n> goes back to what run {run} left\n\n");
+    }
     out
 }
 

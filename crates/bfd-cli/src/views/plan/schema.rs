@@ -23,6 +23,10 @@ pub fn schema() -> Value {
                 "type": ["string", "null"],
                 "description": "Set when the calls do not go to AWS's own endpoints."
             },
+            "back_to": {
+                "type": "string",
+                "description": "The id of the run whose environment it goes back to, where it does."
+            },
             "base": {
                 "description": "The state the plan was computed from; apply refuses any other.",
                 "type": "object",

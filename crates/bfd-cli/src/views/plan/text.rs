@@ -13,6 +13,7 @@ use super::{
 use crate::views::{
     Style,
     layout::{Page, Piece, faint, glued, padding, plain, styled, width},
+    outcome::short,
     palette,
     value::{short_digests, visible},
 };
@@ -74,6 +75,10 @@ impl View<'_> {
         self.page.line(0, 2, &[styled(palette::HEADING, visible(&of.name)), faint(place)]);
         if let Some(endpoint) = &self.plan.endpoint {
             self.endpoint(endpoint);
+        }
+        if let Some(run) = &self.plan.back_to {
+            let text = format!("goes back to what run {} left", visible(short(run)));
+            self.page.line(0, 2, &[styled(palette::CAUTION, text)]);
         }
     }
 

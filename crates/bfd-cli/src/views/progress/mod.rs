@@ -15,6 +15,7 @@ use super::{
     Style,
     failure::turned_back,
     layout::{Page, Piece, faint, plain, styled},
+    marks::Mark,
     palette,
     reasons::headline,
     time::duration,
@@ -86,13 +87,16 @@ impl Reporter {
         self
     }
 
-    /// Takes note of what was asked for before anything was begun.
+    /// Takes note of what was asked for before anything was begun: that a run which another
+    /// process left is gone on with, and that it is taken back.
     pub fn note(&mut self, entry: &Entry) {
-        self.tally.count(None, entry);
+        if entry.event == Event::Canceled {
+            self.tally.take_back();
+        }
         self.keep(entry);
     }
 
-    /// Everything that happened, but for progress: what an outcome is told from.
+    /// Everything that happened, but for progress that is no mark: what an outcome is told from.
     pub fn entries(&self) -> &[Entry] {
         &self.entries
     }
@@ -129,7 +133,7 @@ impl Reporter {
     }
 
     fn keep(&mut self, entry: &Entry) {
-        if entry.event.must_be_durable() {
+        if entry.event.must_be_durable() || Mark::read(entry).is_some() {
             self.entries.push(entry.clone());
         }
     }

@@ -27,6 +27,7 @@ pub(crate) struct Tally {
     deploys_left: usize,
     unwinding: bool,
     canceled: bool,
+    taken_back: bool,
     failed: Option<Address>,
     /// The last message of each step, so that a repeated one is not news.
     heard: BTreeMap<StepId, String>,
@@ -57,6 +58,7 @@ impl Tally {
             deploys_left: plan.steps.iter().filter(|step| step.phase == Phase::Deploy).count(),
             unwinding: false,
             canceled: false,
+            taken_back: false,
             failed: None,
             heard: BTreeMap::new(),
         }
@@ -138,9 +140,15 @@ impl Tally {
         self.deploys_left == 0
     }
 
+    /// A later process rolls the run back; that is why, unless there was a reason before.
+    pub(crate) fn take_back(&mut self) {
+        self.taken_back = self.failed.is_none() && !self.canceled;
+    }
+
     /// Why the run turned back.
     pub(crate) fn why(&self) -> String {
         match &self.failed {
+            _ if self.taken_back => "interrupted".to_owned(),
             _ if self.canceled => "canceled".to_owned(),
             Some(address) => format!("{address} failed"),
             None => "an earlier run did not finish".to_owned(),

@@ -64,6 +64,7 @@ fn summary(told: &Told) -> Value {
         "who": told.header.who,
         "arn": told.header.arn,
         "command": told.header.command,
+        "back_to": told.plan.back_to,
         "started_at": told.header.started_at,
         "commit": told.header.commit,
         "plan_digest": told.header.plan_digest,

@@ -78,6 +78,15 @@ fn who(who: &str, arn: Option<&str>) -> String {
     }
 }
 
+/// What was typed, and where it went back to: `bfd apply (back to 01kdxvq3m8)`.
+fn command(told: &Told, ids: &[&str]) -> String {
+    let command = visible(&told.header.command);
+    match &told.plan.back_to {
+        Some(run) => format!("{command} (back to {})", visible(prefix(run, ids))),
+        None => command.into_owned(),
+    }
+}
+
 /// Id, when, who, command, outcome, changes, how long.
 fn cells(row: &Row, ids: &[&str]) -> [String; 7] {
     let id = prefix(row.run(), ids).to_owned();
@@ -93,7 +102,7 @@ fn cells(row: &Row, ids: &[&str]) -> [String; 7] {
         id,
         visible(&when.replace('T', " ")).into_owned(),
         who(&header.who, header.arn.as_deref()),
-        visible(&header.command).into_owned(),
+        command(told, ids),
         told.verdict.says().to_owned(),
         count(told.plan.changes.len(), "change"),
         told.seconds().map(duration).unwrap_or_default(),

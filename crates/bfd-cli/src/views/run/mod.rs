@@ -107,6 +107,9 @@ fn facts(view: &mut View<'_>, told: &Told, processes: usize) {
     if let Some(endpoint) = &told.plan.endpoint {
         facts.insert(2, ("endpoint", endpoint.clone()));
     }
+    if let Some(run) = &told.plan.back_to {
+        facts.push(("back to", format!("run {run}")));
+    }
     facts.extend(told.header.commit.clone().map(|commit| ("commit", commit)));
     facts.extend(told.header.plan_digest.clone().map(|plan| ("plan", plan)));
     if let Some(seconds) = told.seconds() {
@@ -146,7 +149,12 @@ fn happened(view: &mut View<'_>, told: &Told, items: &[Item<'_>]) {
         None => String::new(),
     };
     let column = items.iter().map(|item| width(&offset(item.at()))).max().unwrap_or(0).max(3);
+    let mut was_picked_up = false;
     for item in items {
+        let is_taken_back = std::mem::replace(
+            &mut was_picked_up,
+            matches!(item, Item::Process { by: Some(Mark::PickedUp { .. }), .. }),
+        );
         let at = offset(item.at());
         let at = faint(format!("{}{at}  ", padding(&at, column)));
         let hang = 2 + column + 4;
@@ -154,7 +162,8 @@ fn happened(view: &mut View<'_>, told: &Told, items: &[Item<'_>]) {
         match item {
             Item::Act(act) => self::act(view, told, act, at, hang),
             Item::Canceled { .. } => {
-                let line = note(palette::CAUTION, "asked to stop".to_owned());
+                let says = if is_taken_back { "asked to go back" } else { "asked to stop" };
+                let line = note(palette::CAUTION, says.to_owned());
                 view.page.line(2, hang, &line);
             }
             Item::Left { why, .. } => {

@@ -98,6 +98,7 @@ pub(crate) fn empty() -> Plan {
         drift: vec![],
         stack_drift: Vec::new(),
         previews: Vec::new(),
+        back_to: None,
         targets: std::collections::BTreeSet::new(),
         warnings: vec![],
         rollback: Rollback::default().into(),
@@ -409,6 +410,7 @@ pub(crate) fn rich() -> Plan {
         drift: drift(),
         stack_drift: Vec::new(),
         previews: Vec::new(),
+        back_to: None,
         targets: std::collections::BTreeSet::new(),
         rollback: RollbackPlan { estimate: Some(estimate()), ..Rollback::default().into() },
         warnings: vec![

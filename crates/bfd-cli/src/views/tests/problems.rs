@@ -125,3 +125,19 @@ fn what_is_written_nowhere_points_nowhere() {
         assert!(!text.contains("dev.toml") && !text.contains("extends"), "{text}");
     }
 }
+
+#[test]
+fn suggested_commands_are_never_broken() {
+    let command = "`bfd state mv environments/local.toml parameter.api-uri parameter.api-url`";
+    let long = "first `bfd apply dev.toml --target stack.infra/bellyfed-cdk-audit`";
+    let problem = Problem::error("plan::renamed", "an object is recorded under another address")
+        .at(Span::default(), "`stack.infra/bellyfed-cdk-audit` reads `infra/bellyfed-cdk-network`")
+        .help(format!("if it was renamed: {command}; otherwise choose another name; {long}"));
+    for columns in [40, 60, 80, 100] {
+        let style = Style { width: columns, ..Style::PLAIN };
+        let text = problems(std::slice::from_ref(&problem), &sources, &style);
+        assert!(text.contains(command), "{columns}: {text}");
+        assert!(text.contains("`bfd apply dev.toml --target stack.infra/bellyfed-cdk-audit`"));
+        assert!(text.contains("`stack.infra/bellyfed-cdk-audit`"), "{columns}: {text}");
+    }
+}

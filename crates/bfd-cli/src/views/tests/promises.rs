@@ -343,6 +343,7 @@ fn a_sensitive_value_is_never_shown_whatever_it_looks_like() {
             drift: vec![Drift { address: at("parameter.token"), gone: false, fields }],
             stack_drift: Vec::new(),
             previews: Vec::new(),
+            back_to: None,
             ..empty()
         };
         let views =

@@ -10,6 +10,7 @@ use super::{
 use crate::views::{
     Style,
     marks::Mark,
+    outcome::{Ending, outcome},
     run::{Row, Told, json, list, list_json, text},
     verdict::Verdict,
 };
@@ -156,6 +157,45 @@ fn canceled_and_back() -> Told {
     closed(all)
 }
 
+/// Killed, and rolled back by another process, which stops what was under way.
+fn taken_back() -> Told {
+    let mut all = killed();
+    let stopped = "the stack is UPDATE_ROLLBACK_COMPLETE";
+    let failed = |message: &str| Event::Failed {
+        failure: Failure { message: message.into(), ..Failure::default() },
+        left: None,
+    };
+    all.extend([
+        picked_up(600),
+        (600, None, Event::Canceled),
+        (600, Some(3), Event::Started),
+        (600, Some(4), Event::Started),
+        (601, Some(3), failed("the run turned back")),
+        (620, Some(4), failed(stopped)),
+        (621, Some(2), Event::UndoStarted),
+        (621, Some(0), Event::UndoStarted),
+        (622, Some(2), Event::UndoSucceeded { result: None }),
+        (623, Some(0), Event::UndoSucceeded { result: None }),
+    ]);
+    closed(all)
+}
+
+#[test]
+fn a_run_that_is_taken_back_after_its_process_died_blames_nothing_that_was_stopped() {
+    let told = taken_back();
+    let ending = Ending {
+        run: &told.header.run,
+        plan: &told.plan,
+        entries: &told.entries,
+        verdict: told.verdict,
+        manifest: MANIFEST,
+    };
+    let text = outcome(&ending, &Style::PLAIN).unwrap();
+    assert!(text.contains("interrupted and rolled back in 10m 23s"), "{text}");
+    assert!(!text.contains("UPDATE_ROLLBACK_COMPLETE"), "{text}");
+    assert!(text.contains("`bfd apply environments/dev.toml` begins again"), "{text}");
+}
+
 /// Every way a run can stand that a person may meet, by name.
 pub(crate) fn all() -> Vec<(&'static str, Told)> {
     let holder = LockHolder {
@@ -176,6 +216,7 @@ pub(crate) fn all() -> Vec<(&'static str, Told)> {
         ("recovered", recovered()),
         ("under_way", under_way),
         ("abandoned", closed(going_back())),
+        ("taken_back", taken_back()),
     ]
 }
 
