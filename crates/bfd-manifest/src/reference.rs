@@ -31,7 +31,7 @@ pub fn reference(kinds: &[&'static KindSpec]) -> String {
     page.text
 }
 
-const PREFACE: &str = "`${kind.name.output}` refers to an output of another resource, and waits for it; `${kind.name}` to its default output. `${environment.name}`, `${environment.account}`, `${environment.region}`, `${var.NAME}` and `${git.NAME}` are plain values: `git.sha`, `git.short_sha`, `git.branch` (with `-` for `/` and all that a tag cannot have), `git.time` (the commit's, `20260131T120000Z`) and `git.dirty` are those of the work tree that the manifest is in. `$${` is a literal `${`. References may stand in fields of the type text; everything else must be known when planning. Durations are written `\"30s\"`, `\"5m\"` or `\"1h30m\"`.";
+const PREFACE: &str = "`${kind.name.output}` refers to an output of another resource, and waits for it; `${kind.name}` to its default output. `${environment.name}`, `${environment.account}`, `${environment.region}`, `${var.NAME}` and `${git.NAME}` are plain values: `git.sha`, `git.short_sha`, `git.branch` (with `-` for `/` and all that a tag cannot have), `git.time` (the commit's, `20260131T120000Z`) and `git.dirty` are those of the work tree that the manifest is in. `$${` is a literal `${`, and blanks within the braces mean nothing. References may stand in fields of the type text; everything else must be known when planning. Durations are written `\"30s\"`, `\"5m\"` or `\"1h30m\"`.";
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Columns {
