@@ -14,6 +14,37 @@ import html
 import re
 import time
 
+from ministack.core import responses
+
+
+class Snapshots(dict):
+    """Copied in one go, and listed at leisure."""
+
+    def items(self):
+        return dict.items(self.copy())
+
+    def keys(self):
+        return dict.keys(self.copy())
+
+    def values(self):
+        return dict.values(self.copy())
+
+
+def with_snapshots(scoped):
+    made = scoped.__init__
+
+    @functools.wraps(made)
+    def make(self):
+        made(self)
+        self._data = Snapshots()
+
+    scoped.__init__ = make
+
+
+# Before any service has made one.
+for scoped in (responses.AccountScopedDict, responses.AccountRegionScopedDict):
+    with_snapshots(scoped)
+
 from ministack.app import main as serve
 from ministack.services import cloudformation, ecs
 from ministack.services.cloudformation import changesets, handlers

@@ -52,6 +52,8 @@ use std::{
 
 /// How long a connection may take to come about.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Blobs that are sent at once, whatever they belong to.
+const SENDS: usize = 8;
 
 /// Every registry, as this connection reaches it.
 #[derive(Clone, Debug)]
@@ -76,6 +78,8 @@ pub(crate) struct Registries {
     kept: Mutex<BTreeMap<(String, String), auth::Authorization>>,
     /// Held while ECR is asked for a token: who comes meanwhile waits for it.
     asking: tokio::sync::Mutex<()>,
+    /// Blobs that all images of a run send at once: each has buffers of its own.
+    sending: tokio::sync::Semaphore,
 }
 
 impl Registries {
@@ -92,6 +96,7 @@ impl Registries {
             known: known::Known::default(),
             kept: Mutex::default(),
             asking: tokio::sync::Mutex::default(),
+            sending: tokio::sync::Semaphore::new(SENDS),
         }
     }
 

@@ -16,7 +16,7 @@ use bfd_provider::{Context, ErrorClass, ProviderError};
 use futures_util::stream::{StreamExt as _, TryStreamExt as _, iter};
 use std::{future::Future, sync::Arc};
 
-/// Blobs that are looked for at once, and blobs that are sent at once.
+/// Blobs of an image that are looked for at once, and that are sent at once.
 const LOOKS: usize = 8;
 const UPLOADS: usize = 4;
 
@@ -185,6 +185,8 @@ impl Registry<'_> {
             .map(|(blob, upload)| {
                 let meter = &meter;
                 async move {
+                    let sending = &self.aws.registries.sending;
+                    let _one_of_them = sending.acquire().await.expect("it is never closed");
                     self.send(target, blob, upload, source, meter).await.map_err(|error| {
                         let size = size(blob.size);
                         error.detail(format!("while {} ({size}) was sent", blob.digest))

@@ -66,8 +66,8 @@ pub(super) async fn run(args: &RollbackArgs, screen: Screen) -> Result<Exit, Com
     screen.data(&views::plan::text(&plan, &screen.stdout_style()));
     if plan.is_empty() {
         let run = args.to.as_str();
-        screen
-            .say(&format!("the environment is as run {run} left it, but for what is warned of\n"));
+        let rest = if plan.warnings.is_empty() { "" } else { ", but for what is warned of" };
+        screen.say(&format!("the environment is as run {run} left it{rest}\n"));
         return Ok(Exit::Done);
     }
     if !args.yes && !apply::consent(&plan, &loaded, screen, listening.as_ref()).await? {

@@ -36,6 +36,27 @@ fn desired(template: &str, parameters: &Value) -> Inputs {
 }
 
 #[test]
+fn outputs_stay_unless_something_else_is_taken_over() {
+    let template = |delay: u8| {
+        format!(
+            "Resources:\n  Queue: {{Type: AWS::SQS::Queue}}\n  Other: {{Type: AWS::SQS::Queue, \
+             Properties: {{DelaySeconds: {delay}}}}}\nOutputs:\n  Queue: {{Value: !Ref Queue}}\n  \
+             Other: {{Value: !Ref Other}}\n"
+        )
+    };
+    let mut prior = present(&template(1), json!({}));
+    let mut inputs = desired(&template(2), &json!({}));
+    let steady = |prior: &Properties, inputs: &Inputs| (content().steady_outputs)(prior, inputs);
+    assert_eq!(steady(&prior, &inputs), ["Queue".to_owned()].into());
+
+    prior.insert("ssm_parameters".to_owned(), json!("as stored 1"));
+    inputs.insert("ssm_parameters".to_owned(), "as stored 2".into());
+    assert_eq!(steady(&prior, &inputs), [].into());
+    inputs.insert("ssm_parameters".to_owned(), "as stored 1".into());
+    assert_eq!(steady(&prior, &inputs), ["Queue".to_owned()].into());
+}
+
+#[test]
 fn data_that_an_update_takes_away_is_named() {
     let without = TEMPLATE
         .replace("  Bucket: {Type: AWS::S3::Bucket}\n", "")

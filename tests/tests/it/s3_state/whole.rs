@@ -133,7 +133,12 @@ fn what_went_on_in_two_places_is_not_pushed_over_each_other() {
     let put =
         ["s3api", "put-object", "--bucket", &shared.bucket, "--key", "team/shared/state.json"];
     shared.aws.call(put.into_iter().chain(["--body", &damage.display().to_string()]));
-    project.plan().run().exits(exit::REFUSED).says("is damaged").says("state push --force");
+    project
+        .plan()
+        .run()
+        .exits(exit::REFUSED)
+        .says("is damaged")
+        .says("bfd state push manifest.toml FILE --force");
     let forced = project.bfd("state push").args(["late.json", "--force"]).run();
     forced.succeeds().prints("is at serial 3");
     let plan = project.plan().args(["--var", "value=fourth"]).run().succeeds();

@@ -49,6 +49,9 @@ fn change(plan: &Plan, change: &Change) -> Value {
         "undo": change.undo,
         "notes": change.notes,
     });
+    if change.loses_data {
+        told["loses_data"] = true.into();
+    }
     if let Some(within) = within(plan, change).or_else(|| grave_of_new(plan, change)) {
         told["resources"] = within.resources.iter().map(resource).collect();
         told["sections"] = within.sections.iter().map(section).collect();

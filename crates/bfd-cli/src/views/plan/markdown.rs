@@ -158,6 +158,8 @@ fn head(plan: &Plan) -> String {
     let mut out = if plan.changes.is_empty() && plan.is_empty() {
         let says = if plan.has_stack_drift() {
             "no plan repairs what differs within stacks".to_owned()
+        } else if plan.back_to.is_some() {
+            format!("{name} is as it was left then")
         } else {
             format!("{name} is as declared")
         };

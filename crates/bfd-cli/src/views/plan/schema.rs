@@ -223,6 +223,10 @@ fn definitions() -> Value {
                     "type": "array",
                     "items": { "$ref": "#/definitions/previewed" }
                 },
+                "loses_data": {
+                    "description": "Of a stack: whether what is stored in its resources is lost, or may be. Absent where it is not.",
+                    "const": true
+                },
                 "notes": {
                     "description": "Why an undo is not exact, or why a replacement is needed.",
                     "type": "array",

@@ -1,5 +1,5 @@
 use super::order::{may_restart_tasks, restarts_tasks};
-use crate::views::{value::visible, words::count};
+use crate::views::{outcome::short, value::visible, words::count};
 use bfd_core::{
     Address,
     plan::{Action, Estimate, Plan, in_words},
@@ -21,10 +21,13 @@ pub fn summary(plan: &Plan) -> String {
         if !plan.targets.is_empty() {
             return format!("No changes in what was looked at ({resources}).");
         }
-        return format!(
-            "No changes. {} is as declared ({resources}).",
-            visible(&plan.environment.name)
-        );
+        let name = visible(&plan.environment.name);
+        return match &plan.back_to {
+            Some(run) => {
+                format!("No changes. {name} is as run {} left it ({resources}).", short(run))
+            }
+            None => format!("No changes. {name} is as declared ({resources})."),
+        };
     }
     format!("Plan: {}. {} unchanged.", counts(plan), summary.unchanged)
 }
