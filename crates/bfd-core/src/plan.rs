@@ -138,8 +138,8 @@ pub struct Change {
     pub action: Action,
     pub fields: Vec<FieldChange>,
     pub undo: Undo,
-    /// Whether what is stored within the object is lost, or may be, though the object stays: a
-    /// table of a stack that is deleted, or replaced by an empty one.
+    /// Whether what is stored within the object is lost, or may be, though the object stays: the
+    /// table of a stack, deleted or replaced by an empty one.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub loses_data: bool,
     /// Why an undo is not exact, or why a replacement is needed.

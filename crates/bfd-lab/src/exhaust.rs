@@ -355,6 +355,8 @@ impl Job<'_> {
                     break;
                 }
                 End::Planned(_) => {
+                    let requests = lab.sandbox.requests().into_iter().skip(asked);
+                    violations.extend(laws::asked_only(requests.map(|it| it.operation)));
                     outcomes.push("applied");
                     break;
                 }

@@ -5,7 +5,7 @@ use bfd_apply::{Ended, Unended};
 use bfd_core::{
     Address, Outcome, ResourceState, State, Value,
     journal::{Entry, Event},
-    plan::{Action, Op, Phase, Plan, Undo},
+    plan::{Action, Change, Op, Phase, Plan, Undo},
 };
 use bfd_store::Unfinished;
 use std::collections::BTreeSet;
@@ -35,7 +35,9 @@ pub fn as_before(before: &Cloud, after: &Cloud, plan: &Plan) -> Vec<String> {
 /// After a rollback nothing is left to do for the project that the environment was made of,
 /// except what the plan of the run declared.
 pub fn nothing_to_do(next: &Plan, run: &Plan) -> Vec<String> {
-    let declared = run.changes.iter().filter(|change| change.undo != Undo::Exact);
+    let is_declared =
+        |change: &&Change| change.undo != Undo::Exact && change.action != Action::Delete;
+    let declared = run.changes.iter().filter(is_declared);
     let declared: BTreeSet<&Address> = declared.map(|change| &change.address).collect();
     let changes = next.changes.iter().filter(|it| !declared.contains(&it.address));
     let changes = changes.map(|it| format!("rolled back, and the earlier project has {it:?}"));

@@ -210,6 +210,10 @@ impl Story {
                 End::Died => {
                     let power = self.dice.percent(30);
                     self.lab.disk.kill(power, &mut self.dice);
+                    if self.lab.record().await.1.is_none() {
+                        // It may have died after the end of its run, whatever that was.
+                        self.made_of = None;
+                    }
                 }
                 End::Ended { ended, run } => {
                     self.ended(&ended, &run, begun, is_peaceful).await;

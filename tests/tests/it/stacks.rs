@@ -136,7 +136,8 @@ fn what_is_stored_in_a_stack_is_guarded_as_what_is_declared() {
     let plan = project.plan().args(["-o", "plan.json"]).run().exits(exit::CHANGES);
     plan.prints("0 to delete, data at risk in 1 stack");
     assert_eq!(project.plan_json()["changes"][0]["loses_data"], true);
-    let question = "It deletes what is stored in a stack. Type `stacks` to apply it:";
+    let question =
+        "It deletes, or may delete, what is stored in a stack. Type `stacks` to apply it:";
     let asked = at_a_terminal(&project, &["apply", "manifest.toml"], "yes\n");
     asked.exits(exit::REFUSED).prints(question).prints("nothing was changed");
     let asked = at_a_terminal(&project, &["apply", "plan.json"], "yes\n");

@@ -161,7 +161,7 @@ pub(super) async fn consent(
         let what = if plan.changes.iter().any(|change| !change.loses_data && change.removes()) {
             "It deletes"
         } else {
-            "It deletes what is stored in a stack"
+            "It deletes, or may delete, what is stored in a stack"
         };
         (format!("{what}. Type `{name}` to apply it: "), name.clone())
     } else {
@@ -182,7 +182,10 @@ pub(super) fn check_guards(loaded: &Loaded, plan: &Plan) -> Result<(), CommandEr
         change.removes() && resource.is_some_and(|resource| resource.protect)
     };
     if let Some(change) = plan.changes.iter().find(protected) {
-        let message = format!("`{}` is protected, and the plan would remove it", change.address);
+        let message = format!(
+            "`{}` is protected, and the plan would remove it, or what is stored in it",
+            change.address
+        );
         let help = "remove `protect` from it first, and have that reviewed";
         return Err(CommandError::refused_with(message, help));
     }

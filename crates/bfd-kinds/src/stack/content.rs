@@ -119,8 +119,7 @@ fn open_outputs(inputs: &Inputs) -> Option<BTreeSet<String>> {
 
 /// What a stack takes over from Parameter Store reaches what no template tells.
 fn steady_outputs(prior: &Properties, inputs: &Inputs) -> BTreeSet<String> {
-    let took = prior.get(SSM_PARAMETERS).cloned().map(Expr::from);
-    if took.as_ref() != inputs.get(SSM_PARAMETERS) {
+    if takes_other_values(prior, inputs) {
         return BTreeSet::new();
     }
     let (Some(mut before), Some(mut after)) = (Side::present(prior), Side::desired(inputs)) else {
@@ -145,11 +144,7 @@ fn undo_of_update(update: &Update<'_>) -> (Undo, Option<String>) {
         }
         other => other,
     };
-    let resources = if takes_over(update.prior, update.inputs) {
-        difference_as_stored(update.prior, update.inputs)
-    } else {
-        difference(update.prior, update.inputs).map(|it| it.resources)
-    };
+    let resources = changed(update);
     let in_place = |all: &Vec<ResourceDiff>| all.iter().all(ResourceDiff::is_undone_in_place);
     let at_most_added = |all: &Vec<ResourceDiff>| {
         let is_added = |it: &ResourceDiff| it.effect == bfd_template::Effect::Create;
@@ -182,6 +177,20 @@ fn undo_of_update(update: &Update<'_>) -> (Undo, Option<String>) {
     let lost = format!("CloudFormation cannot restore what is stored in {}", lost.join(", "));
     let others = why.filter(|why| *why != REPLACED).map(|why| format!("; {why}"));
     (Undo::Approximate, Some(lost + &others.unwrap_or_default()))
+}
+
+/// The resources that an update changes, or may.
+fn changed(update: &Update<'_>) -> Option<Vec<ResourceDiff>> {
+    if takes_other_values(update.prior, update.inputs) {
+        return difference_as_stored(update.prior, update.inputs);
+    }
+    difference(update.prior, update.inputs).map(|it| it.resources)
+}
+
+/// Whether it takes over from Parameter Store what it has not got.
+fn takes_other_values(prior: &Properties, inputs: &Inputs) -> bool {
+    let took = prior.get(SSM_PARAMETERS).cloned().map(Expr::from);
+    took.as_ref() != inputs.get(SSM_PARAMETERS)
 }
 
 /// What changes where values in Parameter Store may be others than those that a stack took.
@@ -292,6 +301,5 @@ fn losses(update: &Update<'_>) -> Vec<Loss> {
                     on it first; or leave the property as it is";
         Loss { message, help: help.to_owned(), kept: false }
     };
-    let resources = difference(update.prior, update.inputs).map(|it| it.resources);
-    lost(resources).iter().map(told).collect()
+    lost(changed(update)).iter().map(told).collect()
 }

@@ -36,6 +36,25 @@ fn desired(template: &str, parameters: &Value) -> Inputs {
 }
 
 #[test]
+fn what_is_taken_over_anew_may_take_data_away() {
+    let template = "Parameters:\n  Name: {Type: 'AWS::SSM::Parameter::Value<String>'}\nResources:\n  \
+                    Table: {Type: AWS::DynamoDB::Table, Properties: {TableName: !Ref Name}}\n";
+    let mut prior = present(template, json!({ "Name": "/name" }));
+    let mut inputs = desired(template, &json!({ "Name": "/name" }));
+    let mut losses = |took: &str, shall: &str| {
+        prior.insert("ssm_parameters".to_owned(), json!(took));
+        inputs.insert("ssm_parameters".to_owned(), shall.into());
+        (content().losses)(&Update { prior: &prior, inputs: &inputs, fields: &[] })
+    };
+    assert_eq!(losses("as stored 1", "as stored 1"), []);
+    for (took, shall) in [("as stored 1", "as stored 2"), ("older than /name", "as stored")] {
+        let lost = losses(took, shall);
+        assert_eq!(lost.len(), 1, "{lost:?}");
+        assert!(lost[0].message.contains("may be replaced by an empty one") && !lost[0].kept);
+    }
+}
+
+#[test]
 fn outputs_stay_unless_something_else_is_taken_over() {
     let template = |delay: u8| {
         format!(

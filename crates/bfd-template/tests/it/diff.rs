@@ -630,3 +630,44 @@ fn outputs_of_what_does_not_change_stay() {
     let open = format!("Transform: AWS::Serverless-2016-10-31\n{}", template("30", "q"));
     assert_eq!(steady(&open, "small"), [""; 0]);
 }
+
+#[test]
+fn outputs_of_what_is_made_of_what_changes_do_not_stay() {
+    let steady = |resources: &str, change: (&str, &str), value: &str| {
+        let text = |resources: &str| {
+            format!(
+                "Parameters:\n  Image: {{ Type: 'AWS::SSM::Parameter::Value<String>' }}\n\
+                 Resources:\n{resources}Outputs:\n  It: {{ Value: {value} }}\n"
+            )
+        };
+        let (old, new) = (text(resources), text(&resources.replace(change.0, change.1)));
+        assert_ne!(old, new);
+        let context = Context { parameters: given(&[("Image", "/image")]), ..Context::default() };
+        let (old, new) = (parse(&old), parse(&new));
+        !Difference::steady_outputs((&old, &context), (&new, &context)).is_empty()
+    };
+    let resource = |name: &str, value: &str| {
+        format!(
+            "  {name}: {{ Type: AWS::SSM::Parameter, Properties: {{ Type: String, Value: {value} }} }}\n"
+        )
+    };
+    let changed = resource("A", "one");
+    let change = ("Value: one", "Value: two");
+    let with = |others: &[(&str, &str)]| {
+        let others = others.iter().map(|(name, value)| resource(name, value));
+        changed.clone() + &others.collect::<String>()
+    };
+
+    assert!(steady(&with(&[("B", "other")]), change, "!GetAtt B.Value"));
+    assert!(!steady(&with(&[("B", "!GetAtt A.Value")]), change, "!GetAtt B.Value"));
+    let chain = with(&[("B", "!GetAtt A.Value"), ("C", "!Sub 'is ${B.Value}'")]);
+    assert!(!steady(&chain, change, "!GetAtt C.Value"));
+    // What is looked up with every update.
+    for value in ["!Ref Image", "'{{resolve:ssm:/x}}'"] {
+        assert!(!steady(&with(&[("B", value)]), change, "!GetAtt B.Value"), "{value}");
+    }
+    let nested =
+        "  N: { Type: AWS::CloudFormation::Stack, Properties: { TemplateURL: https://a/b } }\n";
+    assert!(!steady(&(changed.clone() + nested), change, "!GetAtt N.Outputs.X"));
+    assert!(!steady(&changed, change, "!Join [',', !Ref AWS::NotificationARNs]"));
+}
