@@ -32,8 +32,13 @@ const BAD_LIVES: usize = 3;
 /// How long the registry's passwords are good for: a run outlives several.
 const PASSWORDS: Duration = Duration::from_mins(5);
 
-/// What no plan can do at once: another stack still imports what goes.
-const TWO_APPLIES: &str = "an export goes that another stack imports";
+/// What is refused by right: another stack still imports what goes, somebody else's image is not
+/// there, a tag that may not move would.
+const BY_RIGHT: [&str; 3] = [
+    "an export goes that another stack imports",
+    "the image is not there",
+    "an immutable tag cannot be moved",
+];
 
 /// What came of a story.
 #[derive(Clone, Debug, Default)]
@@ -228,7 +233,7 @@ impl Story {
                 End::Planned(_) if is_peaceful => return,
                 End::Planned(_) => {}
                 End::Refused(why) => {
-                    if is_peaceful && why.starts_with(TWO_APPLIES) {
+                    if is_peaceful && BY_RIGHT.iter().any(|it| why.starts_with(it)) {
                         return;
                     }
                     if is_peaceful {
