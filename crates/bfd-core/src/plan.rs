@@ -150,7 +150,12 @@ pub struct Change {
 impl Change {
     /// Whether an object goes, or what is stored in one: what guards are asked about.
     pub fn removes(&self) -> bool {
-        self.loses_data || matches!(self.action, Action::Delete | Action::Replace)
+        self.goes() || self.loses_data
+    }
+
+    /// Whether the object itself goes.
+    pub fn goes(&self) -> bool {
+        matches!(self.action, Action::Delete | Action::Replace)
     }
 }
 

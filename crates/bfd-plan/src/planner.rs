@@ -74,6 +74,8 @@ struct Planner<'a> {
     changes: Vec<Change>,
     drift: Vec<Drift>,
     warnings: Vec<Warning>,
+    /// What is lost for good of what is stored in objects that stay.
+    losses: BTreeMap<Address, Vec<String>>,
     problems: Vec<Problem>,
     /// What is there and not recorded, and not to be adopted.
     existing: Vec<Existing>,
@@ -93,6 +95,7 @@ impl<'a> Planner<'a> {
             changes: Vec::new(),
             drift: Vec::new(),
             warnings: Vec::new(),
+            losses: BTreeMap::new(),
             problems: Vec::new(),
             existing: Vec::new(),
             unchanged: 0,
@@ -549,8 +552,7 @@ impl<'a> Planner<'a> {
         };
         let notes = note.into_iter().chain(reason).map(str::to_owned).collect();
         let (address, kind) = (address.clone(), address.kind().clone());
-        let loses_data = false;
-        self.changes.push(Change { address, kind, action, fields, undo, loses_data, notes });
+        self.changes.push(Change { address, kind, action, fields, undo, loses_data: false, notes });
     }
 
     /// What stays of the object that the last change deletes.
@@ -577,7 +579,12 @@ impl<'a> Planner<'a> {
         change.undo = undo;
         change.notes = reason.into_iter().collect();
         let address = &change.address;
-        change.loses_data = losses.iter().any(|loss| !loss.kept);
+        let lost = losses.iter().filter(|loss| !loss.kept).map(|loss| loss.message.clone());
+        let lost: Vec<String> = lost.collect();
+        change.loses_data = !lost.is_empty();
+        if change.loses_data {
+            self.losses.insert(address.clone(), lost);
+        }
         self.warnings.extend(losses.into_iter().map(|Loss { message, help, .. }| Warning {
             address: Some(address.clone()),
             message,

@@ -158,7 +158,7 @@ pub(super) async fn consent(
     let name = &loaded.manifest.environment.name;
     let deletes = plan.changes.iter().any(Change::removes);
     let (question, answer) = if deletes && loaded.manifest.guard.deletes == Deletes::Confirm {
-        let what = if plan.changes.iter().any(|change| !change.loses_data && change.removes()) {
+        let what = if plan.changes.iter().any(Change::goes) {
             "It deletes"
         } else {
             "It deletes, or may delete, what is stored in a stack"

@@ -3,7 +3,7 @@
 use super::Planner;
 use bfd_core::{
     Address, Problem, Properties,
-    plan::{Action, Change, Warning},
+    plan::{Action, Change},
 };
 use bfd_kinds::KindSpec;
 
@@ -24,7 +24,7 @@ impl Planner<'_> {
             if resource.protect {
                 let headline = "a protected resource would lose what is stored in it";
                 let problem = Problem::error("plan::protected", headline);
-                let label = self.losses(change);
+                let label = self.lost(change);
                 self.problems.push(
                     problem
                         .at(resource.span_of("protect"), label)
@@ -34,12 +34,9 @@ impl Planner<'_> {
         }
     }
 
-    /// What was warned of.
-    fn losses(&self, change: &Change) -> String {
-        let of = |warning: &&Warning| warning.address.as_ref() == Some(&change.address);
-        let all: Vec<&str> =
-            self.warnings.iter().filter(of).map(|warning| warning.message.as_str()).collect();
-        all.join("; ")
+    /// What is lost with it, in words.
+    fn lost(&self, change: &Change) -> String {
+        self.losses.get(&change.address).map(|all| all.join("; ")).unwrap_or_default()
     }
 
     pub(super) fn guard_deletes(&mut self) {
@@ -58,12 +55,12 @@ impl Planner<'_> {
             let Some(resource) = self.input.desired.get(&change.address) else { continue };
             let label = match change.action {
                 Action::Replace => "would be replaced".to_owned(),
-                _ => self.losses(change),
+                _ => self.lost(change),
             };
             problem = problem.at(resource.span.clone(), label);
         }
         let named = |is_loss: bool, what: &str| {
-            let some = removing.iter().filter(|change| is_loss != goes(change));
+            let some = removing.iter().filter(|change| is_loss != change.goes());
             let some: Vec<String> = some.map(|change| format!("`{}`", change.address)).collect();
             (!some.is_empty()).then(|| format!("{} {what}", some.join(", ")))
         };
@@ -75,9 +72,4 @@ impl Planner<'_> {
                 .help(format!("{}: {would}, or set `guard.deletes` to `confirm`", told.join("; "))),
         );
     }
-}
-
-/// Whether the object itself goes.
-fn goes(change: &Change) -> bool {
-    matches!(change.action, Action::Delete | Action::Replace)
 }

@@ -670,4 +670,6 @@ fn outputs_of_what_is_made_of_what_changes_do_not_stay() {
         "  N: { Type: AWS::CloudFormation::Stack, Properties: { TemplateURL: https://a/b } }\n";
     assert!(!steady(&(changed.clone() + nested), change, "!GetAtt N.Outputs.X"));
     assert!(!steady(&changed, change, "!Join [',', !Ref AWS::NotificationARNs]"));
+    let elsewhere = "!GetStackOutput { StackName: other, OutputName: It }";
+    assert!(!steady(&changed, change, elsewhere));
 }
